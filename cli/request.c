@@ -1,0 +1,255 @@
+/* request: what `run` and `explain` are asked for: a command line made into a run's specification.
+ */
+#include "cli/request.h"
+
+#include "cli/parameters.h"
+#include "lib/base/error.h"
+#include "lib/base/nearest.h"
+#include "lib/term/terminal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define JOBS_MAX 64           /* names that an unknown job is compared with */
+#define MEMORY_LEAST 16777216 /* 16 MiB */
+#define THREADS_MOST 1024
+#define PARTITIONS_MOST 99999 /* part-00000 has five digits */
+
+const struct mr_option mr_request_options[] = {
+    [MR_REQUEST_HELP] = MR_COMMANDS_HELP_ROW,
+    [MR_REQUEST_OUTPUT] = {.name = "output",
+                           .letter = 'o',
+                           .kind = MR_OPTION_TEXT,
+                           .metavar = "DIR",
+                           .help = "Make the directory DIR with the result in parts and a manifest "
+                                   "with their checksums. Without it the result goes to standard "
+                                   "output, sorted."},
+    [MR_REQUEST_OVERWRITE] = {.name = "overwrite",
+                              .kind = MR_OPTION_FLAG,
+                              .help = "Replace DIR, once all is done, where it holds an earlier "
+                                      "result."},
+    [MR_REQUEST_THREADS] = {.name = "threads",
+                            .kind = MR_OPTION_U64,
+                            .metavar = "N",
+                            .least = 1,
+                            .most = THREADS_MOST,
+                            .help = "Use N threads instead of one for each CPU."},
+    [MR_REQUEST_MEMORY] = {.name = "memory",
+                           .kind = MR_OPTION_SIZE,
+                           .metavar = "SIZE",
+                           .least = MEMORY_LEAST,
+                           .help = "Keep the process within SIZE (256M, 2G; at least 16M), and "
+                                   "spill to disk past it, instead of half of the machine's."},
+    [MR_REQUEST_TMP] = {.name = "tmp",
+                        .kind = MR_OPTION_TEXT,
+                        .metavar = "DIR",
+                        .help = "Spill into DIR instead of $TMPDIR or /tmp."},
+    [MR_REQUEST_PARTITIONS] = {.name = "partitions",
+                               .kind = MR_OPTION_U64,
+                               .metavar = "N",
+                               .least = 1,
+                               .most = PARTITIONS_MOST,
+                               .help = "Write N parts instead of a number that follows from the "
+                                       "size of the input."},
+    [MR_REQUEST_MAX_RECORD] = {.name = "max-record",
+                               .kind = MR_OPTION_SIZE,
+                               .metavar = "SIZE",
+                               .fallback = "64M",
+                               .least = 1,
+                               .help = "Refuse records (lines) longer than SIZE."},
+    [MR_REQUEST_JSON] = {.name = "json",
+                         .kind = MR_OPTION_FLAG,
+                         .help = "Print the manifest when done: to standard output with -o, else "
+                                 "to standard error."},
+    [MR_REQUEST_REPORT] = {.name = "report",
+                           .kind = MR_OPTION_FLAG,
+                           .help = "Say on standard error where the time and the memory went, and "
+                                   "whether more threads would help."},
+    [MR_REQUEST_QUIET] = {.name = "quiet",
+                          .letter = 'q',
+                          .kind = MR_OPTION_FLAG,
+                          .help = "Show no progress and no closing line on a terminal."},
+    [MR_REQUEST_VERBOSE] = {.name = "verbose",
+                            .letter = 'v',
+                            .kind = MR_OPTION_FLAG,
+                            .help = "Show the job's log, and the closing line on anything."},
+    [MR_REQUEST_OPTIONS] = {.name = NULL},
+};
+
+static int fail_unknown_job(const char *name, struct mr_error *err) {
+    const char *names[JOBS_MAX];
+    size_t count = 0;
+    for (const struct mr_job *const *job = mr_run_jobs(); *job && count < JOBS_MAX; job++) {
+        names[count++] = (*job)->name;
+    }
+    mr_error_set(err, MR_ERR_USAGE, "there is no job \"%.200s\"", name);
+    const char *near = mr_nearest(name, names, count);
+    if (near) {
+        return mr_error_add(err, ": did you mean %s?", near);
+    }
+    if (access(name, F_OK) != 0) {
+        return mr_error_add(err, " (`millrace jobs` lists them; a plugin is named by a path with "
+                                 "a '/')");
+    }
+    if (strstr(name, ".so")) {
+        return mr_error_add(err, ": a plugin is named by a path, ./%.200s", name);
+    }
+    return mr_error_add(err, ": it is a file; the job stands before its inputs");
+}
+
+int mr_request_find_job(const char *name, const struct mr_job **job, struct mr_error *err) {
+    if (strchr(name, '/')) {
+        return mr_run_find_job(name, job, err);
+    }
+    for (const struct mr_job *const *known = mr_run_jobs(); *known; known++) {
+        if (strcmp((*known)->name, name) == 0) {
+            *job = *known;
+            return 0;
+        }
+    }
+    return fail_unknown_job(name, err);
+}
+
+/* Makes the table of run's options, followed by the job's where there is a job. */
+static int join_rows(struct mr_request *request, struct mr_error *err) {
+    int status = 0;
+    struct mr_option *more = NULL;
+    if (request->spec.job && (status = mr_parameters_rows(request->spec.job, &more, err))) {
+        return status;
+    }
+    size_t count = MR_REQUEST_OPTIONS;
+    size_t more_count = mr_options_count(more);
+    size_t all = count + more_count + 1;
+    struct mr_option *rows = realloc(request->rows, all * sizeof *rows);
+    request->rows = rows ? rows : request->rows;
+    struct mr_option_value *values = realloc(request->values, all * sizeof *values);
+    request->values = values ? values : request->values;
+    if (!rows || !values) {
+        status = mr_error_nomem(err, "reading the command line");
+    } else if (!more) {
+        memcpy(rows, mr_request_options, (count + 1) * sizeof *rows);
+        memset(values, 0, all * sizeof *values);
+    } else {
+        memcpy(rows + count, more, (more_count + 1) * sizeof *rows);
+        memset(values + count, 0, (more_count + 1) * sizeof *values);
+    }
+    free(more);
+    return status;
+}
+
+/* The job's options are known once the job is: the parser goes on with the longer table. */
+static int take_job(struct mr_request *request, struct mr_options *options, const char *name,
+                    struct mr_error *err) {
+    int status = mr_request_find_job(name, &request->spec.job, err);
+    if (status || (status = join_rows(request, err))) {
+        return status;
+    }
+    options->rows = request->rows;
+    options->values = request->values;
+    options->count = mr_options_count(request->rows);
+    return 0;
+}
+
+static int read_args(struct mr_request *request, char **args, struct mr_error *err) {
+    int status = join_rows(request, err);
+    if (status) {
+        return status;
+    }
+    struct mr_options options = {.rows = request->rows,
+                                 .values = request->values,
+                                 .count = MR_REQUEST_OPTIONS,
+                                 .args = args};
+    struct mr_run_spec *spec = &request->spec;
+    const char *operand;
+    while ((status = mr_options_next(&options, &operand, err)) == 1) {
+        if (spec->job) {
+            args[spec->input_count++] = options.args[-1]; /* what has been read makes room */
+        } else if ((status = take_job(request, &options, operand, err))) {
+            break;
+        }
+    }
+    spec->inputs = (const char *const *)args;
+    if (status == MR_ERR_USAGE && !spec->job && strncmp(err->text, "unknown option --", 17) == 0) {
+        mr_error_add(err, " (a job's own options go behind its name)");
+    }
+    return status;
+}
+
+static int gather_params(struct mr_request *request, struct mr_error *err) {
+    const struct mr_option *rows = request->rows + MR_REQUEST_OPTIONS;
+    const struct mr_option_value *values = request->values + MR_REQUEST_OPTIONS;
+    size_t count = mr_options_count(rows);
+    request->params = calloc(count + 1, sizeof *request->params);
+    if (!request->params) {
+        return mr_error_nomem(err, "reading the command line");
+    }
+    struct mr_run_spec *spec = &request->spec;
+    for (size_t i = 0; i < count; i++) {
+        if (values[i].given) {
+            request->params[spec->param_count++] =
+                (struct mr_run_param){.name = rows[i].name, .value = values[i].text};
+        }
+    }
+    spec->params = request->params;
+    return 0;
+}
+
+static void fill_spec(struct mr_request *request) {
+    const struct mr_option_value *values = request->values;
+    struct mr_run_spec *spec = &request->spec;
+    request->json = values[MR_REQUEST_JSON].given;
+    request->report = values[MR_REQUEST_REPORT].given;
+    request->quiet = values[MR_REQUEST_QUIET].given;
+    request->verbose = values[MR_REQUEST_VERBOSE].given;
+    spec->output = values[MR_REQUEST_OUTPUT].text;
+    spec->output_fd = STDOUT_FILENO;
+    spec->overwrite = values[MR_REQUEST_OVERWRITE].given;
+    spec->threads = (unsigned)values[MR_REQUEST_THREADS].number;
+    spec->memory_bytes = values[MR_REQUEST_MEMORY].number;
+    spec->tmp = values[MR_REQUEST_TMP].text;
+    spec->partitions = (uint32_t)values[MR_REQUEST_PARTITIONS].number;
+    spec->record_bytes_max = values[MR_REQUEST_MAX_RECORD].number;
+    spec->verbose = request->verbose;
+}
+
+static int check(const struct mr_run_spec *spec, struct mr_error *err) {
+    if (!spec->job) {
+        return mr_error_set(err, MR_ERR_USAGE, "which job? `millrace jobs` lists them");
+    }
+    if (spec->output && !spec->output[0]) {
+        return mr_error_set(err, MR_ERR_USAGE, "--output is empty: it takes a directory to make");
+    }
+    if (spec->overwrite && !spec->output) {
+        return mr_error_set(err, MR_ERR_USAGE, "--overwrite replaces an output: give -o DIR too");
+    }
+    if (spec->input_count == 0 && mr_terminal_is(STDIN_FILENO)) {
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "no input: name files, directories or globs, or pipe something in");
+    }
+    return 0;
+}
+
+int mr_request_parse(struct mr_request *request, char **args, struct mr_error *err) {
+    int status = read_args(request, args, err);
+    if (status == MR_ERR_NOMEM) {
+        return status;
+    }
+    if (request->values[MR_REQUEST_HELP].given) {
+        request->help = true;
+        return 0;
+    }
+    if (status) {
+        return status;
+    }
+    fill_spec(request);
+    status = check(&request->spec, err);
+    return status ? status : gather_params(request, err);
+}
+
+void mr_request_fini(struct mr_request *request) {
+    free(request->params);
+    free(request->values);
+    free(request->rows);
+    memset(request, 0, sizeof *request);
+}

@@ -1,0 +1,192 @@
+/* wordcount: the built-in job that counts words, or runs of words, and lists the most frequent.
+ *
+ * Round `count` sums; its output is the answer, unless --top is given: then each partition keeps
+ * its N best and hands them on as ranks (best.h), which round `top` brings together in one
+ * partition, in the order wanted, and prints N of. */
+#include "jobs/wordcount/wordcount.h"
+#include "jobs/wordcount/best.h"
+#include "jobs/wordcount/unicode.h"
+#include "jobs/wordcount/words.h"
+#include <stdlib.h>
+
+enum { ROUND_COUNT, ROUND_TOP, ROUNDS };
+
+/* One thread's, for one phase of one round. */
+struct state {
+    struct mr_words *words; /* map of the first round */
+    struct mr_best best;    /* reduce of the first round */
+    uint64_t min_count;
+    uint64_t top; /* 0: not given */
+    uint64_t printed;
+};
+
+static enum mr_words_kind kind_of(const struct mr_ctx *ctx) {
+    const char *kind = mr_param(ctx, "words");
+    return strcmp(kind, "unicode") == 0   ? MR_WORDS_UNICODE
+           : strcmp(kind, "letters") == 0 ? MR_WORDS_LETTERS
+                                          : MR_WORDS_WHITESPACE;
+}
+
+static int plan(struct mr_ctx *ctx, uint32_t *rounds) {
+    *rounds = mr_param(ctx, "top") ? ROUNDS : 1;
+    return 0;
+}
+
+static int create_words(struct mr_ctx *ctx, struct mr_words **words) {
+    struct mr_words_options options = {
+        .kind = kind_of(ctx),
+        .fold = mr_param_u64(ctx, "fold") != 0,
+        .ngram = mr_param_u64(ctx, "ngram"),
+        .scan = mr_scan_path(0),
+    };
+    int status = mr_side_input(ctx, "stopwords", &options.stopwords);
+    return status ? status : mr_words_create(&options, words);
+}
+
+static int setup(struct mr_ctx *ctx, void **state) {
+    struct state *made = calloc(1, sizeof(*made));
+    if (!made) {
+        return MR_ERR_NOMEM;
+    }
+    made->min_count = mr_param_u64(ctx, "min-count");
+    made->top = mr_param(ctx, "top") ? mr_param_u64(ctx, "top") : 0;
+    made->best.want = made->top;
+    if (ctx->round == ROUND_COUNT && ctx->phase == MR_PHASE_MAP) {
+        int status = create_words(ctx, &made->words);
+        if (status) {
+            free(made);
+            return status;
+        }
+    }
+    *state = made;
+    return 0;
+}
+
+static void teardown(void *state) {
+    struct state *done = state;
+    if (done) {
+        mr_words_destroy(done->words);
+        mr_best_fini(&done->best);
+        free(done);
+    }
+}
+
+static int count_map(struct mr_ctx *ctx, void *state, struct mr_bytes block, uint64_t *records) {
+    struct state *own = state;
+    return mr_words_map(own->words, ctx, block, records);
+}
+
+static int count_reduce(struct mr_ctx *ctx, void *state, struct mr_bytes word, uint64_t count) {
+    struct state *own = state;
+    if (count < own->min_count) {
+        return 0;
+    }
+    return own->top > 0 ? mr_best_add(&own->best, word, count) : mr_emit_u64(ctx, word, count);
+}
+
+static int count_end(struct mr_ctx *ctx, void *state) {
+    struct state *own = state;
+    int status = 0;
+    for (size_t i = 0; !status && i < own->best.count; i++) {
+        struct mr_bytes rank = {own->best.ranks[i].bytes, own->best.ranks[i].len};
+        status = mr_emit(ctx, rank, mr_bytes_text(""));
+    }
+    return status;
+}
+
+/* Ranks come in the order to print, and each but once: a word has one partition in the round
+ * before. */
+static int top_reduce(struct mr_ctx *ctx, void *state, struct mr_bytes rank,
+                      struct mr_values *values) {
+    struct state *own = state;
+    struct mr_bytes word;
+    uint64_t count;
+    (void)values;
+    if (own->printed == own->top) {
+        return 0;
+    }
+    if (!mr_best_parse(rank, &word, &count)) {
+        return mr_fail(ctx, "a rank of %zu bytes is too short", rank.len);
+    }
+    own->printed++;
+    return mr_emit_u64(ctx, word, count);
+}
+
+/* There is nothing left to do, but that there is an end means one state from the first rank to the
+ * last. */
+static int top_end(struct mr_ctx *ctx, void *state) {
+    (void)ctx, (void)state;
+    return 0;
+}
+
+static const char *const *facts(struct mr_ctx *ctx) {
+    return kind_of(ctx) == MR_WORDS_UNICODE ? mr_unicode_facts() : NULL;
+}
+
+static const struct mr_param params[] = {
+    {.name = "words",
+     .kind = MR_PARAM_CHOICE,
+     .fallback = "whitespace",
+     .choices = "whitespace|letters|unicode",
+     .help = "what a word is: bytes between white space, A-Z runs, or UAX #29"},
+    {.name = "fold",
+     .kind = MR_PARAM_FLAG,
+     .help = "ignore case: words are lowered (unicode: full case folding)"},
+    {.name = "min-count",
+     .kind = MR_PARAM_U64,
+     .fallback = "1",
+     .least = 1,
+     .metavar = "N",
+     .help = "leave out what occurs less than N times"},
+    {.name = "top",
+     .kind = MR_PARAM_U64,
+     .least = 1,
+     .metavar = "N",
+     .help = "only the N most frequent, most frequent first"},
+    {.name = "stopwords",
+     .kind = MR_PARAM_FILE,
+     .metavar = "FILE",
+     .help = "leave out the words in FILE, separated by white space"},
+    {.name = "ngram",
+     .kind = MR_PARAM_U64,
+     .fallback = "1",
+     .least = 1,
+     .metavar = "N",
+     .help = "count runs of N words within a line"},
+    {.name = NULL},
+};
+
+static const struct mr_round rounds[ROUNDS] = {
+    [ROUND_COUNT] = {.name = "count",
+                     .value = MR_SUM_U64,
+                     .map_block = count_map,
+                     .reduce_u64 = count_reduce,
+                     .reduce_end = count_end},
+    [ROUND_TOP] = {.name = "top",
+                   .value = MR_VALUES,
+                   .partitions = 1,
+                   .reduce = top_reduce,
+                   .reduce_end = top_end},
+};
+
+static const char *const examples[] = {
+    "millrace run wordcount book.txt",
+    "millrace run wordcount --words letters --fold --top 20 book.txt",
+    "millrace run wordcount --words unicode --ngram 2 --min-count 5 --stopwords stop.txt book.txt",
+    "millrace run wordcount logs/ 'more/*.gz' - -o counts",
+    NULL,
+};
+
+const struct mr_job mr_wordcount_job = {
+    .abi = MR_JOB_ABI,
+    .name = "wordcount",
+    .summary = "count words, or runs of words",
+    .examples = examples,
+    .params = params,
+    .rounds = rounds,
+    .round_count = ROUNDS,
+    .plan = plan,
+    .setup = setup,
+    .teardown = teardown,
+    .facts = facts,
+};

@@ -1,0 +1,121 @@
+/* source: pulls an input's bytes from start to end, decompressed where it is compressed. */
+#include "lib/input/source.h"
+
+#include "lib/base/error.h"
+#include "lib/input/feed.h"
+#include "lib/input/gzip.h"
+#include "lib/input/zstd.h"
+
+#include <stdlib.h>
+
+struct mr_source {
+    struct mr_feed feed;
+    enum mr_input_kind kind; /* STREAM until its first bytes were seen */
+    struct mr_gzip *gzip;
+    struct mr_zstd *zstd;
+};
+
+enum mr_input_kind mr_source_kind(const void *head, size_t len) {
+    const unsigned char *byte = head;
+    if (len >= 2 && byte[0] == 0x1f && byte[1] == 0x8b) {
+        return MR_INPUT_GZIP;
+    }
+    if (len >= 4 && byte[0] == 0x28 && byte[1] == 0xb5 && byte[2] == 0x2f && byte[3] == 0xfd) {
+        return MR_INPUT_ZSTD;
+    }
+    bool is_skippable = len >= 4 && (byte[0] & 0xf0) == 0x50 && byte[1] == 0x2a &&
+                        byte[2] == 0x4d && byte[3] == 0x18;
+    return is_skippable ? MR_INPUT_ZSTD : MR_INPUT_FILE;
+}
+
+static int make_decoder(struct mr_source *source, struct mr_error *err) {
+    switch (source->kind) {
+    case MR_INPUT_GZIP:
+        return mr_gzip_create(NULL, &source->gzip, err);
+    case MR_INPUT_ZSTD:
+        return mr_zstd_create(&source->zstd, err);
+    case MR_INPUT_FILE:
+    case MR_INPUT_STREAM:
+        break;
+    }
+    return MR_OK;
+}
+
+int mr_source_open(const struct mr_input *input, const atomic_bool *stop, struct mr_source **source,
+                   struct mr_error *err) {
+    struct mr_source *made = calloc(1, sizeof *made);
+    if (!made) {
+        return mr_error_nomem(err, "opening an input");
+    }
+    made->kind = input->kind;
+    int status = mr_feed_open(&made->feed, input, stop, err);
+    if (status == MR_OK) {
+        status = make_decoder(made, err);
+    }
+    if (status != MR_OK) {
+        mr_source_close(made);
+        return status;
+    }
+    *source = made;
+    return MR_OK;
+}
+
+int mr_source_open_memory(struct mr_bytes bytes, enum mr_input_kind kind, struct mr_source **source,
+                          struct mr_error *err) {
+    struct mr_source *made = calloc(1, sizeof *made);
+    if (!made) {
+        return mr_error_nomem(err, "opening an input in memory");
+    }
+    made->kind = kind;
+    mr_feed_open_memory(&made->feed, bytes, "memory");
+    int status = make_decoder(made, err);
+    if (status != MR_OK) {
+        mr_source_close(made);
+        return status;
+    }
+    *source = made;
+    return MR_OK;
+}
+
+/* Settles what a stream is. */
+static int sniff(struct mr_source *source, struct mr_error *err) {
+    int status = mr_feed_fill(&source->feed, MR_SOURCE_MAGIC_BYTES, err);
+    if (status == MR_OK) {
+        source->kind = mr_source_kind(source->feed.next, source->feed.avail);
+        status = make_decoder(source, err);
+    }
+    return status;
+}
+
+int mr_source_pull(struct mr_source *source, char *out, size_t room, size_t *got,
+                   struct mr_error *err) {
+    int status = source->kind == MR_INPUT_STREAM ? sniff(source, err) : MR_OK;
+    *got = 0;
+    if (status != MR_OK) {
+        return status;
+    }
+    switch (source->kind) {
+    case MR_INPUT_GZIP:
+        return mr_gzip_pull(source->gzip, &source->feed, out, room, got, err);
+    case MR_INPUT_ZSTD:
+        return mr_zstd_pull(source->zstd, &source->feed, out, room, got, err);
+    case MR_INPUT_FILE:
+    case MR_INPUT_STREAM:
+        break;
+    }
+    return mr_feed_read(&source->feed, out, room, got, err);
+}
+
+uint64_t mr_source_consumed(const struct mr_source *source) {
+    return source->feed.offset;
+}
+
+void mr_source_close(struct mr_source *source) {
+    if (!source) {
+        return;
+    }
+    mr_gzip_destroy(source->gzip);
+    mr_zstd_destroy(source->zstd);
+    mr_feed_close(&source->feed);
+    free(source);
+}

@@ -1,0 +1,230 @@
+/* context: what the engine keeps behind the `struct mr_ctx` that a callback is handed. */
+#include "lib/job/context.h"
+
+#include "lib/base/error.h"
+#include "lib/base/hash.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+_Thread_local struct mr_where *mr_context_where;
+
+static struct mr_context *context_of(const struct mr_ctx *ctx) {
+    return (struct mr_context *)(uintptr_t)ctx; /* ctx is its first member */
+}
+
+static int no_emit(struct mr_ctx *ctx, struct mr_bytes key, struct mr_bytes value) {
+    (void)key;
+    (void)value;
+    return mr_fail(ctx, "mr_emit can't be called here");
+}
+static int no_emit_u64(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value) {
+    (void)key;
+    (void)len;
+    (void)value;
+    return mr_fail(ctx, "mr_emit_u64 can't be called here: the round's value is of another kind");
+}
+static int no_emit_i64(struct mr_ctx *ctx, struct mr_bytes key, int64_t value) {
+    (void)key;
+    (void)value;
+    return mr_fail(ctx, "mr_emit_i64 can't be called here: the round's value is of another kind");
+}
+static int no_emit_f64(struct mr_ctx *ctx, struct mr_bytes key, double value) {
+    (void)key;
+    (void)value;
+    return mr_fail(ctx, "mr_emit_f64 can't be called here: the round's value is of another kind");
+}
+static void no_at(struct mr_ctx *ctx, uint64_t offset) {
+    context_of(ctx)->where.record = offset;
+}
+static int no_next(struct mr_ctx *ctx, struct mr_values *values, struct mr_bytes *value) {
+    (void)values;
+    (void)value;
+    return mr_fail(ctx, "mr_next can't be called here");
+}
+static struct mr_bytes no_values_key(const struct mr_values *values) {
+    (void)values;
+    return (struct mr_bytes){0};
+}
+
+static int set_value(struct mr_ctx *ctx, struct mr_bytes value) {
+    struct mr_context *context = context_of(ctx);
+    if (!context->set_target) {
+        return mr_fail(ctx, "mr_set can be called inside combine only");
+    }
+    context->set_target->len = 0;
+    return mr_buffer_append(context->set_target, value.data, value.len, &context->err);
+}
+
+static const char *param_text(const struct mr_ctx *ctx, const char *name) {
+    return mr_params_text(context_of(ctx)->params, name);
+}
+static uint64_t param_u64(const struct mr_ctx *ctx, const char *name) {
+    return mr_params_u64(context_of(ctx)->params, name);
+}
+static int side_input(struct mr_ctx *ctx, const char *param, struct mr_bytes *content) {
+    *content = mr_params_file(context_of(ctx)->params, param);
+    return MR_OK;
+}
+static int counter_add(struct mr_ctx *ctx, const char *name, uint64_t amount) {
+    struct mr_context *context = context_of(ctx);
+    return mr_context_counters_add(&context->counters, name, amount, &context->err);
+}
+
+static void log_line(struct mr_ctx *ctx, const char *format, va_list args) {
+    struct mr_context *context = context_of(ctx);
+    if (!context->verbose) {
+        return;
+    }
+    char line[512];
+    vsnprintf(line, sizeof line, format, args);
+    fprintf(stderr, "millrace: %s: %s\n", context->job->name, line);
+}
+
+/* Adds where the record stands. */
+static void add_place(struct mr_context *context) {
+    const struct mr_where *where = &context->where;
+    if (where->input) {
+        mr_error_add(&context->err, " (%s, at offset %llu)", where->input,
+                     (unsigned long long)(where->offset + where->record));
+    } else if (where->phase == MR_PHASE_REDUCE) {
+        mr_error_add(&context->err, " (reducing partition %u)", where->task);
+    }
+}
+
+static int fail(struct mr_ctx *ctx, const char *format, va_list args) {
+    struct mr_context *context = context_of(ctx);
+    if (!context->err.code) {
+        char text[MR_ERROR_TEXT_MAX / 2];
+        vsnprintf(text, sizeof text, format, args);
+        mr_error_set(&context->err, MR_ERR_JOB, "%s: %s", context->job->name, text);
+        add_place(context);
+    }
+    return context->err.code;
+}
+
+int mr_context_failed(struct mr_context *context, const char *callback, int status) {
+    if (!context->err.code) {
+        mr_error_set(&context->err, MR_ERR_JOB, "%s: %s failed with status %d and no message",
+                     context->job->name, callback, status);
+        add_place(context);
+    }
+    return context->err.code;
+}
+
+int mr_context_counters_add(struct mr_counters *counters, const char *name, uint64_t amount,
+                            struct mr_error *err) {
+    for (size_t i = 0; i < counters->count; i++) {
+        if (counters->items[i].name == name || strcmp(counters->items[i].name, name) == 0) {
+            counters->items[i].value += amount;
+            return MR_OK;
+        }
+    }
+    struct mr_run_counter *items =
+        realloc(counters->items, (counters->count + 1) * sizeof *counters->items);
+    if (!items) {
+        return mr_error_nomem(err, "adding a counter");
+    }
+    counters->items = items;
+    counters->items[counters->count++] = (struct mr_run_counter){name, amount};
+    return MR_OK;
+}
+
+void mr_context_init(struct mr_context *context, const struct mr_context_source *source,
+                     enum mr_phase phase) {
+    *context = (struct mr_context){
+        .ctx = {.emit = no_emit,
+                .emit_u64 = no_emit_u64,
+                .emit_i64 = no_emit_i64,
+                .emit_f64 = no_emit_f64,
+                .at = no_at,
+                .next = no_next,
+                .values_key = no_values_key,
+                .set = set_value,
+                .param = param_text,
+                .param_u64 = param_u64,
+                .side_input = side_input,
+                .counter_add = counter_add,
+                .log = log_line,
+                .fail = fail,
+                .phase = phase,
+                .round = source->round,
+                .partitions = source->partitions},
+        .job = source->job,
+        .round = &source->job->rounds[source->round],
+        .params = source->params,
+        .verbose = source->verbose,
+        .where = {.job = source->job->name,
+                  .round = source->job->rounds[source->round].name,
+                  .phase = phase},
+    };
+}
+
+int mr_context_setup(struct mr_context *context) {
+    if (context->job->setup) {
+        int status = context->job->setup(&context->ctx, &context->state);
+        if (status || context->err.code) {
+            return mr_context_failed(context, "setup", status);
+        }
+    }
+    context->has_state = true;
+    return MR_OK;
+}
+
+void mr_context_teardown(struct mr_context *context) {
+    if (context->has_state && context->job->teardown) {
+        context->job->teardown(context->state);
+    }
+    context->has_state = false;
+    context->state = NULL;
+}
+
+void mr_context_fini(struct mr_context *context) {
+    mr_context_teardown(context);
+    free(context->counters.items);
+    context->counters = (struct mr_counters){0};
+}
+
+static int compare_keys(void *arg, struct mr_bytes a, struct mr_bytes b, int *order) {
+    struct mr_context *context = arg;
+    int status = context->round->compare(&context->ctx, context->state, a, b, order);
+    return status || context->err.code ? mr_context_failed(context, "compare", status) : MR_OK;
+}
+
+int mr_context_combine(void *arg, struct mr_bytes key, struct mr_bytes into, struct mr_bytes value,
+                       struct mr_buffer *out) {
+    struct mr_context *context = arg;
+    context->set_target = out;
+    int status = context->round->combine(&context->ctx, context->state, key, into, value);
+    context->set_target = NULL;
+    return status || context->err.code ? mr_context_failed(context, "combine", status) : MR_OK;
+}
+
+struct mr_record_rules mr_context_rules(struct mr_context *context) {
+    const struct mr_round *round = context->round;
+    return (struct mr_record_rules){
+        .order = {.compare = round->compare ? compare_keys : NULL,
+                  .arg = context,
+                  .placed = mr_fold_is_placed(round->value)},
+        .kind = round->value,
+        .combine = mr_context_combine,
+        .arg = context,
+        .partitions = context->ctx.partitions,
+    };
+}
+
+int mr_context_partition(struct mr_context *context, struct mr_bytes key, uint32_t *partition) {
+    uint32_t partitions = context->ctx.partitions;
+    if (!context->round->partition) {
+        *partition = partitions == 1 ? 0 : (uint32_t)(mr_hash_xxh3(key.data, key.len) % partitions);
+        return MR_OK;
+    }
+    int status =
+        context->round->partition(&context->ctx, context->state, key, partitions, partition);
+    if (status || context->err.code) {
+        return mr_context_failed(context, "partition", status);
+    }
+    if (*partition >= partitions) {
+        return mr_fail(&context->ctx, "partition gave %u: there are %u", *partition, partitions);
+    }
+    return MR_OK;
+}

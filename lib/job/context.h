@@ -1,0 +1,83 @@
+/* context: what the engine keeps behind the `struct mr_ctx` that a callback is handed. */
+#ifndef MR_JOB_CONTEXT_H
+#define MR_JOB_CONTEXT_H
+
+#include "lib/base/buffer.h"
+#include "lib/job/params.h"
+#include "lib/record/run_store.h"
+#include <mr/job.h>
+
+/* Where a thread is: for error sentences, and for the crash report, which reads it from a signal handler. */
+struct mr_where {
+    const char *job;
+    const char *round;
+    const char *input; /* the file being mapped; NULL while reducing */
+    uint64_t offset;   /* of the block */
+    uint64_t record;   /* of the record, from the block's start: mr_at */
+    uint32_t task;
+    enum mr_phase phase;
+    bool in_callback;
+};
+
+/* A counter of the job's own: names are the plugin's and live as long. */
+struct mr_counters {
+    struct mr_run_counter *items;
+    size_t count;
+};
+MR_MUST_USE int mr_context_counters_add(struct mr_counters *counters, const char *name,
+                                        uint64_t amount, struct mr_error *err);
+
+/* One thread's context in one phase of one round. First member of the rooms that emit (collector, reduce task), so
+ * that their functions find themselves behind the pointer they are handed. */
+struct mr_context {
+    struct mr_ctx ctx;
+    const struct mr_job *job;
+    const struct mr_round *round;
+    const struct mr_params *params;
+    void *state; /* the job's */
+    bool has_state;
+    bool verbose;
+    struct mr_error err; /* the first failure: sticky */
+    struct mr_where where;
+    struct mr_counters counters;
+    struct mr_buffer *set_target; /* where mr_set goes, inside combine */
+};
+
+/* What contexts of a round share. */
+struct mr_context_source {
+    const struct mr_job *job;
+    const struct mr_params *params;
+    uint32_t round;
+    uint32_t partitions;
+    bool verbose;
+};
+
+/* Fills every function of ctx; emits fail until a room replaces them. */
+void mr_context_init(struct mr_context *context, const struct mr_context_source *source,
+                     enum mr_phase phase);
+/* Calls the job's setup. */
+MR_MUST_USE int mr_context_setup(struct mr_context *context);
+/* Calls teardown where setup was called. */
+void mr_context_teardown(struct mr_context *context);
+/* Teardown, and frees the counters. */
+void mr_context_fini(struct mr_context *context);
+
+/* The rules of merging in this round, through the job's own callbacks on this context. */
+struct mr_record_rules mr_context_rules(struct mr_context *context);
+
+/* The partition of a key. */
+MR_MUST_USE int mr_context_partition(struct mr_context *context, struct mr_bytes key,
+                                     uint32_t *partition);
+
+/* Folds by the job's combine: an mr_fold_combine_fn, with the context as `arg`. */
+int mr_context_combine(void *context, struct mr_bytes key, struct mr_bytes into,
+                       struct mr_bytes value, struct mr_buffer *out);
+
+/* Records that a callback returned `status`: gives it a sentence where mr_fail gave none, and the place. Returns
+ * context->err.code. */
+int mr_context_failed(struct mr_context *context, const char *callback, int status);
+
+/* This thread's position, for the crash report; NULL: none. */
+extern _Thread_local struct mr_where *mr_context_where;
+
+#endif

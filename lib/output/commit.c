@@ -1,0 +1,287 @@
+/* commit: makes an output directory appear whole, or not at all.
+ *
+ * Everything is written beside DIR, in a pending directory of the run's own (see pending.c), made
+ * durable there, and then becomes visible by one rename: a reader of DIR, another run, or a crash
+ * at any moment finds nothing, or all.
+ *
+ *     parts to out/ - _manifest.json - _SUCCESS - fsync out - out becomes DIR - fsync the parent
+ *
+ * How it becomes DIR is told in publish.c. What a failure leaves behind is removed by
+ * mr_commit_end; what a kill leaves, by the next run on DIR. */
+#include "lib/output/commit.h"
+
+#include "lib/base/error.h"
+#include "lib/base/file.h"
+#include "lib/output/manifest.h"
+#include "lib/output/part.h"
+#include "lib/output/pending.h"
+#include "lib/output/publish.h"
+#include "lib/output/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OUT "out"
+#define SHOWN "%.300s" /* a path in an error */
+
+struct mr_commit {
+    char *dir;    /* as the user wrote it, without slashes at its end */
+    char *parent; /* the path around it */
+    struct mr_pending_place place;
+    struct mr_pending pending;
+    bool is_pending; /* the pending directory is ours to remove */
+    struct mr_publish publish;
+};
+
+static int split_path(struct mr_commit *commit, const char *dir, struct mr_error *err);
+static int open_parent(struct mr_commit *commit, struct mr_error *err);
+static int make_out(struct mr_commit *commit, struct mr_error *err);
+
+int mr_commit_begin(const char *dir, bool overwrite, const char *id, struct mr_commit **commit,
+                    struct mr_error *err) {
+    struct mr_commit *made = calloc(1, sizeof *made);
+    if (!made) {
+        return mr_error_nomem(err, "preparing the output directory");
+    }
+    made->publish = (struct mr_publish){.pending = &made->pending, .overwrite = overwrite};
+    made->place.parent_fd = -1;
+    int status = split_path(made, dir, err);
+    if (!status) {
+        status = open_parent(made, err);
+    }
+    if (!status) {
+        mr_pending_clean(&made->place);
+        status = mr_publish_check(&made->place, overwrite, err);
+    }
+    if (!status) {
+        status = mr_pending_create(&made->place, id, &made->pending, err);
+        made->is_pending = !status;
+    }
+    if (!status) {
+        status = make_out(made, err);
+    }
+    if (status) {
+        mr_commit_end(made);
+        return status;
+    }
+    *commit = made;
+    return 0;
+}
+
+/* Cuts the path in the output's own name and what is around it. */
+static int split_path(struct mr_commit *commit, const char *dir, struct mr_error *err) {
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/') {
+        len--;
+    }
+    commit->dir = strndup(dir, len);
+    commit->parent = strndup(dir, len);
+    if (!commit->dir || !commit->parent) {
+        return mr_error_nomem(err, "preparing the output directory");
+    }
+    char *slash = strrchr(commit->parent, '/');
+    const char *name = slash ? commit->dir + (slash + 1 - commit->parent) : commit->dir;
+    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "output \"" SHOWN "\": the name of a directory to make is wanted", dir);
+    }
+    if (!slash) {
+        commit->parent[0] = '\0'; /* here */
+    } else {
+        slash[slash == commit->parent] = '\0'; /* keeps the root's */
+    }
+    commit->place.name = name;
+    commit->place.shown = commit->dir;
+    return 0;
+}
+
+static int open_parent(struct mr_commit *commit, struct mr_error *err) {
+    const char *path = *commit->parent ? commit->parent : ".";
+    commit->place.parent_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (commit->place.parent_fd >= 0) {
+        return 0;
+    }
+    int code = errno == ENOENT || errno == ENOTDIR ? MR_ERR_USAGE : MR_ERR_IO;
+    return mr_error_errno(err, code, errno, "output \"" SHOWN "\": open \"" SHOWN "\"", commit->dir,
+                          path);
+}
+
+/* An error about a path inside the pending directory, by errno. */
+static int fail_inside(const struct mr_commit *commit, const char *what, const char *path,
+                       struct mr_error *err) {
+    return mr_error_errno(err, MR_ERR_IO, errno, "%s \"" SHOWN "%s/%s\"", what, commit->dir,
+                          commit->pending.name + strlen(commit->place.name), path);
+}
+
+static int make_out(struct mr_commit *commit, struct mr_error *err) {
+    if (mkdirat(commit->pending.dir_fd, OUT, 0777) != 0) {
+        return fail_inside(commit, "make", OUT, err);
+    }
+    return 0;
+}
+
+int mr_commit_attempt(struct mr_commit *commit, uint32_t task, uint32_t attempt, int *dir_fd,
+                      struct mr_error *err) {
+    char name[64];
+    snprintf(name, sizeof name, "attempt-%" PRIu32 "-%" PRIu32, task, attempt);
+    if (mkdirat(commit->pending.dir_fd, name, 0700) != 0) {
+        return fail_inside(commit, "make", name, err);
+    }
+    int fd = openat(commit->pending.dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return fail_inside(commit, "open", name, err);
+    }
+    *dir_fd = fd;
+    return 0;
+}
+
+/* What is to be published. */
+struct content {
+    const struct mr_run_part *parts;
+    const uint32_t *winners;
+    size_t count;
+    const char *manifest;
+};
+
+static int fill_out(const struct mr_commit *commit, const struct content *content,
+                    struct mr_error *err);
+static int settle(struct mr_commit *commit, struct mr_error *err);
+
+int mr_commit_publish(struct mr_commit *commit, const struct mr_run_part *parts,
+                      const uint32_t *winners, size_t count, const char *manifest,
+                      struct mr_error *err) {
+    if (!commit->is_pending) {
+        return mr_error_set(err, MR_ERR_INTERNAL, "output \"" SHOWN "\" is published or kept",
+                            commit->dir);
+    }
+    struct content content = {parts, winners, count, manifest};
+    int status = fill_out(commit, &content, err);
+    if (!status) {
+        status = mr_publish_appear(&commit->publish, err);
+    }
+    if (!status) {
+        status = settle(commit, err);
+    }
+    if (status && commit->publish.must_keep) {
+        mr_pending_keep(&commit->pending);
+        commit->is_pending = false;
+    }
+    if (status) {
+        return status;
+    }
+    if (commit->publish.way == MR_PUBLISH_ASIDE) {
+        struct mr_error ignored = {0};
+        status = mr_tree_remove(commit->place.parent_fd, commit->pending.old, &ignored);
+        (void)status; /* what stays, the next run on DIR clears */
+    }
+    mr_pending_remove(&commit->pending);
+    commit->is_pending = false;
+    return 0;
+}
+
+static int move_part(const struct mr_commit *commit, int out_fd, const struct content *content,
+                     uint32_t task, struct mr_error *err);
+static int write_text(int out_fd, const char *name, const char *text, struct mr_error *err);
+
+/* Makes `out` what the output shall be, and durable. */
+static int fill_out(const struct mr_commit *commit, const struct content *content,
+                    struct mr_error *err) {
+    int out_fd =
+        openat(commit->pending.dir_fd, OUT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (out_fd < 0) {
+        return fail_inside(commit, "open", OUT, err);
+    }
+    int status = 0;
+    for (size_t i = 0; i < content->count && !status; i++) {
+        status = move_part(commit, out_fd, content, (uint32_t)i, err);
+    }
+    if (!status) {
+        status = write_text(out_fd, MR_MANIFEST_NAME, content->manifest, err);
+    }
+    if (!status) {
+        status = write_text(out_fd, MR_MANIFEST_SUCCESS, "", err);
+    }
+    if (!status) {
+        status = mr_file_sync(out_fd, commit->dir, err);
+    }
+    int closed = mr_file_close(&out_fd, commit->dir, err);
+    return status ? status : closed;
+}
+
+/* Moves one winner's part to `out`, unless it is there already. */
+static int move_part(const struct mr_commit *commit, int out_fd, const struct content *content,
+                     uint32_t task, struct mr_error *err) {
+    char name[MR_PART_NAME_MAX];
+    mr_part_name(name, sizeof name, task);
+    uint64_t bytes = content->parts[task].bytes;
+    struct stat about;
+    if (fstatat(out_fd, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about.st_mode) &&
+        (uint64_t)about.st_size == bytes) {
+        return 0;
+    }
+    char path[64 + MR_PART_NAME_MAX];
+    snprintf(path, sizeof path, "attempt-%" PRIu32 "-%" PRIu32 "/%s", task, content->winners[task],
+             name);
+    if (fstatat(commit->pending.dir_fd, path, &about, AT_SYMLINK_NOFOLLOW) != 0) {
+        return fail_inside(commit, "find", path, err);
+    }
+    if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != bytes) {
+        return mr_error_set(err, MR_ERR_IO,
+                            "output \"" SHOWN "\": %s has %" PRId64 " bytes, though %" PRIu64
+                            " were written",
+                            commit->dir, path, (int64_t)about.st_size, bytes);
+    }
+    if (renameat(commit->pending.dir_fd, path, out_fd, name) != 0) {
+        return fail_inside(commit, "move", path, err);
+    }
+    return 0;
+}
+
+/* Writes a small file durably, again where an earlier try left one. */
+static int write_text(int out_fd, const char *name, const char *text, struct mr_error *err) {
+    struct mr_part part;
+    struct mr_run_part ignored;
+    if (unlinkat(out_fd, name, 0) != 0 && errno != ENOENT) {
+        return mr_error_errno(err, MR_ERR_IO, errno, "replace \"%s\"", name);
+    }
+    int status = mr_part_create(&part, out_fd, name, err);
+    if (!status) {
+        status = mr_part_write(&part, text, strlen(text), err);
+    }
+    if (!status) {
+        status = mr_part_finish(&part, &ignored, err);
+    }
+    mr_part_abandon(&part);
+    return status;
+}
+
+/* Sees that what is visible is durable, or takes it back. */
+static int settle(struct mr_commit *commit, struct mr_error *err) {
+    int status = mr_file_sync(commit->place.parent_fd, *commit->parent ? commit->parent : ".", err);
+    if (status && mr_publish_take_back(&commit->publish) != 0) {
+        mr_error_add(err, "; \"" SHOWN "\" is there, but may not survive a power failure",
+                     commit->dir);
+    }
+    return status;
+}
+
+void mr_commit_end(struct mr_commit *commit) {
+    if (!commit) {
+        return;
+    }
+    if (commit->is_pending) {
+        mr_pending_remove(&commit->pending);
+    }
+    if (commit->place.parent_fd >= 0) {
+        (void)close(commit->place.parent_fd); /* nothing was written through it */
+    }
+    free(commit->parent);
+    free(commit->dir);
+    free(commit);
+}

@@ -1,0 +1,38 @@
+/* commit: makes an output directory appear whole, or not at all. */
+#ifndef MR_OUTPUT_COMMIT_H
+#define MR_OUTPUT_COMMIT_H
+
+#include <mr/run.h>
+#include <stdbool.h>
+
+struct mr_commit; /* one output directory in the making; opaque */
+
+/* Prepares DIR: clears what dead runs left beside it (DIR.pending-*, DIR.old-* whose lock nobody
+ * holds); refuses an existing one (MR_ERR_USAGE, says --overwrite), with `overwrite` only one that
+ * is no directory or holds no manifest of ours; makes DIR.pending-<id>/ beside it, with a lock file
+ * held by flock and the directory `out` in it. Missing parents are not made: named in the error
+ * (MR_ERR_USAGE). `id` is 32 hex digits, lower case. */
+MR_MUST_USE int mr_commit_begin(const char *dir, bool overwrite, const char *id,
+                                struct mr_commit **commit, struct mr_error *err);
+
+/* Makes the directory of one attempt (attempt-<task>-<attempt>) and stores a descriptor of it,
+ * which the caller closes (after fsyncing it). Any thread may call, several at once. */
+MR_MUST_USE int mr_commit_attempt(struct mr_commit *commit, uint32_t task, uint32_t attempt,
+                                  int *dir_fd, struct mr_error *err);
+
+/* Publishes: for every task, renames attempt-<task>-<winner>/part-NNNNN (NNNNN = task) to out/,
+ * having seen that its size is right; writes the manifest and _SUCCESS; fsyncs them and the
+ * directory; renames out to DIR without replacing (overwrite: exchanges, then removes the old one);
+ * fsyncs the parent; removes the pending directory. `winners` holds the attempt number of each
+ * task. On failure DIR is as it was before. Where DIR has appeared meanwhile (or is no longer one
+ * of ours that may be replaced), the pending directory is kept and the error says how to publish it
+ * by hand (MR_ERR_USAGE). After any other failure it may be called again: what was done is not done
+ * twice. */
+MR_MUST_USE int mr_commit_publish(struct mr_commit *commit, const struct mr_run_part *parts,
+                                  const uint32_t *winners, size_t count, const char *manifest,
+                                  struct mr_error *err);
+
+/* Removes the pending directory (unless it was published or kept) and frees. Harmless on NULL. */
+void mr_commit_end(struct mr_commit *commit);
+
+#endif

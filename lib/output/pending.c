@@ -1,0 +1,254 @@
+/* pending: the directory in which an output grows until it is published.
+ *
+ *     NAME.pending-ID/lock         held by flock as long as the run lives
+ *     NAME.pending-ID/attempt-…/   what tasks write
+ *     NAME.pending-ID/out/         what becomes NAME
+ *     NAME.pending-ID/kept         where `out` is left to the user: not to be cleared
+ *     NAME.old-ID/                 the output before, while it is replaced in two steps
+ *
+ * A run that is killed leaves its pending directory; the next run on the same output clears it.
+ * Whether a run lives is told by its lock alone, which the kernel releases however the process
+ * ended; a process number might be another's by now, or another machine's.
+ *
+ * A directory and a lock on a file in it are not made in one step, so makers and clearers agree on
+ * this:
+ * - Both take the lock (making the file where there is none), then look whether the directory and
+ * the lock file that they hold are still the ones that the names lead to. If not, somebody cleared
+ * them in between: a maker begins again, a clearer has nothing left to do.
+ * - A clearer never waits for a lock. It removes the lock file last but one and the directory last.
+ * A maker who puts a new lock file between these two steps keeps the directory: it isn't empty, so
+ * its removal fails. A maker that finds its lock taken by a clearer waits for it: that is over in
+ * moments, the directory being empty. */
+#include "lib/output/pending.h"
+
+#include "lib/base/error.h"
+#include "lib/output/manifest.h"
+#include "lib/output/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOCK "lock"
+#define OUT "out"
+#define KEPT "kept"
+#define PENDING_MARK ".pending-"
+#define OLD_MARK ".old-"
+#define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* Cleared under our hands more often than this, something else is wrong. */
+#define TRIES_MAX 100
+
+static bool is_id(const char *text) {
+    return strspn(text, "0123456789abcdef") == MR_PENDING_ID_LEN && text[MR_PENDING_ID_LEN] == '\0';
+}
+
+static void begin(struct mr_pending *pending, const struct mr_pending_place *place,
+                  const char *id) {
+    *pending = (struct mr_pending){.place = place, .dir_fd = -1, .lock_fd = -1};
+    snprintf(pending->name, sizeof pending->name, "%s" PENDING_MARK "%s", place->name, id);
+    snprintf(pending->old, sizeof pending->old, "%s" OLD_MARK "%s", place->name, id);
+}
+
+static void let_go(struct mr_pending *pending) {
+    if (pending->dir_fd >= 0) {
+        (void)close(pending->dir_fd); /* nothing was written through it */
+        pending->dir_fd = -1;
+    }
+    if (pending->lock_fd >= 0) {
+        (void)close(pending->lock_fd);
+        pending->lock_fd = -1;
+    }
+}
+
+static int try_create(struct mr_pending *pending, bool is_first, bool *is_ours,
+                      struct mr_error *err);
+
+int mr_pending_create(const struct mr_pending_place *place, const char *id,
+                      struct mr_pending *pending, struct mr_error *err) {
+    if (!is_id(id)) {
+        return mr_error_set(err, MR_ERR_INTERNAL, "\"%.40s\" is no job id", id);
+    }
+    if (strlen(place->name) + sizeof PENDING_MARK + MR_PENDING_ID_LEN > NAME_MAX + 1) {
+        return mr_error_set(err, MR_ERR_USAGE, "output \"%.300s\": its name is too long",
+                            place->shown);
+    }
+    begin(pending, place, id);
+    bool is_ours = false;
+    int status = 0;
+    for (unsigned i = 0; i < TRIES_MAX && !is_ours && !status; i++) {
+        let_go(pending);
+        status = try_create(pending, i == 0, &is_ours, err);
+    }
+    if (!status && !is_ours) {
+        status = mr_error_set(err, MR_ERR_IO, "make \"%.300s" PENDING_MARK "%s\": it keeps going",
+                              place->shown, id);
+    }
+    if (status) {
+        let_go(pending);
+    }
+    return status;
+}
+
+static int open_locked(struct mr_pending *pending, int how);
+static bool is_linked(const struct mr_pending *pending);
+
+static int fail(const struct mr_pending *pending, const char *what, struct mr_error *err) {
+    return mr_error_errno(err, MR_ERR_IO, errno, "%s \"%.300s%s\"", what, pending->place->shown,
+                          pending->name + strlen(pending->place->name));
+}
+
+/* Makes the directory and takes its lock; stores whether it is still there then. */
+static int try_create(struct mr_pending *pending, bool is_first, bool *is_ours,
+                      struct mr_error *err) {
+    int parent_fd = pending->place->parent_fd;
+    if (mkdirat(parent_fd, pending->name, 0700) != 0 && (errno != EEXIST || is_first)) {
+        return fail(pending, "make", err);
+    }
+    if (open_locked(pending, LOCK_EX) == 0) {
+        *is_ours = is_linked(pending);
+        return 0;
+    }
+    if (errno == ENOENT) { /* cleared already */
+        return 0;
+    }
+    int status = fail(pending, "lock", err);
+    mr_pending_remove(pending);
+    return status;
+}
+
+/* Opens directory and lock file and locks it; -1 and errno where that fails. */
+static int open_locked(struct mr_pending *pending, int how) {
+    pending->dir_fd = openat(pending->place->parent_fd, pending->name, DIRECTORY_FLAGS);
+    if (pending->dir_fd < 0) {
+        return -1;
+    }
+    pending->lock_fd =
+        openat(pending->dir_fd, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (pending->lock_fd < 0) {
+        return -1;
+    }
+    int status;
+    do {
+        status = flock(pending->lock_fd, how);
+    } while (status != 0 && errno == EINTR);
+    return status;
+}
+
+/* Whether the name in the directory leads to the open file. */
+static bool leads_to(int dir_fd, const char *name, int fd) {
+    struct stat named;
+    struct stat held;
+    return fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &held) == 0 &&
+           named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+}
+
+static bool is_linked(const struct mr_pending *pending) {
+    return leads_to(pending->place->parent_fd, pending->name, pending->dir_fd) &&
+           leads_to(pending->dir_fd, LOCK, pending->lock_fd);
+}
+
+void mr_pending_remove(struct mr_pending *pending) {
+    struct mr_error ignored = {0};
+    if (pending->dir_fd < 0 || mr_tree_empty(pending->dir_fd, LOCK, &ignored) == 0) {
+        if (pending->dir_fd >= 0) {
+            (void)unlinkat(pending->dir_fd, LOCK, 0);
+        }
+        (void)unlinkat(pending->place->parent_fd, pending->name, AT_REMOVEDIR);
+    }
+    let_go(pending);
+}
+
+void mr_pending_keep(struct mr_pending *pending) {
+    int fd = openat(pending->dir_fd, KEPT, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        (void)close(fd); /* it has no content */
+    }
+    let_go(pending);
+}
+
+static bool is_there(int dir_fd, const char *name) {
+    struct stat about;
+    return fstatat(dir_fd, name, &about, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int visit_leftover(void *arg, const char *name, struct mr_error *err);
+
+void mr_pending_clean(const struct mr_pending_place *place) {
+    struct mr_error ignored = {0};
+    struct mr_pending_place here = *place;
+    int status = mr_tree_each(place->parent_fd, visit_leftover, &here, &ignored);
+    (void)status; /* what stays, the next run clears */
+}
+
+/* The id behind NAME and the mark; NULL where the name is of another make. */
+static const char *find_id(const char *name, const char *output, const char *mark) {
+    size_t output_len = strlen(output);
+    size_t mark_len = strlen(mark);
+    if (strncmp(name, output, output_len) != 0 || strncmp(name + output_len, mark, mark_len) != 0) {
+        return NULL;
+    }
+    const char *id = name + output_len + mark_len;
+    return is_id(id) ? id : NULL;
+}
+
+static void clean(const struct mr_pending_place *place, const char *id);
+
+static int visit_leftover(void *arg, const char *name, struct mr_error *err) {
+    (void)err;
+    const struct mr_pending_place *place = arg;
+    const char *id = find_id(name, place->name, PENDING_MARK);
+    if (!id) {
+        id = find_id(name, place->name, OLD_MARK);
+    }
+    if (id) {
+        clean(place, id);
+    }
+    return 0;
+}
+
+static void settle_old(const struct mr_pending *pending);
+
+/* Clears all that bears one id, unless its run lives. */
+static void clean(const struct mr_pending_place *place, const char *id) {
+    struct mr_pending pending;
+    begin(&pending, place, id);
+    if (open_locked(&pending, LOCK_EX | LOCK_NB) == 0 && is_linked(&pending)) {
+        settle_old(&pending);
+        bool is_kept = is_there(pending.dir_fd, KEPT) && is_there(pending.dir_fd, OUT);
+        if (!is_kept && !is_there(place->parent_fd, pending.old)) {
+            mr_pending_remove(&pending);
+        }
+    } else if (pending.dir_fd < 0 && errno == ENOENT) { /* only the old output is left */
+        settle_old(&pending);
+    }
+    let_go(&pending);
+}
+
+/* Between the two steps of a replacement there is no output at all: one of the two becomes it. */
+static void settle_old(const struct mr_pending *pending) {
+    int parent_fd = pending->place->parent_fd;
+    const char *name = pending->place->name;
+    if (!is_there(parent_fd, pending->old)) {
+        return;
+    }
+    if (!is_there(parent_fd, name)) {
+        bool is_finished = pending->dir_fd >= 0 &&
+                           is_there(pending->dir_fd, OUT "/" MR_MANIFEST_SUCCESS) &&
+                           renameat(pending->dir_fd, OUT, parent_fd, name) == 0;
+        if (!is_finished && renameat(parent_fd, pending->old, parent_fd, name) != 0) {
+            return;
+        }
+        if (fsync(parent_fd) != 0) {
+            return; /* the two stay as they are until it is on disk */
+        }
+    }
+    struct mr_error ignored = {0};
+    int status = mr_tree_remove(parent_fd, pending->old, &ignored);
+    (void)status; /* what stays, the next run clears */
+}

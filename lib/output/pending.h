@@ -1,0 +1,47 @@
+/* pending: the directory in which an output grows until it is published. */
+#ifndef MR_OUTPUT_PENDING_H
+#define MR_OUTPUT_PENDING_H
+
+#include <limits.h>
+#include <mr/status.h>
+
+#define MR_PENDING_ID_LEN 32 /* hex digits of a job's id */
+
+/* Where an output goes; borrowed. */
+struct mr_pending_place {
+    int parent_fd;     /* of the directory around it */
+    const char *name;  /* the output's own, inside that directory */
+    const char *shown; /* the output's path as the user wrote it, for errors */
+};
+
+/* In the caller's storage; the place must outlive it. */
+struct mr_pending {
+    const struct mr_pending_place *place;
+    int dir_fd;
+    int lock_fd;
+    char name[NAME_MAX + 1]; /* NAME.pending-ID */
+    char old[NAME_MAX + 1]; /* NAME.old-ID: where the output that is replaced waits, on file systems
+                               that can't exchange */
+};
+
+/* Makes NAME.pending-ID beside the output and holds it: until the process ends, mr_pending_clean
+ * elsewhere leaves it alone. An `id` in use already, a read-only place, a full disk: MR_ERR_IO. A
+ * name too long: MR_ERR_USAGE. */
+MR_MUST_USE int mr_pending_create(const struct mr_pending_place *place, const char *id,
+                                  struct mr_pending *pending, struct mr_error *err);
+
+/* Removes the directory with all in it and lets go. What can't be removed is left to a later
+ * mr_pending_clean. */
+void mr_pending_remove(struct mr_pending *pending);
+
+/* Lets go, leaving all where it is for the user, also by later mr_pending_clean as long as `out` is
+ * in it. */
+void mr_pending_keep(struct mr_pending *pending);
+
+/* Clears what dead runs left beside the place: pending directories that nobody holds, and what
+ * stood aside while it was replaced. A replacement that was cut short is finished where the new
+ * output is complete, else undone. What can't be cleared (of another user) stays: that is no error.
+ */
+void mr_pending_clean(const struct mr_pending_place *place);
+
+#endif

@@ -1,0 +1,174 @@
+/* map_task: maps one split, by any number of threads at once. */
+#include "mapper/map_task.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/error.h"
+#include "lib/base/lines.h"
+#include <stdlib.h>
+
+struct mr_map_task {
+    struct mr_map_task_source source;
+    struct mr_reader *reader;
+    atomic_bool is_used_up;
+    atomic_bool is_claimed; /* pairs: by the one thread that maps them */
+};
+
+int mr_map_task_open(const struct mr_map_task_source *source, struct mr_map_task **task,
+                     struct mr_error *err) {
+    struct mr_map_task *made = calloc(1, sizeof *made);
+    if (!made) {
+        return mr_error_nomem(err, "starting a map task");
+    }
+    made->source = *source;
+    if (source->input &&
+        mr_reader_open(source->input, source->split, &source->reader, &made->reader, err)) {
+        free(made);
+        return err->code;
+    }
+    *task = made;
+    return MR_OK;
+}
+
+void mr_map_task_close(struct mr_map_task *task) {
+    if (task && task->reader) {
+        mr_reader_close(task->reader);
+    }
+    free(task);
+}
+
+bool mr_map_task_has_more(const struct mr_map_task *task) {
+    return task->reader && !atomic_load(&task->is_used_up);
+}
+
+uint64_t mr_map_task_consumed(const struct mr_map_task *task) {
+    return task->reader ? mr_reader_consumed(task->reader) : 0;
+}
+
+/* Calls map for each line of a block. */
+static int map_lines(struct mr_context *context, struct mr_bytes block, uint64_t *mapped) {
+    const char *at = block.data;
+    const char *end = at + block.len;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = newline ? newline : end;
+        context->where.record = (uint64_t)(at - block.data);
+        struct mr_bytes record = {at, (size_t)(stop - at)};
+        int status = context->round->map(&context->ctx, context->state, record);
+        if (status || context->err.code) {
+            return mr_context_failed(context, "map", status);
+        }
+        ++*mapped;
+        at = stop + 1;
+    }
+    return MR_OK;
+}
+
+static uint64_t count_records(struct mr_bytes block) {
+    return mr_lines_count(block.data, block.len) +
+           (block.len && block.data[block.len - 1] != '\n');
+}
+
+static int map_block(struct mr_context *context, struct mr_bytes block,
+                     struct mr_map_counts *counts) {
+    uint64_t read = count_records(block);
+    uint64_t mapped = 0;
+    int status;
+    context->where.in_callback = true;
+    if (context->round->map_block) {
+        status = context->round->map_block(&context->ctx, context->state, block, &mapped);
+        if (status || context->err.code) {
+            mr_context_failed(context, "map_block", status);
+        }
+    } else {
+        (void)!map_lines(context, block, &mapped);
+    }
+    context->where.in_callback = false;
+    if (!context->err.code && mapped != read) {
+        return mr_fail(&context->ctx, "map_block consumed %llu of %llu records",
+                       (unsigned long long)mapped, (unsigned long long)read);
+    }
+    counts->records_read += read;
+    counts->records_mapped += mapped;
+    counts->bytes += block.len;
+    return context->err.code;
+}
+
+static int map_split(struct mr_map_task *task, struct mr_context *context, struct mr_block *block,
+                     const atomic_bool *stop, struct mr_map_counts *counts) {
+    for (;;) {
+        if (stop && atomic_load_explicit(stop, memory_order_relaxed)) {
+            return mr_error_set(&context->err, MR_ERR_INTERRUPTED, "interrupted");
+        }
+        double start = mr_clock_seconds();
+        int more = mr_reader_next(task->reader, block, &context->err);
+        counts->read_seconds += mr_clock_seconds() - start;
+        if (more <= 0) {
+            atomic_store(&task->is_used_up, true);
+            return context->err.code;
+        }
+        context->where.offset = block->offset;
+        context->where.record = 0;
+        if (map_block(context, block->bytes, counts)) {
+            atomic_store(&task->is_used_up, true);
+            return context->err.code;
+        }
+    }
+}
+
+static int map_pair(struct mr_collector *collector, struct mr_context *context,
+                    const struct mr_cursor *cursor) {
+    if (!context->round->map_pair) {
+        return mr_collector_emit_pair(collector, cursor->key, cursor->value);
+    }
+    int status =
+        context->round->map_pair(&context->ctx, context->state, cursor->key, cursor->value);
+    if (status || context->err.code) {
+        return mr_context_failed(context, "map_pair", status);
+    }
+    return MR_OK;
+}
+
+static int map_pairs(struct mr_map_task *task, struct mr_collector *collector,
+                     const atomic_bool *stop, struct mr_map_counts *counts) {
+    struct mr_context *context = mr_collector_context(collector);
+    struct mr_key_range all = {0};
+    struct mr_cursor cursor = {0};
+    if (mr_cursor_open(&cursor, task->source.pairs, task->source.pairs_partition, &all,
+                       &context->err)) {
+        return context->err.code;
+    }
+    while (!mr_cursor_step(&cursor, &context->err) && !cursor.at_end) {
+        if (stop && atomic_load_explicit(stop, memory_order_relaxed)) {
+            mr_error_set(&context->err, MR_ERR_INTERRUPTED, "interrupted");
+            break;
+        }
+        context->where.record = counts->records_read++;
+        if (map_pair(collector, context, &cursor)) {
+            break;
+        }
+        counts->records_mapped++;
+        counts->bytes += cursor.key.len + cursor.value.len;
+    }
+    mr_cursor_close(&cursor);
+    return context->err.code;
+}
+
+int mr_map_task_work(struct mr_map_task *task, struct mr_collector *collector,
+                     struct mr_block *block, const atomic_bool *stop,
+                     struct mr_map_counts *counts) {
+    struct mr_context *context = mr_collector_context(collector);
+    mr_collector_set_split(collector, task->source.task);
+    context->where.task = task->source.task;
+    context->where.input = task->source.input ? task->source.input->path : NULL;
+    context->where.offset = 0;
+    context->where.record = 0;
+    mr_context_where = &context->where;
+    int status = MR_OK;
+    if (task->reader) {
+        status = map_split(task, context, block, stop, counts);
+    } else if (!atomic_exchange(&task->is_claimed, true)) {
+        status = map_pairs(task, collector, stop, counts);
+    }
+    mr_context_where = NULL;
+    return status;
+}

@@ -1,0 +1,50 @@
+/* map_task: maps one split, by any number of threads at once.
+ *
+ * The one loop of a map task: a block of records is pulled from the reader, and pushed through the job's map callback into
+ * the calling thread's collector. A task of a later round reads the pairs that a partition of the round
+ * before emitted, and is worked on by one thread. */
+#ifndef MR_MAPPER_MAP_TASK_H
+#define MR_MAPPER_MAP_TASK_H
+
+#include "lib/input/reader.h"
+#include "mapper/collector.h"
+#include <stdatomic.h>
+
+/* What to map: a split of an input, or the pairs of a run (in order of arrival). Borrowed. */
+struct mr_map_task_source {
+    uint32_t task; /* its place in the input order */
+    const struct mr_input *input;
+    const struct mr_split *split;
+    struct mr_reader_options reader;
+    const struct mr_run *pairs; /* instead of input and split */
+    uint32_t pairs_partition;
+};
+
+struct mr_map_task; /* opaque */
+
+/* One thread's account, added to. */
+struct mr_map_counts {
+    uint64_t records_read;
+    uint64_t records_mapped;
+    uint64_t bytes;
+    double read_seconds; /* in the reader */
+};
+
+MR_MUST_USE int mr_map_task_open(const struct mr_map_task_source *source,
+                                 struct mr_map_task **task, struct mr_error *err);
+
+/* Maps blocks until none are left or *stop is set (MR_ERR_INTERRUPTED). Any thread, with a collector and a block of its own.
+ * The error is the collector's context's. */
+MR_MUST_USE int mr_map_task_work(struct mr_map_task *task, struct mr_collector *collector,
+                                 struct mr_block *block, const atomic_bool *stop,
+                                 struct mr_map_counts *counts);
+
+/* Whether another thread can help: blocks may be left. */
+bool mr_map_task_has_more(const struct mr_map_task *task);
+
+/* Bytes of the input consumed so far. Any thread. */
+uint64_t mr_map_task_consumed(const struct mr_map_task *task);
+
+void mr_map_task_close(struct mr_map_task *task);
+
+#endif

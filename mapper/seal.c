@@ -1,0 +1,286 @@
+/* seal: turns a full table or log into a sorted run. */
+#include "mapper/seal.h"
+
+#include "lib/base/error.h"
+#include <endian.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define HUGE_FROM ((size_t)4 << 20) /* smaller maps are not worth a huge page */
+#define PREFETCH_AHEAD 8
+
+void *mr_seal_reserve(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    if (bytes >= HUGE_FROM) {
+        madvise(memory, bytes, MADV_HUGEPAGE);
+    }
+    return memory;
+}
+
+void mr_seal_release(struct mr_collector *c) {
+    if (c->refs) {
+        munmap(c->refs, c->refs_bytes);
+        c->refs = NULL;
+    }
+}
+
+/* Entries to sort: references in order of arrival, then the sorted ones, then the partition of each. */
+struct batch {
+    size_t count;
+    struct mr_key_ref *arrived;
+    struct mr_key_ref *sorted;
+    uint32_t *partitions;
+    size_t *ends; /* of each partition, in `sorted` */
+};
+
+static int reserve_refs(struct mr_collector *c, struct batch *batch) {
+    size_t bytes = batch->count * (2 * sizeof(struct mr_key_ref) + sizeof(uint32_t));
+    if (bytes > c->refs_bytes) {
+        mr_seal_release(c);
+        c->refs = mr_seal_reserve(bytes);
+        if (!c->refs) {
+            c->refs_bytes = 0;
+            return mr_error_nomem(&c->context.err, "sorting");
+        }
+        c->refs_bytes = bytes;
+    }
+    batch->arrived = c->refs;
+    batch->sorted = c->refs + batch->count;
+    batch->partitions = (uint32_t *)(void *)(batch->sorted + batch->count);
+    return MR_OK;
+}
+
+static bool is_log(const struct mr_collector *c) {
+    return c->kind == MR_VALUES;
+}
+
+static const struct mr_table_entry *entry_at(const struct mr_collector *c, uint32_t at) {
+    return (const struct mr_table_entry *)(const void *)(c->arena + (size_t)at * 8);
+}
+
+/* The bytes of a key that a reference's 16 can't hold; for mr_key_sort. */
+static const char *long_key(const void *arg, uint32_t index) {
+    const struct mr_collector *c = arg;
+    return is_log(c) ? (const char *)(entry_at(c, index) + 1)
+                     : mr_table_long_key(c, mr_table_slot_at(c, index));
+}
+
+static void refer_to_slots(struct mr_collector *c, struct batch *batch) {
+    size_t count = 0;
+    for (uint64_t i = 0; i <= c->mask; i++) {
+        const struct mr_table_slot *slot = mr_table_slot_at(c, i);
+        if (!slot->len1) {
+            continue;
+        }
+        uint32_t len = slot->len1 - 1;
+        struct mr_key_ref *ref = &batch->arrived[count++];
+        *ref = (struct mr_key_ref){be64toh(slot->k0), be64toh(slot->k1), (uint32_t)i, len};
+        if (len > MR_TABLE_SHORT_MAX) {
+            struct mr_prefix prefix = mr_run_prefix(mr_table_long_key(c, slot), len);
+            ref->lo = prefix.lo;
+        }
+    }
+}
+
+static void refer_to_log(struct mr_collector *c, struct batch *batch) {
+    size_t at = 8;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct mr_table_entry *entry = entry_at(c, (uint32_t)(at / 8));
+        struct mr_prefix prefix = mr_run_prefix((const char *)(entry + 1), entry->key_len);
+        batch->arrived[i] =
+            (struct mr_key_ref){prefix.hi, prefix.lo, (uint32_t)(at / 8), entry->key_len};
+        at += (sizeof *entry + entry->key_len + entry->value_len + 7) & ~(size_t)7;
+    }
+}
+
+/* The key of a reference; `words` holds a short one. */
+static struct mr_bytes key_of(const struct mr_collector *c, const struct mr_key_ref *ref,
+                              uint64_t words[2]) {
+    if (ref->len > MR_TABLE_SHORT_MAX) {
+        return (struct mr_bytes){long_key(c, ref->index), ref->len};
+    }
+    words[0] = htobe64(ref->hi);
+    words[1] = htobe64(ref->lo);
+    return (struct mr_bytes){(const char *)words, ref->len};
+}
+
+/* Moves the references into their partitions, keeping the order of arrival within each. */
+static int distribute(struct mr_collector *c, struct batch *batch) {
+    uint32_t partitions = c->context.ctx.partitions;
+    memset(batch->ends, 0, (partitions + 1) * sizeof *batch->ends);
+    for (size_t i = 0; i < batch->count; i++) {
+        uint64_t words[2];
+        struct mr_bytes key = key_of(c, &batch->arrived[i], words);
+        if (mr_context_partition(&c->context, key, &batch->partitions[i])) {
+            return c->context.err.code;
+        }
+        batch->ends[batch->partitions[i] + 1]++;
+    }
+    for (uint32_t p = 0; p < partitions; p++) {
+        batch->ends[p + 1] += batch->ends[p];
+    }
+    for (size_t i = 0; i < batch->count; i++) { /* ends[p] walks from p's start to its end */
+        batch->sorted[batch->ends[batch->partitions[i]]++] = batch->arrived[i];
+    }
+    return MR_OK;
+}
+
+static int sort_partition(struct mr_collector *c, struct mr_key_ref *refs, size_t count,
+                          struct mr_key_ref *scratch) {
+    struct mr_record_rules rules = mr_context_rules(&c->context);
+    struct mr_key_source source = {.key = long_key, .arg = c};
+    if (!rules.order.compare) {
+        mr_key_sort(refs, count, scratch, &source);
+        return MR_OK;
+    }
+    struct mr_key_order order = {rules.order.compare, rules.order.arg};
+    return mr_key_sort_by(refs, count, scratch, &source, &order);
+}
+
+size_t mr_seal_encode(const struct mr_collector *c, const void *value, char *out) {
+    uint64_t number;
+    memcpy(&number, value, sizeof number);
+    switch (c->kind) {
+    case MR_SUM_I64: {
+        __int128 sum;
+        memcpy(&sum, value, sizeof sum);
+        return mr_fold_put_i128(out, sum);
+    }
+    case MR_MIN_I64:
+    case MR_MAX_I64:
+        return mr_fold_put_i128(out, (int64_t)(number ^ (uint64_t)1 << 63));
+    case MR_MIN_F64:
+    case MR_MAX_F64:
+        number = htobe64(number);
+        memcpy(out, &number, sizeof number);
+        return sizeof number;
+    case MR_SUM_F64: {
+        const struct mr_exact_window *sum = value;
+        return sum->spare ? mr_exact_sum_wide_encode(
+                                (const void *)(c->arena + (size_t)sum->spare * 8), out)
+                          : mr_exact_sum_window_encode(sum, out);
+    }
+    default:
+        return mr_fold_put_u64(out, number);
+    }
+}
+
+/* The encoded value of a reference; `encoded` holds a number. */
+static struct mr_bytes value_of(const struct mr_collector *c, const struct mr_key_ref *ref,
+                                char encoded[MR_FOLD_VALUE_MAX]) {
+    if (is_log(c)) {
+        const struct mr_table_entry *entry = entry_at(c, ref->index);
+        return (struct mr_bytes){(const char *)(entry + 1) + entry->key_len, entry->value_len};
+    }
+    struct mr_table_slot *slot = mr_table_slot_at(c, ref->index);
+    if (c->kind == MR_FIRST || c->kind == MR_COMBINED) {
+        const struct mr_table_bytes *bytes = mr_table_value(slot);
+        return (struct mr_bytes){c->arena + (size_t)bytes->at * 8, bytes->len};
+    }
+    return (struct mr_bytes){encoded, mr_seal_encode(c, mr_table_value(slot), encoded)};
+}
+
+static void prefetch(const struct mr_collector *c, const struct mr_key_ref *ref) {
+    __builtin_prefetch(is_log(c) ? (const void *)entry_at(c, ref->index)
+                                 : (const void *)mr_table_slot_at(c, ref->index));
+}
+
+static int write_partition(struct mr_collector *c, struct mr_run_writer *writer,
+                           uint32_t partition, const struct mr_key_ref *refs, size_t count) {
+    char encoded[MR_FOLD_VALUE_MAX];
+    uint64_t words[2];
+    for (size_t i = 0; i < count; i++) {
+        if (i + PREFETCH_AHEAD < count) {
+            prefetch(c, &refs[i + PREFETCH_AHEAD]);
+        }
+        struct mr_prefix prefix = {refs[i].hi, refs[i].lo};
+        if (mr_run_writer_add(writer, partition, prefix, key_of(c, &refs[i], words),
+                              value_of(c, &refs[i], encoded), &c->context.err)) {
+            return c->context.err.code;
+        }
+    }
+    return MR_OK;
+}
+
+static int put_run(struct mr_collector *c, struct mr_run_writer *writer) {
+    struct mr_run *run;
+    if (mr_run_writer_finish(writer, &run, &c->context.err)) {
+        return c->context.err.code;
+    }
+    struct mr_record_rules rules = mr_context_rules(&c->context);
+    return mr_run_store_put(c->store, run, &rules, &c->context.err);
+}
+
+static int write_run(struct mr_collector *c, struct batch *batch) {
+    struct mr_run_writer writer;
+    if (mr_run_writer_open(&writer, c->pool, NULL, &c->context.err)) {
+        return c->context.err.code;
+    }
+    size_t begin = 0;
+    for (uint32_t p = 0; p < c->context.ctx.partitions; p++) {
+        struct mr_key_ref *refs = batch->sorted + begin;
+        size_t count = batch->ends[p] - begin;
+        if (count && (sort_partition(c, refs, count, batch->arrived) ||
+                      write_partition(c, &writer, p, refs, count))) {
+            break;
+        }
+        begin = batch->ends[p];
+    }
+    if (c->context.err.code) {
+        mr_run_writer_abandon(&writer);
+        return c->context.err.code;
+    }
+    return put_run(c, &writer);
+}
+
+static void empty(struct mr_collector *c) {
+    if (c->used) {
+        memset(c->slots, 0, (c->mask + 1) * c->stride);
+    }
+    c->used = 0;
+    c->log_entries = 0;
+    c->arena_used = 8;
+}
+
+int mr_seal_table(struct mr_collector *c) {
+    struct batch batch = {.count = is_log(c) ? c->log_entries : c->used};
+    if (c->context.err.code || !batch.count) {
+        return c->context.err.code;
+    }
+    batch.ends = malloc(((size_t)c->context.ctx.partitions + 1) * sizeof *batch.ends);
+    if (!batch.ends) {
+        return mr_error_nomem(&c->context.err, "sorting");
+    }
+    if (!reserve_refs(c, &batch)) {
+        if (is_log(c)) {
+            refer_to_log(c, &batch);
+        } else {
+            refer_to_slots(c, &batch);
+        }
+        if (!distribute(c, &batch)) {
+            (void)!write_run(c, &batch);
+        }
+    }
+    free(batch.ends);
+    empty(c);
+    return c->context.err.code;
+}
+
+int mr_seal_alone(struct mr_collector *c, struct mr_bytes key, struct mr_bytes value) {
+    struct mr_run_writer writer;
+    uint32_t partition;
+    if (mr_context_partition(&c->context, key, &partition) ||
+        mr_run_writer_open(&writer, c->pool, NULL, &c->context.err)) {
+        return c->context.err.code;
+    }
+    if (mr_run_writer_add(&writer, partition, mr_run_prefix(key.data, key.len), key, value,
+                          &c->context.err)) {
+        mr_run_writer_abandon(&writer);
+        return c->context.err.code;
+    }
+    return put_run(c, &writer);
+}

@@ -1,0 +1,112 @@
+/* explain: writes a plan for people. */
+#include "master/local/explain.h"
+
+#include "lib/base/buffer.h"
+#include "lib/base/error.h"
+#include "lib/base/file.h"
+#include "lib/base/number.h"
+
+#define ROWS_MAX 20 /* inputs, and names passed over, that are listed */
+
+/* A size for people, in a caller's array. */
+struct size_text {
+    char text[32];
+};
+static struct size_text size_of(uint64_t bytes) {
+    struct size_text size;
+    mr_number_put_size(size.text, sizeof size.text, bytes);
+    return size;
+}
+
+static const char *describe_kind(enum mr_input_kind kind) {
+    switch (kind) {
+    case MR_INPUT_FILE:
+        return "split anywhere between records";
+    case MR_INPUT_STREAM:
+        return "one split: a stream can only be read from start to end";
+    case MR_INPUT_GZIP:
+        return "one split: gzip can only be inflated from start to end";
+    case MR_INPUT_ZSTD:
+        return "one split: zstd is decompressed from start to end";
+    }
+    return "";
+}
+
+static int write_inputs(struct mr_buffer *out, const struct mr_plan *plan, struct mr_error *err) {
+    const struct mr_inputs *inputs = &plan->inputs;
+    size_t shown = inputs->count < ROWS_MAX ? inputs->count : ROWS_MAX;
+    if (mr_buffer_printf(out, err, "inputs      %zu file%s, %s\n", inputs->count,
+                         inputs->count == 1 ? "" : "s", size_of(inputs->bytes).text)) {
+        return err->code;
+    }
+    for (size_t i = 0; i < shown; i++) {
+        const struct mr_input *input = &inputs->items[i];
+        bool is_empty = input->kind == MR_INPUT_FILE && input->size == 0;
+        if (mr_buffer_printf(out, err, "            %s  %s  %s\n", input->path,
+                             input->kind == MR_INPUT_STREAM ? "?" : size_of(input->size).text,
+                             is_empty ? "empty: no split" : describe_kind(input->kind))) {
+            return err->code;
+        }
+    }
+    if (shown < inputs->count) {
+        return mr_buffer_printf(out, err, "            and %zu more\n", inputs->count - shown);
+    }
+    return MR_OK;
+}
+
+static int write_skipped(struct mr_buffer *out, const struct mr_plan *plan,
+                         struct mr_error *err) {
+    const struct mr_inputs *inputs = &plan->inputs;
+    size_t shown = inputs->skipped_count < ROWS_MAX ? inputs->skipped_count : ROWS_MAX;
+    for (size_t i = 0; i < shown; i++) {
+        if (mr_buffer_printf(out, err, "%s%s  %s\n", i ? "            " : "skipped     ",
+                             inputs->skipped[i].path, inputs->skipped[i].why)) {
+            return err->code;
+        }
+    }
+    if (shown < inputs->skipped_count) {
+        return mr_buffer_printf(out, err, "            and %zu more\n",
+                                inputs->skipped_count - shown);
+    }
+    return MR_OK;
+}
+
+static int write_rounds(struct mr_buffer *out, const struct mr_run_spec *spec,
+                        const struct mr_plan *plan, struct mr_error *err) {
+    for (uint32_t round = 0; round < plan->rounds; round++) {
+        uint32_t partitions = mr_plan_partitions(plan, spec, round);
+        bool is_stream = round + 1 == plan->rounds && !spec->output;
+        if (mr_buffer_printf(out, err, "round %-5u %s: %u partition%s%s\n", round + 1,
+                             plan->job->rounds[round].name, partitions,
+                             partitions == 1 ? "" : "s",
+                             is_stream ? ", written as one sorted stream" : "")) {
+            return err->code;
+        }
+    }
+    return MR_OK;
+}
+
+int mr_explain_write(const struct mr_run_spec *spec, const struct mr_plan *plan, int out_fd,
+                     struct mr_error *err) {
+    const struct mr_plan_memory *memory = &plan->memory;
+    struct mr_buffer out = {0};
+    if (!mr_buffer_printf(&out, err, "job         %s: %s\n", plan->job->name,
+                          plan->job->summary ? plan->job->summary : "") &&
+        !write_inputs(&out, plan, err) && !write_skipped(&out, plan, err) &&
+        !mr_buffer_printf(&out, err, "splits      %zu, of up to %s\n", plan->splits.count,
+                          size_of(plan->splits.split_bytes).text) &&
+        !write_rounds(&out, spec, plan, err) &&
+        !mr_buffer_printf(
+            &out, err,
+            "threads     %u\n"
+            "memory      %s: %s a thread to combine in, %s for sorted runs, then spills to %s\n"
+            "records     up to %s\n"
+            "output      %s\n",
+            plan->threads, size_of(memory->total).text, size_of(memory->collector_bytes).text,
+            size_of(memory->pool_limit).text, plan->tmp, size_of(plan->record_bytes_max).text,
+            spec->output ? spec->output : "standard output")) {
+        (void)!mr_file_write(out_fd, out.data, out.len, "standard output", err);
+    }
+    mr_buffer_fini(&out);
+    return err->code;
+}

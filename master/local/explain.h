@@ -1,0 +1,10 @@
+/* explain: writes a plan for people. */
+#ifndef MR_LOCAL_EXPLAIN_H
+#define MR_LOCAL_EXPLAIN_H
+
+#include "master/local/plan.h"
+
+MR_MUST_USE int mr_explain_write(const struct mr_run_spec *spec, const struct mr_plan *plan,
+                                 int out_fd, struct mr_error *err);
+
+#endif

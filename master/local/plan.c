@@ -1,0 +1,158 @@
+/* plan: decides, before any work, what a run consists of: inputs, splits, partitions, threads, memory. */
+#include "master/local/plan.h"
+
+#include "lib/base/error.h"
+#include "lib/base/machine.h"
+#include "lib/base/number.h"
+#include "lib/job/context.h"
+#include "lib/job/plugin.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MIB ((uint64_t)1 << 20)
+#define THREADS_MAX 256
+#define INLINE_BYTES MIB                 /* below, a thread costs more than it brings */
+#define PROCESS_BYTES (8 * MIB)          /* code, libraries, stacks, indexes */
+#define COLLECTOR_BYTES_MIN (MIB + MIB / 4)
+#define BLOCK_BYTES_MAX MIB
+#define BLOCK_BYTES_MIN ((uint64_t)64 << 10)
+#define RANGE_BYTES_MAX (4 * MIB)
+#define PARTITIONS_MAX 4096
+
+static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most) {
+    return value < least ? least : value > most ? most : value;
+}
+
+static uint64_t floor_power_of_two(uint64_t value) {
+    return value ? (uint64_t)1 << (63 - __builtin_clzll(value)) : 0;
+}
+
+/* Shares memory out among `threads`; false where there are too many for it. */
+static bool share_memory(struct mr_plan_memory *memory, unsigned threads) {
+    uint64_t each = memory->total / threads;
+    memory->block_bytes = floor_power_of_two(clamp(each / 32, BLOCK_BYTES_MIN, BLOCK_BYTES_MAX));
+    uint64_t own = PROCESS_BYTES + threads * (2 * memory->block_bytes + MIB / 4);
+    if (own + threads * COLLECTOR_BYTES_MIN * 5 / 2 > memory->total) {
+        return false;
+    }
+    uint64_t rest = memory->total - own;
+    /* A collector may seal half of its size while the pool is just below its limit. */
+    memory->collector_bytes = rest * 2 / 5 / threads;
+    memory->pool_limit = rest * 2 / 5;
+    memory->merge_bytes = rest / 3 / threads;
+    memory->range_bytes = clamp(rest / threads / 16, MIB / 4, RANGE_BYTES_MAX);
+    memory->buffered_max = clamp(rest / 16, MIB / 4, 2 * RANGE_BYTES_MAX);
+    memory->fan_in = clamp(memory->merge_bytes / MR_POOL_CHUNK_BYTES / 2, 4, 64);
+    return true;
+}
+
+static int plan_memory(const struct mr_run_spec *spec, struct mr_plan *plan,
+                       struct mr_error *err) {
+    uint64_t total = spec->memory_bytes ? spec->memory_bytes : mr_machine_memory() / 2;
+    if (total < MR_PLAN_MEMORY_MIN) {
+        if (spec->memory_bytes) {
+            return mr_error_set(err, MR_ERR_USAGE, "--memory must be at least 16M");
+        }
+        total = MR_PLAN_MEMORY_MIN;
+    }
+    plan->memory.total = total;
+    while (!share_memory(&plan->memory, plan->threads)) {
+        plan->threads--; /* one thread always fits the least memory */
+    }
+    uint64_t record = spec->record_bytes_max ? spec->record_bytes_max : MR_PLAN_RECORD_MAX;
+    plan->record_bytes_max = clamp(record, 1, total / 4);
+    return MR_OK;
+}
+
+static void plan_threads(const struct mr_run_spec *spec, struct mr_plan *plan) {
+    unsigned wanted = spec->threads ? spec->threads : mr_machine_cpus();
+    uint64_t useful = plan->inputs.weighted_bytes / INLINE_BYTES + 1;
+    plan->is_inline = !plan->inputs.has_stream && useful == 1;
+    if (plan->is_inline) {
+        plan->threads = 1;
+        return;
+    }
+    plan->threads = (unsigned)clamp(wanted, 1, THREADS_MAX);
+    if (!plan->inputs.has_stream && plan->threads > useful) {
+        plan->threads = (unsigned)useful;
+    }
+}
+
+/* Lets the job look at its parameters. */
+static int ask_job(struct mr_plan *plan, struct mr_error *err) {
+    struct mr_context context;
+    struct mr_context_source source = {.job = plan->job, .params = plan->params};
+    mr_context_init(&context, &source, MR_PHASE_MAP);
+    context.where.input = NULL;
+    plan->rounds = plan->job->round_count;
+    if (plan->job->plan) {
+        int status = plan->job->plan(&context.ctx, &plan->rounds);
+        if (status || context.err.code) {
+            mr_context_failed(&context, "plan", status);
+            *err = context.err;
+            err->code = MR_ERR_USAGE;
+        } else if (plan->rounds < 1 || plan->rounds > plan->job->round_count) {
+            mr_error_set(err, MR_ERR_JOB, "%s: plan asks for %u rounds of %u", plan->job->name,
+                         plan->rounds, plan->job->round_count);
+        }
+    }
+    if (!err->code && plan->job->facts) {
+        plan->facts = plan->job->facts(&context.ctx);
+    }
+    mr_context_fini(&context);
+    return err->code;
+}
+
+static const char *choose_tmp(const struct mr_run_spec *spec) {
+    const char *from_environment = getenv("TMPDIR");
+    if (spec->tmp) {
+        return spec->tmp;
+    }
+    return from_environment && *from_environment ? from_environment : "/tmp";
+}
+
+static int check_spec(const struct mr_run_spec *spec, struct mr_error *err) {
+    if (!spec->job) {
+        return mr_error_set(err, MR_ERR_USAGE, "no job was named");
+    }
+    if (spec->partitions > PARTITIONS_MAX) {
+        return mr_error_set(err, MR_ERR_USAGE, "--partitions must be at most %d", PARTITIONS_MAX);
+    }
+    return mr_plugin_check(spec->job, err);
+}
+
+int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr_error *err) {
+    *plan = (struct mr_plan){.job = spec->job};
+    if (check_spec(spec, err) ||
+        mr_params_create(spec->job, spec->params, spec->param_count, &plan->params, err) ||
+        ask_job(plan, err) ||
+        mr_inputs_expand(spec->inputs, spec->input_count, &plan->inputs, err) ||
+        mr_splits_plan(&plan->inputs, &plan->splits, err)) {
+        return err->code;
+    }
+    plan->partitions =
+        mr_splits_partitions(plan->inputs.weighted_bytes, plan->inputs.has_stream);
+    plan->tmp = choose_tmp(spec);
+    plan_threads(spec, plan);
+    return plan_memory(spec, plan, err);
+}
+
+void mr_plan_fini(struct mr_plan *plan) {
+    mr_splits_fini(&plan->splits);
+    mr_inputs_fini(&plan->inputs);
+    mr_params_destroy(plan->params);
+    plan->params = NULL;
+}
+
+uint32_t mr_plan_partitions(const struct mr_plan *plan, const struct mr_run_spec *spec,
+                            uint32_t round) {
+    bool is_last = round + 1 == plan->rounds;
+    uint32_t own = plan->job->rounds[round].partitions;
+    if (is_last && !spec->output) {
+        return 1;
+    }
+    if (own) {
+        return own;
+    }
+    return is_last && spec->partitions ? spec->partitions : plan->partitions;
+}

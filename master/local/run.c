@@ -1,0 +1,176 @@
+/* run: the embedded engine's face: plans a run, has the crew do it, publishes the output. */
+#include <mr/run.h>
+
+#include "jobs/jobs.h"
+#include "lib/base/clock.h"
+#include "lib/base/error.h"
+#include "lib/base/machine.h"
+#include "lib/base/nearest.h"
+#include "lib/job/plugin.h"
+#include "lib/output/manifest.h"
+#include "lib/output/verify.h"
+#include "master/local/crash.h"
+#include "master/local/crew.h"
+#include "master/local/explain.h"
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define ID_BYTES 16
+
+/* A run under way. */
+struct run {
+    const struct mr_run_spec *spec;
+    struct mr_run_result *result;
+    struct mr_plan plan;
+    struct mr_commit *commit;
+    struct mr_crew *crew;
+    char id[2 * ID_BYTES + 1];
+    double started;
+    struct timespec started_wall; /* for the manifest alone */
+};
+
+static int make_id(struct run *run, struct mr_error *err) {
+    static const char digits[] = "0123456789abcdef";
+    unsigned char random[ID_BYTES];
+    if (getrandom(random, sizeof random, 0) != sizeof random) {
+        return mr_error_set(err, MR_ERR_IO, "the system gave no random bytes for the job's id");
+    }
+    for (size_t i = 0; i < ID_BYTES; i++) {
+        run->id[2 * i] = digits[random[i] >> 4];
+        run->id[2 * i + 1] = digits[random[i] & 15];
+    }
+    return MR_OK;
+}
+
+static int prepare(struct run *run, struct mr_error *err) {
+    const struct mr_run_spec *spec = run->spec;
+    struct mr_run_result *result = run->result;
+    if (mr_plan_make(spec, &run->plan, err) || make_id(run, err)) {
+        return err->code;
+    }
+    uint32_t partitions = mr_plan_partitions(&run->plan, spec, run->plan.rounds - 1);
+    result->threads = run->plan.threads;
+    result->memory_bytes = run->plan.memory.total;
+    result->input_bytes = run->plan.inputs.bytes;
+    result->rounds = calloc(run->plan.rounds, sizeof *result->rounds);
+    result->parts = calloc(partitions, sizeof *result->parts);
+    if (!result->rounds || !result->parts) {
+        return mr_error_nomem(err, "planning the run");
+    }
+    if (spec->output) {
+        result->part_count = partitions;
+        return mr_commit_begin(spec->output, spec->overwrite, run->id, &run->commit, err);
+    }
+    return MR_OK;
+}
+
+/* What is known when all rounds are done. */
+static int write_manifest(struct run *run, struct mr_error *err) {
+    struct mr_run_result *result = run->result;
+    const struct mr_run_round *last = &result->rounds[result->round_count - 1];
+    result->output_records = last->books.records_out;
+    result->output_bytes = last->reduce.bytes;
+    result->peak_rss_bytes = mr_machine_peak_rss();
+    result->seconds = mr_clock_seconds() - run->started;
+    struct mr_manifest_source source = {
+        .job = run->plan.job,
+        .params = run->plan.params,
+        .facts = run->plan.facts,
+        .partitions = mr_plan_partitions(&run->plan, run->spec, run->plan.rounds - 1),
+        .inputs = &run->plan.inputs,
+        .spec = run->spec,
+        .result = result,
+        .id = run->id,
+        .version = MR_VERSION,
+        .started = run->started_wall};
+    return mr_manifest_write(&source, &result->manifest, err);
+}
+
+static int publish(struct run *run, struct mr_error *err) {
+    struct mr_run_result *result = run->result;
+    int status = MR_OK;
+    if (run->commit) {
+        status = mr_commit_publish(run->commit, result->parts, mr_crew_winners(run->crew),
+                                   result->part_count, result->manifest, err);
+    }
+    struct mr_error refused = {0};
+    if (mr_crew_published(run->crew, status, &refused) && !err->code) {
+        *err = refused;
+    }
+    return err->code;
+}
+
+int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct mr_error *err) {
+    struct run run = {.spec = spec, .result = result, .started = mr_clock_seconds()};
+    *result = (struct mr_run_result){0};
+    clock_gettime(CLOCK_REALTIME, &run.started_wall);
+    if (spec->crash_report) {
+        mr_crash_install();
+    }
+    struct mr_crew_source source = {.spec = spec, .plan = &run.plan, .result = result};
+    if (!prepare(&run, err)) {
+        source.commit = run.commit;
+        if (!mr_crew_create(&source, &run.crew, err) && !mr_crew_run(run.crew, err) &&
+            !write_manifest(&run, err)) {
+            (void)!publish(&run, err);
+        }
+    }
+    mr_crew_destroy(run.crew);
+    mr_commit_end(run.commit);
+    mr_plan_fini(&run.plan);
+    result->peak_rss_bytes = mr_machine_peak_rss();
+    result->seconds = mr_clock_seconds() - run.started;
+    return err->code;
+}
+
+void mr_run_result_fini(struct mr_run_result *result) {
+    free(result->rounds);
+    free(result->parts);
+    free(result->counters);
+    free(result->manifest);
+    *result = (struct mr_run_result){0};
+}
+
+int mr_run_explain(const struct mr_run_spec *spec, int out_fd, struct mr_error *err) {
+    struct mr_plan plan;
+    if (!mr_plan_make(spec, &plan, err)) {
+        (void)!mr_explain_write(spec, &plan, out_fd, err);
+    }
+    mr_plan_fini(&plan);
+    return err->code;
+}
+
+int mr_run_verify(const char *output, struct mr_run_result *result, struct mr_error *err) {
+    *result = (struct mr_run_result){0};
+    return mr_verify_output(output, &result->parts, &result->part_count, err);
+}
+
+const struct mr_job *const *mr_run_jobs(void) {
+    return mr_jobs;
+}
+
+int mr_run_find_job(const char *name, const struct mr_job **job, struct mr_error *err) {
+    const char *names[MR_JOBS_MAX];
+    size_t count = 0;
+    if (strchr(name, '/')) {
+        return mr_plugin_load(name, job, err);
+    }
+    for (; mr_jobs[count]; count++) {
+        names[count] = mr_jobs[count]->name;
+        if (strcmp(name, names[count]) == 0) {
+            *job = mr_jobs[count];
+            return MR_OK;
+        }
+    }
+    const char *near = mr_nearest(name, names, count);
+    mr_error_set(err, MR_ERR_USAGE, "there is no job named %s", name);
+    if (near) {
+        mr_error_add(err, ": did you mean %s?", near);
+    }
+    return err->code;
+}
+
+const char *mr_run_version(void) {
+    return MR_VERSION;
+}

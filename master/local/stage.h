@@ -1,0 +1,51 @@
+/* stage: what the tasks of one round work on, and what they leave behind. */
+#ifndef MR_LOCAL_STAGE_H
+#define MR_LOCAL_STAGE_H
+
+#include "mapper/map_task.h"
+#include "master/local/crew.h"
+#include "reducer/reduce_task.h"
+
+/* Pairs that a round hands to the next: a run for each of its partitions, in order. */
+struct mr_stage_pairs {
+    struct mr_run **runs;
+    uint32_t count;
+};
+void mr_stage_pairs_fini(struct mr_stage_pairs *pairs);
+
+struct mr_stage {
+    const struct mr_crew_source *source;
+    struct mr_pool *pool; /* borrowed */
+    uint32_t round;
+    bool is_last;
+    struct mr_context_source contexts;
+    struct mr_run_store *store;
+    struct mr_stage_pairs in;  /* of the round before; owned */
+    struct mr_stage_pairs out; /* for the next; owned */
+};
+
+/* Opens a round; takes over `pairs`, which is empty for the first. */
+MR_MUST_USE int mr_stage_open(struct mr_stage *stage, const struct mr_crew_source *source,
+                              struct mr_pool *pool, uint32_t round, struct mr_stage_pairs *pairs,
+                              struct mr_error *err);
+void mr_stage_close(struct mr_stage *stage);
+
+uint32_t mr_stage_map_tasks(const struct mr_stage *stage);
+MR_MUST_USE int mr_stage_open_map(const struct mr_stage *stage, uint32_t task,
+                                  struct mr_map_task **map, struct mr_error *err);
+
+/* A reduce task and where it writes. */
+struct mr_stage_reduce {
+    struct mr_reduce_task *task;
+    uint32_t partition;
+    int dir_fd; /* of its attempt, or -1 */
+    struct mr_part part;
+    struct mr_run_writer pairs;
+};
+MR_MUST_USE int mr_stage_open_reduce(struct mr_stage *stage, uint32_t partition, uint32_t attempt,
+                                     struct mr_stage_reduce **reduce, struct mr_error *err);
+/* Ends a task: makes its output durable and notes its size, unless `failed`. Frees it in any case. */
+MR_MUST_USE int mr_stage_close_reduce(struct mr_stage *stage, struct mr_stage_reduce *reduce,
+                                      bool failed, struct mr_error *err);
+
+#endif
