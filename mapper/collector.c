@@ -10,6 +10,9 @@
 
 #define SLOTS_MIN ((uint64_t)1 << 12)
 #define SLOTS_PLAIN ((uint64_t)1 << 19) /* grown to without asking for benefit */
+#ifndef SLOTS_MAX
+#define SLOTS_MAX ((uint64_t)1 << 20)
+#endif
 #define ADDS_PER_KEY 8                  /* the benefit that more slots than that ask for */
 #define ARENA_START 8
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -104,6 +107,8 @@ static bool grow(struct mr_collector *c) {
     if (!grown) {
         return false;
     }
+    /* All of it will be touched: without this, reading an empty slot maps the zero page first. */
+    (void)madvise(grown, slots * c->stride, MADV_POPULATE_WRITE);
     c->slots = grown;
     set_size(c, slots);
     for (uint64_t i = 0; i < old_slots; i++) {
@@ -291,6 +296,16 @@ static int emit_long(struct mr_collector *c, const char *key, size_t len, uint64
     return c->context.err.code;
 }
 
+/* Half a ring before its turn a pair's slot has arrived: a long key's bytes are fetched, to be compared with. */
+ALWAYS_INLINE void prefetch_long(const struct mr_collector *c, size_t stride) {
+    const struct mr_table_pending *pair = &c->ring[(c->ring_at + MR_TABLE_RING / 2) % MR_TABLE_RING];
+    if (__builtin_expect(pair->len1 > MR_TABLE_SHORT_MAX + 1, 0)) {
+        const struct mr_table_slot *slot =
+            (const void *)(c->slots + (pair->hash & c->mask) * stride);
+        __builtin_prefetch(mr_table_long_key(c, slot));
+    }
+}
+
 ALWAYS_INLINE int emit_number(struct mr_collector *c, const char *key, size_t len, uint64_t bits,
                               enum mr_value kind, size_t stride) {
     struct mr_table_pending *pair = &c->ring[c->ring_at];
@@ -302,6 +317,7 @@ ALWAYS_INLINE int emit_number(struct mr_collector *c, const char *key, size_t le
     if (__builtin_expect(pair->len1 != 0, 1)) {
         add_number(c, pair, kept, kind, stride);
     }
+    prefetch_long(c, stride);
     c->ring_at = (c->ring_at + 1) % MR_TABLE_RING;
     c->adds++;
     pair->bits = bits;
@@ -551,7 +567,7 @@ static size_t value_bytes(enum mr_value kind) {
 
 static int allocate(struct mr_collector *c, struct mr_error *err) {
     c->slots_max = SLOTS_MIN;
-    while (c->slots_max < ((uint64_t)1 << 31) &&
+    while (c->slots_max < SLOTS_MAX &&
            3 * (c->slots_max * 2 * c->stride) / 2 + sort_bytes(c->slots_max * 2 * 5 / 8) <
                c->budget * 3 / 4) {
         c->slots_max *= 2;

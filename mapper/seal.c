@@ -69,34 +69,6 @@ static const char *long_key(const void *arg, uint32_t index) {
                      : mr_table_long_key(c, mr_table_slot_at(c, index));
 }
 
-static void refer_to_slots(struct mr_collector *c, struct batch *batch) {
-    size_t count = 0;
-    for (uint64_t i = 0; i <= c->mask; i++) {
-        const struct mr_table_slot *slot = mr_table_slot_at(c, i);
-        if (!slot->len1) {
-            continue;
-        }
-        uint32_t len = slot->len1 - 1;
-        struct mr_key_ref *ref = &batch->arrived[count++];
-        *ref = (struct mr_key_ref){be64toh(slot->k0), be64toh(slot->k1), (uint32_t)i, len};
-        if (len > MR_TABLE_SHORT_MAX) {
-            struct mr_prefix prefix = mr_run_prefix(mr_table_long_key(c, slot), len);
-            ref->lo = prefix.lo;
-        }
-    }
-}
-
-static void refer_to_log(struct mr_collector *c, struct batch *batch) {
-    size_t at = 8;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct mr_table_entry *entry = entry_at(c, (uint32_t)(at / 8));
-        struct mr_prefix prefix = mr_run_prefix((const char *)(entry + 1), entry->key_len);
-        batch->arrived[i] =
-            (struct mr_key_ref){prefix.hi, prefix.lo, (uint32_t)(at / 8), entry->key_len};
-        at += (sizeof *entry + entry->key_len + entry->value_len + 7) & ~(size_t)7;
-    }
-}
-
 /* The key of a reference; `words` holds a short one. */
 static struct mr_bytes key_of(const struct mr_collector *c, const struct mr_key_ref *ref,
                               uint64_t words[2]) {
@@ -108,25 +80,68 @@ static struct mr_bytes key_of(const struct mr_collector *c, const struct mr_key_
     return (struct mr_bytes){(const char *)words, ref->len};
 }
 
-/* Moves the references into their partitions, keeping the order of arrival within each. */
-static int distribute(struct mr_collector *c, struct batch *batch) {
-    uint32_t partitions = c->context.ctx.partitions;
-    memset(batch->ends, 0, (partitions + 1) * sizeof *batch->ends);
-    for (size_t i = 0; i < batch->count; i++) {
-        uint64_t words[2];
-        struct mr_bytes key = key_of(c, &batch->arrived[i], words);
-        if (mr_context_partition(&c->context, key, &batch->partitions[i])) {
+/* Notes entry number i: its reference, and its partition, while its key is in cache. */
+static int refer(struct mr_collector *c, struct batch *batch, size_t i, struct mr_key_ref ref) {
+    uint64_t words[2];
+    uint32_t *partition = &batch->partitions[i];
+    batch->arrived[i] = ref;
+    if (mr_context_partition(&c->context, key_of(c, &ref, words), partition)) {
+        return c->context.err.code;
+    }
+    batch->ends[*partition + 1]++;
+    return MR_OK;
+}
+
+/* The keys of slots ahead are fetched early: their places in the arena follow no order. */
+static void prefetch_long_key(const struct mr_collector *c, uint64_t index) {
+    const struct mr_table_slot *slot = mr_table_slot_at(c, index & c->mask);
+    if (slot->len1 > MR_TABLE_SHORT_MAX + 1) {
+        __builtin_prefetch(mr_table_long_key(c, slot));
+    }
+}
+
+static int refer_to_slots(struct mr_collector *c, struct batch *batch) {
+    size_t count = 0;
+    for (uint64_t i = 0; i <= c->mask; i++) {
+        const struct mr_table_slot *slot = mr_table_slot_at(c, i);
+        prefetch_long_key(c, i + PREFETCH_AHEAD);
+        if (!slot->len1) {
+            continue;
+        }
+        uint32_t len = slot->len1 - 1;
+        struct mr_key_ref ref = {be64toh(slot->k0), be64toh(slot->k1), (uint32_t)i, len};
+        if (len > MR_TABLE_SHORT_MAX) {
+            ref.lo = mr_run_prefix(mr_table_long_key(c, slot), len).lo;
+        }
+        if (refer(c, batch, count++, ref)) {
             return c->context.err.code;
         }
-        batch->ends[batch->partitions[i] + 1]++;
     }
-    for (uint32_t p = 0; p < partitions; p++) {
+    return MR_OK;
+}
+
+static int refer_to_log(struct mr_collector *c, struct batch *batch) {
+    size_t at = 8;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct mr_table_entry *entry = entry_at(c, (uint32_t)(at / 8));
+        struct mr_prefix prefix = mr_run_prefix((const char *)(entry + 1), entry->key_len);
+        struct mr_key_ref ref = {prefix.hi, prefix.lo, (uint32_t)(at / 8), entry->key_len};
+        if (refer(c, batch, i, ref)) {
+            return c->context.err.code;
+        }
+        at += (sizeof *entry + entry->key_len + entry->value_len + 7) & ~(size_t)7;
+    }
+    return MR_OK;
+}
+
+/* Moves the references into their partitions, keeping the order of arrival within each. */
+static void distribute(struct mr_collector *c, struct batch *batch) {
+    for (uint32_t p = 0; p < c->context.ctx.partitions; p++) {
         batch->ends[p + 1] += batch->ends[p];
     }
     for (size_t i = 0; i < batch->count; i++) { /* ends[p] walks from p's start to its end */
         batch->sorted[batch->ends[batch->partitions[i]]++] = batch->arrived[i];
     }
-    return MR_OK;
 }
 
 static int sort_partition(struct mr_collector *c, struct mr_key_ref *refs, size_t count,
@@ -184,9 +199,17 @@ static struct mr_bytes value_of(const struct mr_collector *c, const struct mr_ke
     return (struct mr_bytes){encoded, mr_seal_encode(c, mr_table_value(slot), encoded)};
 }
 
-static void prefetch(const struct mr_collector *c, const struct mr_key_ref *ref) {
-    __builtin_prefetch(is_log(c) ? (const void *)entry_at(c, ref->index)
-                                 : (const void *)mr_table_slot_at(c, ref->index));
+/* Fetches entries ahead: first their slot, then, when that is there, a long key's bytes. */
+static void prefetch(const struct mr_collector *c, const struct mr_key_ref *refs, size_t i,
+                     size_t count) {
+    if (i + 2 * PREFETCH_AHEAD < count) {
+        uint32_t index = refs[i + 2 * PREFETCH_AHEAD].index;
+        __builtin_prefetch(is_log(c) ? (const void *)entry_at(c, index)
+                                     : (const void *)mr_table_slot_at(c, index));
+    }
+    if (i + PREFETCH_AHEAD < count && !is_log(c)) {
+        prefetch_long_key(c, refs[i + PREFETCH_AHEAD].index);
+    }
 }
 
 static int write_partition(struct mr_collector *c, struct mr_run_writer *writer,
@@ -194,9 +217,7 @@ static int write_partition(struct mr_collector *c, struct mr_run_writer *writer,
     char encoded[MR_FOLD_VALUE_MAX];
     uint64_t words[2];
     for (size_t i = 0; i < count; i++) {
-        if (i + PREFETCH_AHEAD < count) {
-            prefetch(c, &refs[i + PREFETCH_AHEAD]);
-        }
+        prefetch(c, refs, i, count);
         struct mr_prefix prefix = {refs[i].hi, refs[i].lo};
         if (mr_run_writer_add(writer, partition, prefix, key_of(c, &refs[i], words),
                               value_of(c, &refs[i], encoded), &c->context.err)) {
@@ -251,17 +272,14 @@ int mr_seal_table(struct mr_collector *c) {
     if (c->context.err.code || !batch.count) {
         return c->context.err.code;
     }
-    batch.ends = malloc(((size_t)c->context.ctx.partitions + 1) * sizeof *batch.ends);
+    batch.ends = calloc((size_t)c->context.ctx.partitions + 1, sizeof *batch.ends);
     if (!batch.ends) {
         return mr_error_nomem(&c->context.err, "sorting");
     }
     if (!reserve_refs(c, &batch)) {
-        if (is_log(c)) {
-            refer_to_log(c, &batch);
-        } else {
-            refer_to_slots(c, &batch);
-        }
-        if (!distribute(c, &batch)) {
+        int status = is_log(c) ? refer_to_log(c, &batch) : refer_to_slots(c, &batch);
+        if (!status) {
+            distribute(c, &batch);
             (void)!write_run(c, &batch);
         }
     }

@@ -2,6 +2,7 @@
 #include "reducer/stream.h"
 
 #include "lib/base/error.h"
+#include <endian.h>
 
 int mr_stream_open(struct mr_stream *stream, struct mr_run *const *runs, size_t count,
                    uint32_t partition, const struct mr_key_range *range,
@@ -90,17 +91,30 @@ static int take_folded(struct mr_stream *stream, struct mr_error *err) {
     return 1;
 }
 
+/* Copies the head's key; short ones from the prefix, without a call. */
+static inline int keep_key(struct mr_stream *stream, const struct mr_cursor *head,
+                           struct mr_error *err) {
+    stream->key.len = 0;
+    stream->prefix = head->prefix;
+    if (head->key.len > sizeof stream->prefix || stream->key.cap < sizeof stream->prefix) {
+        return mr_buffer_append(&stream->key, head->key.data, head->key.len, err) ||
+               mr_buffer_reserve(&stream->key, sizeof stream->prefix, err);
+    }
+    uint64_t words[2] = {htobe64(head->prefix.hi), htobe64(head->prefix.lo)};
+    memcpy(stream->key.data, words, sizeof words);
+    stream->key.len = head->key.len;
+    return MR_OK;
+}
+
 int mr_stream_take(struct mr_stream *stream, struct mr_error *err) {
     const struct mr_cursor *head = NULL;
     int more = mr_stream_peek(stream, &head, err);
     if (!head) {
         return more;
     }
-    stream->key.len = 0;
-    if (mr_buffer_append(&stream->key, head->key.data, head->key.len, err)) {
+    if (keep_key(stream, head, err)) {
         return err->code;
     }
-    stream->prefix = head->prefix;
     if (stream->kind == MR_SUM_U64) {
         return take_sum(stream, err);
     }

@@ -7,6 +7,18 @@ struct edge {
     uint64_t letter, digit, joinable; /* in bit 0: of the byte before the row */
 };
 
+static void clear_beyond(struct mr_scan_classes *row, uint64_t valid) {
+    row->letter &= valid;
+    row->digit &= valid;
+    row->underscore &= valid;
+    row->joins_both &= valid;
+    row->joins_letters &= valid;
+    row->joins_digits &= valid;
+    row->quote &= valid;
+    row->high &= valid;
+    row->newline &= valid;
+}
+
 static void segment_row(const struct mr_scan_classes *row, const struct mr_scan_classes *next,
                         struct edge *before, uint64_t *word, uint64_t *cut) {
     uint64_t alnum = row->letter | row->digit;
@@ -24,27 +36,22 @@ static void segment_row(const struct mr_scan_classes *row, const struct mr_scan_
     *before = (struct edge){row->letter >> 63, row->digit >> 63, joinable >> 63};
 }
 
-void mr_ascii_segment(const struct mr_scan_classes *classes, size_t len,
-                      struct mr_ascii_masks *masks) {
+void mr_ascii_segment(struct mr_scan_classes *classes, size_t len, struct mr_ascii_masks *masks) {
     static const struct mr_scan_classes none;
     struct edge before = {0};
     uint64_t any_high = 0, any_underscore = 0;
-    for (size_t row = 0, left = len; left > 0; row++) {
-        uint64_t valid = left < MR_SCAN_ROW ? ~(uint64_t)0 >> (MR_SCAN_ROW - left) : ~(uint64_t)0;
-        left -= left < MR_SCAN_ROW ? left : MR_SCAN_ROW;
-        struct mr_scan_classes last = classes[row];
-        uint64_t word, cut;
-        if (valid != ~(uint64_t)0) {
-            last.letter &= valid; /* only these look beyond the end */
-            last.digit &= valid;
-        }
-        segment_row(&last, left > 0 ? &classes[row + 1] : &none, &before, &word, &cut);
-        masks->word[row] = word & valid;
-        masks->cut[row] = cut & valid;
-        masks->high[row] = last.high & valid;
-        masks->newline[row] = last.newline & valid;
-        any_high |= last.high & valid;
-        any_underscore |= last.underscore & valid;
+    size_t rows = (len + MR_SCAN_ROW - 1) / MR_SCAN_ROW;
+    if (len % MR_SCAN_ROW) {
+        clear_beyond(&classes[rows - 1], ((uint64_t)1 << len % MR_SCAN_ROW) - 1);
+    }
+    for (size_t row = 0; row < rows; row++) {
+        const struct mr_scan_classes *own = &classes[row];
+        segment_row(own, row + 1 < rows ? own + 1 : &none, &before, &masks->word[row],
+                    &masks->cut[row]);
+        masks->high[row] = own->high;
+        masks->newline[row] = own->newline;
+        any_high |= own->high;
+        any_underscore |= own->underscore;
     }
     masks->any_high = any_high != 0;
     masks->any_underscore = any_underscore != 0;

@@ -28,10 +28,9 @@ struct mr_ascii_masks {
     bool any_underscore; /* then there may be words of '_' alone, which are none */
 };
 
-/* Fills the masks for `len` bytes; bits beyond them are cleared. The text must begin at a cut, or
- * where a line begins. Where it doesn't end with the line, what is behind the last cut means
- * nothing yet. */
-void mr_ascii_segment(const struct mr_scan_classes *classes, size_t len,
-                      struct mr_ascii_masks *masks);
+/* Fills the masks for `len` bytes; bits beyond them are cleared in `classes` and mean nothing in
+ * `cut`. The text must begin at a cut, or where a line begins. Where it doesn't end with the line,
+ * what is behind the last cut means nothing yet. */
+void mr_ascii_segment(struct mr_scan_classes *classes, size_t len, struct mr_ascii_masks *masks);
 
 #endif

@@ -212,7 +212,9 @@ static int take_ascii(struct mr_words *words, struct mr_bytes word) {
     if (words->kind == MR_WORDS_UNICODE && is_bare(word)) {
         return 0;
     }
-    pass_gap(words, (size_t)(word.data - words->keys));
+    size_t at = (size_t)(word.data - words->keys);
+    pass_gap(words, at);
+    words->gap = at + word.len;
     return take(words, word);
 }
 

@@ -6,11 +6,10 @@
 #include <sys/types.h>
 #include <time.h>
 
+/* How an input is read: a plain file at offsets, by several threads at once; all others in order. */
 enum mr_input_kind {
-    MR_INPUT_FILE,   /* a plain regular file: blocks are read at offsets, by several threads at once
-                      */
-    MR_INPUT_STREAM, /* standard input that is no regular file, a FIFO, a device: read from start to
-                        end */
+    MR_INPUT_FILE,   /* a plain regular file */
+    MR_INPUT_STREAM, /* standard input that is no regular file, a FIFO, a device */
     MR_INPUT_GZIP,   /* a regular file that begins with 1f 8b */
     MR_INPUT_ZSTD,   /* a regular file that begins with a zstd (or skippable) frame's magic */
 };

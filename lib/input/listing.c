@@ -69,11 +69,18 @@ int mr_listing_read(const char *directory, struct mr_listing *listing, struct mr
     return status;
 }
 
+/* Called by glob for a directory that it can't read; a path that leads nowhere is only no match. */
+static int stops_matching(const char *path, int cause) {
+    (void)path;
+    errno = cause;
+    return cause != ENOENT && cause != ENOTDIR && cause != ELOOP;
+}
+
 int mr_listing_match(const char *pattern, struct mr_listing *listing, struct mr_error *err) {
     glob_t found = {0};
     errno = 0;
-    int result = glob(pattern, GLOB_ERR | GLOB_NOSORT, NULL, &found);
-    int cause = errno;
+    int result = glob(pattern, GLOB_NOSORT, stops_matching, &found);
+    int cause = errno ? errno : EIO;
     int status = MR_OK;
     if (result == GLOB_NOSPACE) {
         status = mr_error_nomem(err, "matching a pattern");

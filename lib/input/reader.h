@@ -11,13 +11,13 @@
 
 struct mr_reader; /* opaque */
 
-/* Limits. */
 struct mr_reader_options {
-    size_t block_bytes; /* a power of two, usually 64 KiB to 1 MiB: what a block usually holds */
-    uint64_t record_bytes_max; /* a longer record (its '\n' not counted) fails, named with its file
-                                  and offset: MR_ERR_INPUT */
-    const atomic_bool
-        *stop; /* may be NULL; once true, waiting for a stream's bytes ends: MR_ERR_INTERRUPTED */
+    /* What a block usually holds: a power of two, usually 64 KiB to 1 MiB. */
+    size_t block_bytes;
+    /* A longer record (its '\n' not counted) fails, named with its file and offset: MR_ERR_INPUT. */
+    uint64_t record_bytes_max;
+    /* May be NULL. Once true, waiting for a stream's bytes ends with MR_ERR_INTERRUPTED. */
+    const atomic_bool *stop;
 };
 
 /* Opens the input of a split. The file must still be at least as large as it was when it was

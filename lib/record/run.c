@@ -211,10 +211,13 @@ int mr_run_writer_add(struct mr_run_writer *writer, uint32_t partition, struct m
     char *out = writer->data + writer->len;
     out = put_varint(out, key.len);
     out = put_varint(out, value.len);
-    if (key.len) {
+    if (key.len <= sizeof prefix) { /* the block has slack for the bytes behind a shorter key */
+        uint64_t words[2] = {htobe64(prefix.hi), htobe64(prefix.lo)};
+        memcpy(out, words, sizeof words);
+    } else {
         memcpy(out, key.data, key.len);
-        out += key.len;
     }
+    out += key.len;
     if (value.len) {
         memcpy(out, value.data, value.len);
         out += value.len;

@@ -53,6 +53,7 @@ struct mr_crew {
     unsigned workers_sealed;
     unsigned workers_done;
     bool is_settled;
+    bool reduce_is_open; /* the caller has been told that the phase begins */
     bool quits;
     struct mr_core_attempt *ready; /* started by the core, taken by nobody */
     size_t ready_begin;
@@ -257,6 +258,57 @@ static void leave_task(struct mr_crew *crew, struct running *task, const struct 
     free(task);
 }
 
+/* ---- watching -------------------------------------------------------------------------------------------- */
+
+/* With the lock held: how far the round is. */
+static struct mr_run_progress measure(struct mr_crew *crew) {
+    const struct mr_plan *plan = crew->source.plan;
+    struct mr_run_progress progress = {.job = plan->job->name,
+                                       .round = plan->job->rounds[crew->stage.round].name,
+                                       .phase = crew->is_settled ? MR_PHASE_REDUCE : MR_PHASE_MAP,
+                                       .seconds = mr_clock_seconds() - crew->started};
+    if (progress.phase == MR_PHASE_MAP) {
+        progress.bytes_done = crew->tasks_bytes;
+        progress.bytes_total =
+            plan->inputs.has_stream || crew->stage.round ? 0 : plan->inputs.bytes;
+        for (struct running *task = crew->running; task; task = task->next) {
+            progress.bytes_done += consumed_bytes(task);
+        }
+        return progress;
+    }
+    double done = crew->partitions_done;
+    for (struct running *task = crew->running; task; task = task->next) {
+        done += task->reduce ? mr_reduce_task_fraction(task->reduce->task) : 0;
+    }
+    progress.bytes_total = crew->books.run_bytes;
+    progress.bytes_done = (uint64_t)(done / crew->stage.contexts.partitions *
+                                     (double)crew->books.run_bytes);
+    return progress;
+}
+
+/* With the lock held: looks after the round from outside. */
+static void watch(struct mr_crew *crew) {
+    const struct mr_run_spec *spec = crew->source.spec;
+    if (spec->stop && atomic_load(spec->stop) && !atomic_load(&crew->stop)) {
+        struct mr_error err = {0};
+        mr_error_set(&err, MR_ERR_INTERRUPTED, "interrupted");
+        fail_crew(crew, &err);
+    }
+    if (spec->progress) {
+        struct mr_run_progress progress = measure(crew);
+        pthread_mutex_unlock(&crew->lock);
+        spec->progress(spec->progress_arg, &progress);
+        pthread_mutex_lock(&crew->lock);
+    }
+}
+
+/* With the lock held, in the thread that called mr_run: lets reduce begin, once its caller knows of it. */
+static void open_reduce(struct mr_crew *crew) {
+    watch(crew);
+    crew->reduce_is_open = true;
+    pthread_cond_broadcast(&crew->changed);
+}
+
 /* ---- a worker's round ------------------------------------------------------------------------------------- */
 
 static void fail_worker(struct mr_crew *crew, const struct mr_error *err) {
@@ -270,7 +322,7 @@ static void map_phase(struct worker *worker) {
     struct running *task;
     while ((task = find_work(crew, MR_PHASE_MAP))) {
         double start = mr_clock_seconds();
-        (void)!mr_map_task_work(task->map, worker->collector, &worker->block, &crew->stop,
+        (void)!mr_map_task_work(task->map, worker->collector, &worker->block, crew->source.stop,
                                 &worker->books.map);
         worker->books.map_seconds += mr_clock_seconds() - start;
         leave_task(crew, task, &mr_collector_context(worker->collector)->err);
@@ -323,15 +375,18 @@ static void seal_phase(struct worker *worker) {
     worker->books.map_seconds += mr_clock_seconds() - start;
     pthread_mutex_lock(&crew->lock);
     bool is_last = ++crew->workers_sealed == crew->worker_count;
-    if (!is_last) {
-        while (!crew->is_settled && !atomic_load(&crew->stop)) {
-            pthread_cond_wait(&crew->changed, &crew->lock);
-        }
-    }
     pthread_mutex_unlock(&crew->lock);
     if (is_last && !atomic_load(&crew->stop)) {
         settle(worker);
     }
+    pthread_mutex_lock(&crew->lock);
+    if (!crew->thread_count) {
+        open_reduce(crew);
+    }
+    while (!crew->reduce_is_open && !atomic_load(&crew->stop)) {
+        pthread_cond_wait(&crew->changed, &crew->lock);
+    }
+    pthread_mutex_unlock(&crew->lock);
 }
 
 static void reduce_phase(struct worker *worker) {
@@ -340,7 +395,7 @@ static void reduce_phase(struct worker *worker) {
     struct running *task;
     while ((task = find_work(crew, MR_PHASE_REDUCE))) {
         double start = mr_clock_seconds();
-        if (mr_reduce_task_work(task->reduce->task, worker->reducer, &crew->stop,
+        if (mr_reduce_task_work(task->reduce->task, worker->reducer, crew->source.stop,
                                 &worker->books.reduce)) {
             mr_reduce_task_fail(task->reduce->task);
         }
@@ -406,59 +461,26 @@ static void *work(void *arg) {
 
 /* ---- the main thread ---------------------------------------------------------------------------------------- */
 
-/* With the lock held: how far the round is. */
-static struct mr_run_progress measure(struct mr_crew *crew) {
-    const struct mr_plan *plan = crew->source.plan;
-    struct mr_run_progress progress = {.job = plan->job->name,
-                                       .round = plan->job->rounds[crew->stage.round].name,
-                                       .phase = crew->is_settled ? MR_PHASE_REDUCE : MR_PHASE_MAP,
-                                       .seconds = mr_clock_seconds() - crew->started};
-    if (progress.phase == MR_PHASE_MAP) {
-        progress.bytes_done = crew->tasks_bytes;
-        progress.bytes_total =
-            plan->inputs.has_stream || crew->stage.round ? 0 : plan->inputs.bytes;
-        for (struct running *task = crew->running; task; task = task->next) {
-            progress.bytes_done += consumed_bytes(task);
-        }
-        return progress;
-    }
-    double done = crew->partitions_done;
-    for (struct running *task = crew->running; task; task = task->next) {
-        done += task->reduce ? mr_reduce_task_fraction(task->reduce->task) : 0;
-    }
-    progress.bytes_total = crew->books.run_bytes;
-    progress.bytes_done = (uint64_t)(done / crew->stage.contexts.partitions *
-                                     (double)crew->books.run_bytes);
-    return progress;
+static struct timespec next_look(void) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += PROGRESS_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    return until;
 }
 
-/* With the lock held: looks after the round from outside. */
-static void watch(struct mr_crew *crew) {
-    const struct mr_run_spec *spec = crew->source.spec;
-    if (spec->stop && atomic_load(spec->stop) && !atomic_load(&crew->stop)) {
-        struct mr_error err = {0};
-        mr_error_set(&err, MR_ERR_INTERRUPTED, "interrupted");
-        fail_crew(crew, &err);
-    }
-    if (spec->progress) {
-        struct mr_run_progress progress = measure(crew);
-        pthread_mutex_unlock(&crew->lock);
-        spec->progress(spec->progress_arg, &progress);
-        pthread_mutex_lock(&crew->lock);
-    }
-}
-
+/* With the lock held: looks after the round ten times a second until all workers are done. */
 static void wait_for_round(struct mr_crew *crew) {
+    struct timespec until = next_look();
     while (crew->workers_done < crew->worker_count) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += PROGRESS_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        while (crew->workers_done < crew->worker_count &&
-               pthread_cond_timedwait(&crew->changed, &crew->lock, &until) != ETIMEDOUT) {
+        if (pthread_cond_timedwait(&crew->changed, &crew->lock, &until) == ETIMEDOUT) {
+            watch(crew);
+            until = next_look();
         }
-        watch(crew);
+        if (crew->is_settled && !crew->reduce_is_open) {
+            open_reduce(crew);
+        }
     }
 }
 
@@ -480,7 +502,7 @@ static int open_round(struct mr_crew *crew, uint32_t round, struct mr_error *err
         return err->code;
     }
     mr_books_fini(&crew->books);
-    crew->maps_done = crew->round_done = crew->is_settled = false;
+    crew->maps_done = crew->round_done = crew->is_settled = crew->reduce_is_open = false;
     crew->workers_sealed = crew->workers_done = 0;
     crew->partitions_done = 0;
     crew->tasks_bytes = 0;
@@ -618,6 +640,8 @@ int mr_crew_create(const struct mr_crew_source *source, struct mr_crew **crew,
         return mr_error_nomem(err, "starting threads");
     }
     made->source = *source;
+    /* Without threads nobody watches spec->stop meanwhile: the tasks look at it themselves. */
+    made->source.stop = plan->is_inline && source->spec->stop ? source->spec->stop : &made->stop;
     made->worker_count = plan->threads;
     made->started = mr_clock_seconds();
     pthread_mutex_init(&made->lock, NULL);

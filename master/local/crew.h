@@ -23,6 +23,7 @@ struct mr_crew_source {
     const struct mr_plan *plan;
     struct mr_run_result *result; /* filled as rounds end */
     struct mr_commit *commit;     /* NULL: the last round writes to spec->output_fd */
+    const atomic_bool *stop;      /* what the tasks look at; set by the crew itself */
 };
 
 MR_MUST_USE int mr_crew_create(const struct mr_crew_source *source, struct mr_crew **crew,

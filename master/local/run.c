@@ -143,7 +143,12 @@ int mr_run_explain(const struct mr_run_spec *spec, int out_fd, struct mr_error *
 
 int mr_run_verify(const char *output, struct mr_run_result *result, struct mr_error *err) {
     *result = (struct mr_run_result){0};
-    return mr_verify_output(output, &result->parts, &result->part_count, err);
+    (void)!mr_verify_output(output, &result->parts, &result->part_count, err);
+    for (size_t i = 0; i < result->part_count; i++) {
+        result->output_records += result->parts[i].records;
+        result->output_bytes += result->parts[i].bytes;
+    }
+    return err->code;
 }
 
 const struct mr_job *const *mr_run_jobs(void) {

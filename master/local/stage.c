@@ -33,7 +33,8 @@ int mr_stage_open(struct mr_stage *stage, const struct mr_crew_source *source,
     struct mr_run_store_options options = {.pool = pool,
                                            .limit_bytes = plan->memory.pool_limit,
                                            .fan_in = plan->memory.fan_in,
-                                           .tmp = plan->tmp};
+                                           .tmp = plan->tmp,
+                                           .stop = source->stop};
     if (!stage->is_last) {
         stage->out.count = stage->contexts.partitions;
         stage->out.runs = calloc(stage->out.count, sizeof(struct mr_run *));
@@ -64,6 +65,7 @@ int mr_stage_open_map(const struct mr_stage *stage, uint32_t task, struct mr_map
         source.input = &plan->inputs.items[source.split->input];
         source.reader.block_bytes = plan->memory.block_bytes;
         source.reader.record_bytes_max = plan->record_bytes_max;
+        source.reader.stop = stage->source->stop;
     } else {
         source.pairs = stage->in.runs[task];
     }
@@ -75,7 +77,9 @@ static int open_part(struct mr_stage *stage, struct mr_stage_reduce *reduce, uin
                      struct mr_error *err) {
     char name[32];
     if (!stage->source->commit) {
-        return mr_part_stream(&reduce->part, stage->source->spec->output_fd, err);
+        int status = mr_part_stream(&reduce->part, stage->source->spec->output_fd, err);
+        reduce->part.stop = stage->source->stop;
+        return status;
     }
     snprintf(name, sizeof name, "part-%05u", reduce->partition);
     if (mr_commit_attempt(stage->source->commit, reduce->partition, attempt, &reduce->dir_fd,

@@ -5,7 +5,7 @@
 #include "tests/unit/jobs/wordcount/reference.h"
 #include "tests/unit/test.h"
 
-#define LEN_MAX ((size_t)3 << 16)
+#define LEN_MAX ((size_t)1 << 14)
 
 static char storage[LEN_MAX + 128];
 static char *const text = storage + 64;
@@ -51,8 +51,8 @@ static void check_kinds(size_t len) {
 }
 
 Test(wordcount, odd_texts) {
-    for (uint64_t seed = 0; seed < 200; seed++) {
-        size_t len = seed < 140 ? seed : 3800 + 37 * seed;
+    for (uint64_t seed = 0; seed < 120; seed++) {
+        size_t len = seed < 100 ? 2 * seed : 3000 + 47 * seed;
         odd_text(text, len, seed % 5 ? 15 : (unsigned)(seed % 17), seed);
         check_kinds(len);
     }
@@ -63,14 +63,14 @@ Test(wordcount, giants) {
     static const char *const fillers[] = {"a", "Ab", "-",  " ",  "\n",   "\xC3\xA9",
                                           "_", "a.", "\"", "1,", "\xFF", "\xE4\xB8\xAD"};
     for (unsigned i = 0; i < sizeof(fillers) / sizeof(fillers[0]); i++) {
-        for (size_t before = 0; before < 3; before++) {
-            size_t len = 20000, size = strlen(fillers[i]);
+        for (size_t before = 0; before < 2; before++) {
+            size_t len = 14000, size = strlen(fillers[i]);
             odd_text(text, len, 14, i);
-            for (size_t at = 4095 * before; at + size <= 4095 * before + 9000 + i; at += size) {
+            for (size_t at = 4095 * before; at + size <= 4095 * before + 5000 + i; at += size) {
                 memcpy(text + at, fillers[i], size);
             }
             check_kinds(len);
-            check_kinds(4095 * before + 9000);
+            check_kinds(4095 * before + 5000);
         }
     }
 }
