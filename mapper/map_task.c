@@ -44,11 +44,17 @@ uint64_t mr_map_task_consumed(const struct mr_map_task *task) {
     return task->reader ? mr_reader_consumed(task->reader) : 0;
 }
 
+static bool is_stopped(struct mr_context *context, const atomic_bool *stop) {
+    return stop && atomic_load_explicit(stop, memory_order_relaxed) &&
+           mr_error_set(&context->err, MR_ERR_INTERRUPTED, "interrupted");
+}
+
 /* Calls map for each line of a block. */
-static int map_lines(struct mr_context *context, struct mr_bytes block, uint64_t *mapped) {
+static int map_lines(struct mr_context *context, struct mr_bytes block, const atomic_bool *stop,
+                     uint64_t *mapped) {
     const char *at = block.data;
     const char *end = at + block.len;
-    while (at < end) {
+    while (at < end && !is_stopped(context, stop)) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const char *stop = newline ? newline : end;
         context->where.record = (uint64_t)(at - block.data);
@@ -68,7 +74,7 @@ static uint64_t count_records(struct mr_bytes block) {
            (block.len && block.data[block.len - 1] != '\n');
 }
 
-static int map_block(struct mr_context *context, struct mr_bytes block,
+static int map_block(struct mr_context *context, struct mr_bytes block, const atomic_bool *stop,
                      struct mr_map_counts *counts) {
     uint64_t read = count_records(block);
     uint64_t mapped = 0;
@@ -80,7 +86,7 @@ static int map_block(struct mr_context *context, struct mr_bytes block,
             mr_context_failed(context, "map_block", status);
         }
     } else {
-        (void)!map_lines(context, block, &mapped);
+        (void)!map_lines(context, block, stop, &mapped);
     }
     context->where.in_callback = false;
     if (!context->err.code && mapped != read) {
@@ -96,8 +102,8 @@ static int map_block(struct mr_context *context, struct mr_bytes block,
 static int map_split(struct mr_map_task *task, struct mr_context *context, struct mr_block *block,
                      const atomic_bool *stop, struct mr_map_counts *counts) {
     for (;;) {
-        if (stop && atomic_load_explicit(stop, memory_order_relaxed)) {
-            return mr_error_set(&context->err, MR_ERR_INTERRUPTED, "interrupted");
+        if (is_stopped(context, stop)) {
+            return context->err.code;
         }
         double start = mr_clock_seconds();
         int more = mr_reader_next(task->reader, block, &context->err);
@@ -108,7 +114,7 @@ static int map_split(struct mr_map_task *task, struct mr_context *context, struc
         }
         context->where.offset = block->offset;
         context->where.record = 0;
-        if (map_block(context, block->bytes, counts)) {
+        if (map_block(context, block->bytes, stop, counts)) {
             atomic_store(&task->is_used_up, true);
             return context->err.code;
         }
@@ -138,8 +144,7 @@ static int map_pairs(struct mr_map_task *task, struct mr_collector *collector,
         return context->err.code;
     }
     while (!mr_cursor_step(&cursor, &context->err) && !cursor.at_end) {
-        if (stop && atomic_load_explicit(stop, memory_order_relaxed)) {
-            mr_error_set(&context->err, MR_ERR_INTERRUPTED, "interrupted");
+        if (is_stopped(context, stop)) {
             break;
         }
         context->where.record = counts->records_read++;

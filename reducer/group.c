@@ -135,10 +135,19 @@ static int current_value(struct mr_reducer *r, struct mr_bytes *value) {
     return show_value(r, mr_stream_key(&r->stream), encoded, value);
 }
 
+static bool is_stopped(struct mr_reducer *r) {
+    const atomic_bool *stop = r->output.stop;
+    return stop && atomic_load_explicit(stop, memory_order_relaxed) &&
+           mr_error_set(&r->context.err, MR_ERR_INTERRUPTED, "interrupted");
+}
+
 /* Whether the next record belongs to the group under way. */
 static bool continues_group(struct mr_reducer *r) {
     const struct mr_cursor *head;
     struct mr_context *context = &r->context;
+    if (is_stopped(r)) {
+        return false;
+    }
     struct mr_bytes key = {r->group_key.data, r->group_key.len};
     if (r->values.has_ended || mr_stream_peek(&r->stream, &head, &context->err) <= 0) {
         return false;

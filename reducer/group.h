@@ -13,6 +13,7 @@ struct mr_group_output {
     struct mr_pool *pool;
     size_t pairs_limit;
     const char *tmp;
+    const atomic_bool *stop; /* may be NULL: looked at within a group too, which may be long */
 };
 
 /* Opens one key range of a partition. Close it in any case. */

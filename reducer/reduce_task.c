@@ -102,7 +102,8 @@ static int reduce_range(struct mr_reduce_task *task, struct mr_reducer *reducer,
                                      .pairs = task->source.pairs,
                                      .pool = task->source.pool,
                                      .pairs_limit = task->source.pairs_limit,
-                                     .tmp = task->source.tmp};
+                                     .tmp = task->source.tmp,
+                                     .stop = stop};
     size_t count;
     struct mr_run *const *runs = mr_run_store_runs(task->source.store, &count);
     if (begin_partition(task, reducer) ||

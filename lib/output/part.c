@@ -17,12 +17,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FLUSH_BYTES ((uint64_t)8 << 20)
+#define STOP_CHECK_MS 100
 
 void mr_part_name(char *name, size_t size, uint32_t partition) {
     snprintf(name, size, "part-%05u", partition);
@@ -63,11 +65,29 @@ int mr_part_create(struct mr_part *part, int dir_fd, const char *name, struct mr
     return 0;
 }
 
+/* Opens a pipe again, so that writing never blocks: the other processes that hold it share the
+ * flags of the descriptor they were given, not those of this one. -1: it is no pipe. */
+static int open_pipe_again(int fd) {
+    struct stat about;
+    char path[32];
+    if (fstat(fd, &about) != 0 || !S_ISFIFO(about.st_mode)) {
+        return -1;
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
 int mr_part_stream(struct mr_part *part, int fd, struct mr_error *err) {
     *part = (struct mr_part){.fd = fd, .is_stream = true};
     snprintf(part->shown, sizeof part->shown, "%s",
              fd == STDOUT_FILENO ? "standard output" : "the output stream");
-    return mr_hash_create(&part->hash, err);
+    int status = mr_hash_create(&part->hash, err);
+    int again = status ? -1 : open_pipe_again(fd);
+    if (again >= 0) {
+        part->fd = again;
+        part->is_reopened = true;
+    }
+    return status;
 }
 
 /* Adds to the error of a write what is known about the disk that refused it. */
@@ -97,8 +117,43 @@ static void start_write_back(struct mr_part *part) {
     part->flushed = part->written;
 }
 
+/* Waits until the reader of a pipe has made room; looks at `stop` meanwhile. */
+static int wait_for_reader(const struct mr_part *part, struct mr_error *err) {
+    struct pollfd wait = {.fd = part->fd, .events = POLLOUT};
+    while (!part->stop || !atomic_load(part->stop)) {
+        int ready = poll(&wait, 1, STOP_CHECK_MS);
+        if (ready > 0) {
+            return 0;
+        }
+        if (ready < 0 && errno != EINTR) {
+            return mr_error_errno(err, MR_ERR_IO, errno, "write \"%s\"", part->shown);
+        }
+    }
+    return mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted while writing to %s", part->shown);
+}
+
+static int write_pipe(const struct mr_part *part, const char *data, size_t len,
+                      struct mr_error *err) {
+    int status = wait_for_reader(part, err);
+    while (!status && len > 0) {
+        ssize_t count = write(part->fd, data, len);
+        if (count >= 0) {
+            data += count;
+            len -= (size_t)count;
+        } else if (errno == EAGAIN) {
+            status = wait_for_reader(part, err);
+        } else if (errno != EINTR) {
+            int code = errno == EPIPE ? MR_ERR_CLOSED : MR_ERR_IO;
+            status = mr_error_errno(err, code, errno, "write \"%s\"", part->shown);
+        }
+    }
+    return status;
+}
+
 int mr_part_write(struct mr_part *part, const void *data, size_t len, struct mr_error *err) {
-    if (mr_file_write(part->fd, data, len, part->shown, err)) {
+    int status = part->is_reopened ? write_pipe(part, data, len, err)
+                                   : mr_file_write(part->fd, data, len, part->shown, err);
+    if (status) {
         return explain(part, len, errno, err);
     }
     mr_hash_update(part->hash, data, len);
@@ -129,8 +184,8 @@ void mr_part_abandon(struct mr_part *part) {
     }
     mr_hash_destroy(part->hash);
     part->hash = NULL;
-    if (!part->is_stream && part->fd >= 0) {
-        (void)close(part->fd); /* nobody will read it */
+    if ((!part->is_stream || part->is_reopened) && part->fd >= 0) {
+        (void)close(part->fd); /* nobody will read it; of a pipe all is in the kernel's hands */
     }
     part->fd = -1;
 }

@@ -3,6 +3,7 @@
 #define MR_OUTPUT_PART_H
 
 #include <mr/run.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define MR_PART_NAME_MAX 32   /* "part-00000", its zero too */
@@ -14,6 +15,9 @@ struct mr_hash;
 struct mr_part {
     int fd;
     bool is_stream;                /* the descriptor is the caller's: not synced, not closed */
+    bool is_reopened;              /* the stream's pipe, opened again: ours, and not blocking */
+    const atomic_bool *stop;       /* may be set behind mr_part_stream: ends a wait for the reader
+                                      of a pipe with MR_ERR_INTERRUPTED */
     char shown[MR_PART_SHOWN_MAX]; /* for errors: the path of the file, "standard output" */
     uint64_t written;              /* bytes, in all */
     uint64_t flushed;              /* bytes for which write-back was started */

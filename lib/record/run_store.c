@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#define STOP_CHECK_RECORDS 1024 /* a power of two */
+
 struct mr_run_store {
     struct mr_run_store_options options;
     pthread_mutex_t lock;       /* of `runs` and `stats` */
@@ -72,8 +74,14 @@ struct rewrite {
     struct mr_buffer key;
     struct mr_prefix prefix;
     uint64_t combined;
+    const atomic_bool *stop;
     bool has_key;
 };
+
+static bool is_stopped(const atomic_bool *stop, struct mr_error *err) {
+    return stop && atomic_load_explicit(stop, memory_order_relaxed) &&
+           mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted");
+}
 
 static int flush_key(struct rewrite *rewrite, uint32_t partition, struct mr_error *err) {
     struct mr_bytes value;
@@ -117,8 +125,10 @@ static int rewrite_partition(struct rewrite *rewrite, struct mr_run *const *runs
     if (mr_merge_open(&merge, runs, count, partition, &all, &rules->order, err)) {
         return err->code;
     }
-    int more;
-    while ((more = mr_merge_next(&merge, &record, err)) > 0) {
+    for (uint64_t records = 0; mr_merge_next(&merge, &record, err) > 0; records++) {
+        if (records % STOP_CHECK_RECORDS == 0 && is_stopped(rewrite->stop, err)) {
+            break;
+        }
         int status = rules->kind == MR_VALUES
                          ? mr_run_writer_add(&rewrite->writer, partition, record->prefix,
                                              record->key, record->value, err)
@@ -139,7 +149,8 @@ static int merge_to_disk(struct mr_run_store *store, struct mr_run *const *runs,
                          const struct mr_record_rules *rules, struct mr_run **merged,
                          struct mr_error *err) {
     struct rewrite rewrite = {
-        .fold = {.kind = rules->kind, .combine = rules->combine, .arg = rules->arg}};
+        .fold = {.kind = rules->kind, .combine = rules->combine, .arg = rules->arg},
+        .stop = store->options.stop};
     if (!mr_run_writer_open(&rewrite.writer, store->options.pool, store->options.tmp, err)) {
         for (uint32_t p = 0; p < rules->partitions && !err->code; p++) {
             (void)!rewrite_partition(&rewrite, runs, count, p, rules, err);

@@ -29,6 +29,7 @@ struct mr_run_store_options {
     size_t limit_bytes; /* of the pool: beyond it runs go to disk */
     size_t fan_in;
     const char *tmp;
+    const atomic_bool *stop; /* may be NULL; once true, merging ends with MR_ERR_INTERRUPTED */
 };
 
 struct mr_run_store_stats {
