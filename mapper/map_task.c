@@ -56,15 +56,15 @@ static int map_lines(struct mr_context *context, struct mr_bytes block, const at
     const char *end = at + block.len;
     while (at < end && !is_stopped(context, stop)) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = newline ? newline : end;
+        const char *record_end = newline ? newline : end;
         context->where.record = (uint64_t)(at - block.data);
-        struct mr_bytes record = {at, (size_t)(stop - at)};
+        struct mr_bytes record = {at, (size_t)(record_end - at)};
         int status = context->round->map(&context->ctx, context->state, record);
         if (status || context->err.code) {
             return mr_context_failed(context, "map", status);
         }
         ++*mapped;
-        at = stop + 1;
+        at = record_end + 1;
     }
     return MR_OK;
 }

@@ -6,20 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define HUGE_FROM ((size_t)4 << 20) /* smaller maps are not worth a huge page */
 #define PREFETCH_AHEAD 8
-
-void *mr_seal_reserve(size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-        return NULL;
-    }
-    if (bytes >= HUGE_FROM) {
-        madvise(memory, bytes, MADV_HUGEPAGE);
-    }
-    return memory;
-}
 
 void mr_seal_release(struct mr_collector *c) {
     if (c->refs) {
@@ -38,10 +25,10 @@ struct batch {
 };
 
 static int reserve_refs(struct mr_collector *c, struct batch *batch) {
-    size_t bytes = batch->count * (2 * sizeof(struct mr_key_ref) + sizeof(uint32_t));
+    size_t bytes = mr_table_sort_bytes(batch->count);
     if (bytes > c->refs_bytes) {
         mr_seal_release(c);
-        c->refs = mr_seal_reserve(bytes);
+        c->refs = mr_table_map(bytes);
         if (!c->refs) {
             c->refs_bytes = 0;
             return mr_error_nomem(&c->context.err, "sorting");
@@ -263,6 +250,7 @@ static void empty(struct mr_collector *c) {
         memset(c->slots, 0, (c->mask + 1) * c->stride);
     }
     c->used = 0;
+    c->emitted_when_empty = c->emitted;
     c->log_entries = 0;
     c->arena_used = 8;
 }

@@ -14,9 +14,6 @@ MR_MUST_USE int mr_seal_alone(struct mr_collector *c, struct mr_bytes key, struc
 /* Encodes a slot's number as in a run; returns its length, at most MR_FOLD_VALUE_MAX. */
 size_t mr_seal_encode(const struct mr_collector *c, const void *value, char *out);
 
-/* Maps `bytes` of zeroed memory, touched only as it is used, in huge pages where it is large; NULL: out of memory. */
-void *mr_seal_reserve(size_t bytes);
-
 /* Frees what sealing keeps from one time to the next. */
 void mr_seal_release(struct mr_collector *c);
 

@@ -1,4 +1,6 @@
-/* table: the collector's inside: its slots, shared by emitting (collector.c) and sealing (seal.c). */
+/* table: the collector's inside: an open-addressing table of distinct keys, and the arena beside it.
+ *
+ * Shared by the rooms that emit (collector.c, numbers.c) and the one that seals (seal.c). What runs once a pair is inline here. */
 #ifndef MR_MAPPER_TABLE_H
 #define MR_MAPPER_TABLE_H
 
@@ -31,9 +33,9 @@ struct mr_table_entry {
     uint32_t value_len; /* place included */
 };
 
-/* A typed pair on its way into the table. */
+/* A key as the table compares it, and the number on its way there. 64 bytes, so that a ring of them is indexed by a shift. */
 struct mr_table_pending {
-    uint64_t k0;
+    _Alignas(64) uint64_t k0;
     uint64_t k1;
     uint64_t hash;
     uint64_t bits; /* of the number */
@@ -52,9 +54,8 @@ struct mr_collector {
     uint64_t mask;
     uint64_t used;
     uint64_t used_max;
-    uint64_t adds; /* since the table was empty */
     uint64_t slots_max;
-    uint64_t slots_plain;
+    uint64_t emitted_when_empty; /* what `emitted` was when the table was last empty */
 
     char *arena; /* reserved whole, touched as needed */
     size_t arena_used; /* from 8: offset 0 means none */
@@ -69,7 +70,7 @@ struct mr_collector {
     uint64_t seed0;
     uint64_t seed1;
     uint64_t emitted;
-    uint64_t folded;
+    uint64_t folded; /* into a slot that had the key */
     uint64_t record; /* the record that `nth` counts in: its offset in the split */
     uint32_t nth;
     uint32_t split;
@@ -78,15 +79,94 @@ struct mr_collector {
     char ring_keys[MR_TABLE_RING][MR_TABLE_RING_KEY];
 };
 
-static inline struct mr_table_slot *mr_table_slot_at(const struct mr_collector *c, uint64_t index) {
+#define MR_TABLE_INLINE static inline __attribute__((always_inline))
+/* Keys are loaded 16 bytes at a time, past their end where that stays inside the page, and masked; sanitizers are told to
+ * look away. */
+#define MR_TABLE_READS_PAST_END __attribute__((no_sanitize("address", "thread", "undefined")))
+
+MR_TABLE_INLINE struct mr_table_slot *mr_table_slot_at(const struct mr_collector *c,
+                                                       uint64_t index) {
     return (struct mr_table_slot *)(void *)(c->slots + index * c->stride);
 }
-static inline void *mr_table_value(struct mr_table_slot *slot) {
+MR_TABLE_INLINE void *mr_table_value(struct mr_table_slot *slot) {
     return slot + 1;
 }
-static inline const char *mr_table_long_key(const struct mr_collector *c,
-                                            const struct mr_table_slot *slot) {
+MR_TABLE_INLINE const char *mr_table_long_key(const struct mr_collector *c,
+                                              const struct mr_table_slot *slot) {
     return c->arena + (size_t)slot->at * 8;
 }
+
+MR_TABLE_INLINE uint64_t mr_table_mix(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+MR_TABLE_INLINE uint64_t mr_table_hash_short(const struct mr_collector *c, uint64_t k0,
+                                             uint64_t k1, size_t len) {
+    return mr_table_mix(k0 ^ c->seed0, k1 ^ c->seed1 ^ len * 0x9E3779B97F4A7C15u);
+}
+
+extern const uint64_t mr_table_low_bytes[9];
+
+/* The same for a key too near the end of its page to be loaded whole. */
+void mr_table_load_carefully(const char *key, size_t len, uint64_t *k0, uint64_t *k1);
+
+/* The two halves of a key of up to 16 bytes. */
+MR_TABLE_READS_PAST_END static inline void mr_table_load_short(const char *key, size_t len,
+                                                               uint64_t *k0, uint64_t *k1) {
+    if (__builtin_expect(((uintptr_t)key & 4095) > 4096 - MR_TABLE_SHORT_MAX, 0)) {
+        mr_table_load_carefully(key, len, k0, k1);
+        return;
+    }
+    size_t first = len < 8 ? len : 8;
+    memcpy(k0, key, sizeof *k0);
+    memcpy(k1, key + 8, sizeof *k1);
+    *k0 &= mr_table_low_bytes[first];
+    *k1 &= mr_table_low_bytes[len - first];
+}
+
+/* The slot that holds the pair's key (all its bytes at `key`, if it is long), or the empty one where it belongs. */
+MR_TABLE_INLINE struct mr_table_slot *mr_table_find(const struct mr_collector *c,
+                                                    const struct mr_table_pending *pair,
+                                                    const char *key, size_t stride) {
+    uint64_t index = pair->hash & c->mask;
+    for (;;) {
+        struct mr_table_slot *slot = (struct mr_table_slot *)(void *)(c->slots + index * stride);
+        if (slot->k0 == pair->k0 && slot->k1 == pair->k1 && slot->len1 == pair->len1 &&
+            (pair->len1 <= MR_TABLE_SHORT_MAX + 1 ||
+             memcmp(mr_table_long_key(c, slot), key, pair->len1 - 1) == 0)) {
+            return slot;
+        }
+        if (!slot->len1) {
+            return slot;
+        }
+        index = (index + 1) & c->mask;
+    }
+}
+
+/* Fills in how the table compares a key, short or long. */
+void mr_table_prepare(const struct mr_collector *c, const char *key, size_t len,
+                      struct mr_table_pending *pair);
+
+/* Fills an empty slot's key part. False: no room; call mr_table_make_room and look again. */
+bool mr_table_insert(struct mr_collector *c, struct mr_table_slot *slot,
+                     const struct mr_table_pending *pair, const char *key);
+
+/* Reserves `len` bytes of the arena at a multiple of 8; 0: full. */
+size_t mr_table_take_arena(struct mr_collector *c, size_t len);
+
+/* Grows the table where that pays, else seals it. Returns the context's sticky status. */
+MR_MUST_USE int mr_table_make_room(struct mr_collector *c);
+
+/* What sealing needs for so many entries. */
+static inline size_t mr_table_sort_bytes(uint64_t entries) {
+    return entries * (2 * sizeof(struct mr_key_ref) + sizeof(uint32_t));
+}
+
+MR_MUST_USE int mr_table_open(struct mr_collector *c, struct mr_error *err);
+void mr_table_close(struct mr_collector *c);
+
+/* Maps `bytes` of zeroed memory, touched only as it is used, in huge pages where it is large; NULL: out of memory. */
+void *mr_table_map(size_t bytes);
 
 #endif

@@ -6,7 +6,8 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* How an input is read: a plain file at offsets, by several threads at once; all others in order. */
+/* How an input is read: a plain file at offsets, by several threads at once; all others in order.
+ */
 enum mr_input_kind {
     MR_INPUT_FILE,   /* a plain regular file */
     MR_INPUT_STREAM, /* standard input that is no regular file, a FIFO, a device */

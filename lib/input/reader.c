@@ -199,12 +199,12 @@ static int read_more(struct mr_reader *reader, struct mr_block_fill *fill, uint6
                      size_t want, bool *at_end, struct mr_error *err) {
     size_t got = 0;
     int status = mr_block_reserve(fill, want, err);
-    if (status == MR_OK) {
-        status = mr_file_read(reader->fd, (int64_t)offset, mr_block_data(fill) + fill->len, want,
-                              reader->name, &got, err);
-    }
     if (status != MR_OK) {
         return status;
+    }
+    if (mr_file_read(reader->fd, (int64_t)offset, mr_block_data(fill) + fill->len, want,
+                     reader->name, &got, err)) {
+        return mr_error_add(err, " (at byte %" PRIu64 ")", offset + got);
     }
     fill->len += got;
     *at_end = got < want;

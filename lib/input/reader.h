@@ -14,7 +14,8 @@ struct mr_reader; /* opaque */
 struct mr_reader_options {
     /* What a block usually holds: a power of two, usually 64 KiB to 1 MiB. */
     size_t block_bytes;
-    /* A longer record (its '\n' not counted) fails, named with its file and offset: MR_ERR_INPUT. */
+    /* A longer record (its '\n' not counted) fails, named with its file and offset: MR_ERR_INPUT.
+     */
     uint64_t record_bytes_max;
     /* May be NULL. Once true, waiting for a stream's bytes ends with MR_ERR_INTERRUPTED. */
     const atomic_bool *stop;

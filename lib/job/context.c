@@ -103,7 +103,11 @@ static int fail(struct mr_ctx *ctx, const char *format, va_list args) {
 }
 
 int mr_context_failed(struct mr_context *context, const char *callback, int status) {
-    if (!context->err.code) {
+    if (!context->err.code && status == MR_ERR_NOMEM) {
+        mr_error_set(&context->err, status, "out of memory in %s of job %s", callback,
+                     context->job->name);
+        add_place(context);
+    } else if (!context->err.code) {
         mr_error_set(&context->err, MR_ERR_JOB, "%s: %s failed with status %d and no message",
                      context->job->name, callback, status);
         add_place(context);

@@ -94,9 +94,10 @@ static int append_text(const char *data, size_t len, void *arg) {
 
 static int print(const json_t *root, char **json, struct mr_error *err) {
     struct text text = {0};
-    if (json_dump_callback(root, append_text, &text, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) !=
-            0 ||
-        append_text("\n", 2, &text) != 0) { /* with the zero */
+    int status =
+        json_dump_callback(root, append_text, &text, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    /* Of a key that could not be written Jansson doesn't tell: what we know counts too. */
+    if (status != 0 || text.err.code || append_text("\n", 2, &text) != 0) { /* with the zero */
         mr_buffer_fini(&text.buffer);
         return mr_error_nomem(err, "writing the manifest");
     }
@@ -452,10 +453,11 @@ int mr_manifest_parse(const char *text, size_t len, struct mr_run_part **parts, 
                       struct mr_error *err) {
     json_error_t why;
     memset(&why, 0, sizeof why);
+    errno = 0;
     json_t *root = json_loadb(text ? text : "", len, JSON_REJECT_DUPLICATES, &why);
     if (!root) {
-        /* Jansson gives no reason where its own small tables could not grow. */
-        bool is_short = json_error_code(&why) == json_error_out_of_memory || !why.text[0];
+        /* Where its buffers could not grow, Jansson blames the text; malloc leaves ENOMEM. */
+        bool is_short = errno == ENOMEM || json_error_code(&why) == json_error_out_of_memory;
         return is_short ? mr_error_nomem(err, "reading the manifest")
                         : mr_error_set(err, MR_ERR_INPUT, "line %d, column %d: it isn't JSON",
                                        why.line, why.column);

@@ -153,13 +153,20 @@ static bool is_linked(const struct mr_pending *pending) {
            leads_to(pending->dir_fd, LOCK, pending->lock_fd);
 }
 
+/* What failed once may have been short of something for a moment only. */
+static void unlink_twice(int dir_fd, const char *name, int flags) {
+    if (unlinkat(dir_fd, name, flags) != 0) {
+        (void)unlinkat(dir_fd, name, flags);
+    }
+}
+
 void mr_pending_remove(struct mr_pending *pending) {
     struct mr_error ignored = {0};
     if (pending->dir_fd < 0 || mr_tree_empty(pending->dir_fd, LOCK, &ignored) == 0) {
         if (pending->dir_fd >= 0) {
-            (void)unlinkat(pending->dir_fd, LOCK, 0);
+            unlink_twice(pending->dir_fd, LOCK, 0);
         }
-        (void)unlinkat(pending->place->parent_fd, pending->name, AT_REMOVEDIR);
+        unlink_twice(pending->place->parent_fd, pending->name, AT_REMOVEDIR);
     }
     let_go(pending);
 }

@@ -116,12 +116,18 @@ static int empty(int dir_fd, const char *keep, unsigned depth, struct mr_error *
 
 int mr_tree_remove(int dir_fd, const char *name, struct mr_error *err) {
     struct mr_error first = {0};
-    int status = remove_name(dir_fd, name, 0, &first);
-    return status ? mr_error_set(err, status, "%s", first.text) : 0;
+    struct mr_error second = {0};
+    if (remove_name(dir_fd, name, 0, &first) == 0 || remove_name(dir_fd, name, 0, &second) == 0) {
+        return 0;
+    }
+    return mr_error_set(err, second.code, "%s", second.text);
 }
 
 int mr_tree_empty(int dir_fd, const char *keep, struct mr_error *err) {
     struct mr_error first = {0};
-    int status = empty(dir_fd, keep, 0, &first);
-    return status ? mr_error_set(err, status, "%s", first.text) : 0;
+    struct mr_error second = {0};
+    if (empty(dir_fd, keep, 0, &first) == 0 || empty(dir_fd, keep, 0, &second) == 0) {
+        return 0;
+    }
+    return mr_error_set(err, second.code, "%s", second.text);
 }

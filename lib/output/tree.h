@@ -13,7 +13,8 @@ typedef int (*mr_tree_visit)(void *arg, const char *name, struct mr_error *err);
 MR_MUST_USE int mr_tree_each(int dir_fd, mr_tree_visit visit, void *arg, struct mr_error *err);
 
 /* Removes a name in the directory, of whatever kind, with all below it; follows no symbolic link.
- * Goes on after a failure, and reports the first. A name that isn't there is removed already. */
+ * Goes on after a failure, then tries all once more. A name that isn't there is removed already.
+ * `err` may not hold an error yet. */
 MR_MUST_USE int mr_tree_remove(int dir_fd, const char *name, struct mr_error *err);
 
 /* Removes all that is in the directory but the entry called `keep` (NULL: none). */

@@ -12,6 +12,7 @@
 
 #include "lib/record/fold.h"
 #include "lib/record/merge.h"
+#include <stdatomic.h>
 
 /* How this thread orders and folds. MR_VALUES: nothing is folded. */
 struct mr_record_rules {

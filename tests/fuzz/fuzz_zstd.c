@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define TEXT_MAX ((size_t)4 << 20) /* what is decompressed of a bomb */
+#define TEXT_MAX ((size_t)256 << 10) /* what is decompressed of a bomb */
 
 /* What came of one way to decompress. */
 struct outcome {

@@ -156,7 +156,8 @@ class Source:
 
 def check_first_line(source):
     first = source.text.split("\n", 1)[0]
-    if not re.match(rf"/\* {re.escape(source.path.stem)}: \S.*\.( \*/)?$", first):
+    ending = r"\.( \*/)?$" if source.product else ""  # a room is said in one line
+    if not re.match(rf"/\* {re.escape(source.path.stem)}: \S.*{ending}", first):
         problem("first-line", source.path, 1, f"line 1 is not `/* {source.path.stem}: one sentence.`")
 
 

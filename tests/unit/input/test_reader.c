@@ -450,6 +450,20 @@ Test(reader, members_frames_padding_garbage) {
     blob_fini(&zstd);
 }
 
+/* Found by fuzzing: a frame of 1560 bytes whose only block is empty. */
+Test(reader, a_zstd_frame_that_holds_less_than_it_promises) {
+    static const char frame[] = "\x28\xb5\x2f\xfd\x50\x2a\x18\x05\x05\x00\x00";
+    struct scratch scratch;
+    scratch_make(&scratch);
+    scratch_write(&scratch, "x.zst", frame, sizeof frame - 1);
+    for (size_t block_bytes = 256; block_bytes <= 4 * KIB; block_bytes *= 2) {
+        struct mr_reader_options options = {.block_bytes = block_bytes, .record_bytes_max = KIB};
+        check_failure(&scratch, "x.zst", MR_INPUT_ZSTD, &options, 4 * KIB,
+                      "the zstd data is corrupt near byte ");
+    }
+    scratch_remove(&scratch);
+}
+
 Test(reader, a_gzip_header_with_everything_in_it) {
     static const unsigned char head[] = "\x1f\x8b\x08\x1c\0\0\0\0\0\x03"
                                         "\x06\0extra!name\0comment";

@@ -40,10 +40,11 @@ static void check(struct mr_words_options options, size_t len) {
 
 static void check_kinds(size_t len) {
     static const char stopwords[] = "\n the TO a.b  b\t42 \xC3\x89 \xFF __\n";
-    for (unsigned i = 0; i < 3 * 2 * 3 * 2; i++) {
+    for (unsigned i = 0; i < 3 * 2 * 4; i++) {
         struct mr_words_options options = {
             .kind = (enum mr_words_kind)(i % 3), .fold = i / 3 % 2, .ngram = 1 + i / 6 % 3};
-        if (i / 18) {
+        if (i >= 3 * 2 * 3) {
+            options.ngram = 2;
             options.stopwords = mr_bytes_text(stopwords);
         }
         check(options, len);
@@ -51,8 +52,8 @@ static void check_kinds(size_t len) {
 }
 
 Test(wordcount, odd_texts) {
-    for (uint64_t seed = 0; seed < 120; seed++) {
-        size_t len = seed < 100 ? 2 * seed : 3000 + 47 * seed;
+    for (uint64_t seed = 0; seed < 90; seed++) {
+        size_t len = seed < 75 ? 3 * seed : 3000 + 60 * seed;
         odd_text(text, len, seed % 5 ? 15 : (unsigned)(seed % 17), seed);
         check_kinds(len);
     }
@@ -71,6 +72,18 @@ Test(wordcount, giants) {
             }
             check_kinds(len);
             check_kinds(4095 * before + 5000);
+        }
+    }
+}
+
+/* Giants that end at each place around the edge between two looks for their end. */
+Test(wordcount, giant_ends) {
+    memset(text, '-', LEN_MAX);
+    for (size_t len = 8000; len < 8300; len += len < 8100 || len > 8210 ? 17 : 1) {
+        memset(text, 'g', len);
+        text[len] = '\n';
+        for (unsigned kind = 0; kind < 3; kind++) {
+            check((struct mr_words_options){.kind = (enum mr_words_kind)kind, .ngram = 1}, len + 9);
         }
     }
 }

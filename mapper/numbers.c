@@ -1,0 +1,262 @@
+/* numbers: folds typed emits into the table, through a ring of pending pairs.
+ *
+ * A pair is hashed and its slot prefetched when it is emitted; it is probed 64 emits later, when its slot has arrived in cache. The path of
+ * a sum of u64 with a short key that is in the table already is straight: load, hash, prefetch, one compare, one addition; whatever
+ * else can happen is behind one branch. */
+#include "mapper/numbers.h"
+
+#include "lib/base/error.h"
+#include "mapper/seal.h"
+#include <math.h>
+
+static int fail_overflow(struct mr_collector *c, struct mr_bytes key) {
+    char text[MR_FOLD_KEY_TEXT_MAX];
+    return mr_fail(&c->context.ctx, "the sum of %s is larger than 2^64-1",
+                   mr_fold_key_text(key, text));
+}
+
+static struct mr_exact_wide *wide_at(struct mr_collector *c, uint32_t at) {
+    return (struct mr_exact_wide *)(void *)(c->arena + (size_t)at * 8);
+}
+
+/* Adds to an exact sum, which moves to the arena when it outgrows its window. False: the arena is full. */
+static bool fold_f64(struct mr_collector *c, struct mr_exact_window *sum, double value) {
+    if (!sum->spare) {
+        if (mr_exact_sum_window_add(sum, value)) {
+            return true;
+        }
+        size_t at = mr_table_take_arena(c, sizeof(struct mr_exact_wide));
+        if (!at) {
+            return false;
+        }
+        sum->spare = (uint32_t)(at / 8);
+        memset(wide_at(c, sum->spare), 0, sizeof(struct mr_exact_wide));
+        mr_exact_sum_wide_add_window(wide_at(c, sum->spare), sum);
+    }
+    mr_exact_sum_wide_add(wide_at(c, sum->spare), value);
+    return true;
+}
+
+/* Folds a number into a slot. False: it needs room that the arena has not. */
+MR_TABLE_INLINE bool fold_number(struct mr_collector *c, enum mr_value kind, void *value,
+                               uint64_t bits) {
+    uint64_t *number = value;
+    switch (kind) {
+    case MR_SUM_U64:
+        if (__builtin_expect(__builtin_add_overflow(*number, bits, number), 0)) {
+            const struct mr_table_slot *slot = (const struct mr_table_slot *)value - 1;
+            bool is_short = slot->len1 - 1 <= MR_TABLE_SHORT_MAX;
+            const char *key = is_short ? (const char *)slot : mr_table_long_key(c, slot);
+            (void)!fail_overflow(c, (struct mr_bytes){key, slot->len1 - 1});
+        }
+        return true;
+    case MR_MIN_U64:
+    case MR_MIN_I64:
+    case MR_MIN_F64:
+        *number = bits < *number ? bits : *number;
+        return true;
+    case MR_MAX_U64:
+    case MR_MAX_I64:
+    case MR_MAX_F64:
+        *number = bits > *number ? bits : *number;
+        return true;
+    case MR_SUM_I64: {
+        __int128 sum;
+        memcpy(&sum, value, sizeof sum);
+        sum += (int64_t)bits;
+        memcpy(value, &sum, sizeof sum);
+        return true;
+    }
+    case MR_SUM_F64: {
+        double f64;
+        memcpy(&f64, &bits, sizeof f64);
+        return fold_f64(c, value, f64);
+    }
+    default:
+        return true;
+    }
+}
+
+MR_TABLE_INLINE void start_number(struct mr_collector *c, enum mr_value kind, void *value,
+                                uint64_t bits) {
+    if (kind == MR_SUM_I64 || kind == MR_SUM_F64) {
+        memset(value, 0, c->value_bytes);
+        (void)fold_number(c, kind, value, bits); /* into an empty sum: needs no room */
+    } else {
+        memcpy(value, &bits, sizeof bits);
+    }
+}
+
+/* Folds a pair into the table, wherever its key is. */
+static void add_number(struct mr_collector *c, const struct mr_table_pending *pair,
+                       const char *key) {
+    while (!c->context.err.code) {
+        struct mr_table_slot *slot = mr_table_find(c, pair, key, c->stride);
+        if (slot->len1) {
+            if (fold_number(c, c->kind, mr_table_value(slot), pair->bits)) {
+                c->folded++;
+                return;
+            }
+        } else if (mr_table_insert(c, slot, pair, key)) {
+            start_number(c, c->kind, mr_table_value(slot), pair->bits);
+            return;
+        }
+        (void)!mr_table_make_room(c);
+    }
+}
+
+/* A run of one pair, for a key that fits no arena. */
+static int seal_alone(struct mr_collector *c, const char *key, size_t len, uint64_t bits) {
+    _Alignas(16) char value[sizeof(struct mr_exact_window)];
+    char encoded[MR_FOLD_VALUE_MAX];
+    start_number(c, c->kind, value, bits);
+    size_t encoded_len = mr_seal_encode(c, value, encoded);
+    return mr_seal_alone(c, (struct mr_bytes){key, len}, (struct mr_bytes){encoded, encoded_len});
+}
+
+/* Half a ring before its turn a pair's slot has arrived: a long key's bytes are fetched, to be compared with. */
+MR_TABLE_INLINE void prefetch_long(const struct mr_collector *c) {
+    unsigned ahead = (c->ring_at + MR_TABLE_RING / 2) % MR_TABLE_RING;
+    const struct mr_table_pending *pair = &c->ring[ahead];
+    if (pair->len1 > MR_TABLE_SHORT_MAX + 1) {
+        __builtin_prefetch(mr_table_long_key(c, mr_table_slot_at(c, pair->hash & c->mask)));
+    }
+}
+
+/* Any key, any kind. */
+static __attribute__((noinline)) int emit_any(struct mr_collector *c, const char *key, size_t len,
+                                              uint64_t bits) {
+    struct mr_table_pending *pair = &c->ring[c->ring_at];
+    char *kept = c->ring_keys[c->ring_at];
+    c->emitted++;
+    if (pair->len1) {
+        add_number(c, pair, kept);
+    }
+    if (len > MR_TABLE_RING_KEY) { /* takes no part in the ring: its place stays empty */
+        struct mr_table_pending now = {.bits = bits};
+        pair->len1 = 0;
+        if (len > c->arena_max / 2) {
+            return seal_alone(c, key, len, bits);
+        }
+        mr_table_prepare(c, key, len, &now);
+        add_number(c, &now, key);
+        return c->context.err.code;
+    }
+    prefetch_long(c);
+    c->ring_at = (c->ring_at + 1) % MR_TABLE_RING;
+    mr_table_prepare(c, key, len, pair);
+    pair->bits = bits;
+    if (len > MR_TABLE_SHORT_MAX) {
+        memcpy(kept, key, len);
+    }
+    __builtin_prefetch(mr_table_slot_at(c, pair->hash & c->mask), 1);
+    return c->context.err.code;
+}
+
+/* A pair taken out of the ring that was not where it was looked for first. */
+static __attribute__((noinline)) int add_short(struct mr_collector *c, uint64_t k0, uint64_t k1,
+                                               uint64_t hash, uint64_t bits, uint32_t len1) {
+    struct mr_table_pending pair = {.k0 = k0, .k1 = k1, .hash = hash, .bits = bits, .len1 = len1};
+    if (len1) {
+        add_number(c, &pair, NULL);
+    }
+    return c->context.err.code;
+}
+
+static struct mr_collector *collector_of(struct mr_ctx *ctx) {
+    return (struct mr_collector *)ctx;
+}
+
+static int emit_u64_sum(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value) {
+    struct mr_collector *c = collector_of(ctx);
+    struct mr_table_pending *pair = &c->ring[c->ring_at];
+    bool is_short = len <= MR_TABLE_SHORT_MAX && pair->len1 <= MR_TABLE_SHORT_MAX + 1;
+    if (__builtin_expect(!is_short, 0)) {
+        return emit_any(c, key, len, value);
+    }
+    uint64_t old_k0 = pair->k0;
+    uint64_t old_k1 = pair->k1;
+    uint64_t old_hash = pair->hash;
+    uint64_t old_bits = pair->bits;
+    uint32_t old_len1 = pair->len1;
+    uint64_t k0;
+    uint64_t k1;
+    mr_table_load_short(key, len, &k0, &k1);
+    uint64_t hash = mr_table_hash_short(c, k0, k1, len);
+    pair->k0 = k0;
+    pair->k1 = k1;
+    pair->hash = hash;
+    pair->bits = value;
+    pair->len1 = (uint32_t)len + 1;
+    c->emitted++;
+    prefetch_long(c);
+    c->ring_at = (c->ring_at + 1) % MR_TABLE_RING;
+    const size_t stride = sizeof(struct mr_table_slot) + sizeof(uint64_t);
+    __builtin_prefetch(c->slots + (hash & c->mask) * stride, 1);
+    for (uint64_t index = old_hash & c->mask;; index = (index + 1) & c->mask) {
+        struct mr_table_slot *slot = (void *)(c->slots + index * stride);
+        uint64_t *sum = mr_table_value(slot);
+        if (slot->k0 == old_k0 && slot->k1 == old_k1 && slot->len1 == old_len1) {
+            uint64_t folded;
+            if (__builtin_expect(!old_len1 || __builtin_add_overflow(*sum, old_bits, &folded), 0)) {
+                break;
+            }
+            *sum = folded;
+            c->folded++;
+            return c->context.err.code;
+        }
+        if (!slot->len1) {
+            break;
+        }
+    }
+    return add_short(c, old_k0, old_k1, old_hash, old_bits, old_len1);
+}
+
+static int emit_u64(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value) {
+    return emit_any(collector_of(ctx), key, len, value);
+}
+
+static int emit_i64(struct mr_ctx *ctx, struct mr_bytes key, int64_t value) {
+    struct mr_collector *c = collector_of(ctx);
+    uint64_t bits = (uint64_t)value;
+    if (c->kind != MR_SUM_I64) {
+        bits ^= (uint64_t)1 << 63; /* orders as u64 */
+    }
+    return emit_any(c, key.data, key.len, bits);
+}
+
+static int emit_f64(struct mr_ctx *ctx, struct mr_bytes key, double value) {
+    struct mr_collector *c = collector_of(ctx);
+    uint64_t bits;
+    if (c->kind == MR_SUM_F64) {
+        memcpy(&bits, &value, sizeof bits);
+    } else if (isnan(value)) {
+        return mr_fail(ctx, "NaN has no place among numbers: min and max of it are undefined");
+    } else {
+        bits = mr_fold_rank(value);
+    }
+    return emit_any(c, key.data, key.len, bits);
+}
+
+void mr_numbers_choose(struct mr_collector *c) {
+    struct mr_ctx *ctx = &c->context.ctx;
+    if (c->kind == MR_SUM_U64) {
+        ctx->emit_u64 = emit_u64_sum;
+    } else if (mr_fold_is_u64(c->kind)) {
+        ctx->emit_u64 = emit_u64;
+    } else if (mr_fold_is_i64(c->kind)) {
+        ctx->emit_i64 = emit_i64;
+    } else if (mr_fold_is_f64(c->kind)) {
+        ctx->emit_f64 = emit_f64;
+    }
+}
+
+void mr_numbers_drain(struct mr_collector *c) {
+    for (unsigned i = 0; i < MR_TABLE_RING; i++) {
+        unsigned at = (c->ring_at + i) % MR_TABLE_RING;
+        if (c->ring[at].len1) {
+            add_number(c, &c->ring[at], c->ring_keys[at]);
+            c->ring[at].len1 = 0;
+        }
+    }
+}

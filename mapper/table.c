@@ -1,0 +1,196 @@
+/* table: the collector's inside: an open-addressing table of distinct keys, and the arena beside it. */
+#include "mapper/table.h"
+
+#include "lib/base/error.h"
+#include "mapper/seal.h"
+#include <sys/mman.h>
+
+#define SLOTS_MIN ((uint64_t)1 << 12)
+#define SLOTS_PLAIN ((uint64_t)1 << 19) /* grown to without asking for benefit */
+#define SLOTS_MAX ((uint64_t)1 << 20)   /* larger ones cost more in touching memory than they save */
+#define ADDS_PER_KEY 8                  /* the benefit that growing beyond SLOTS_PLAIN asks for */
+#define ARENA_START 8
+#define HUGE_BYTES ((size_t)2 << 20)
+
+const uint64_t mr_table_low_bytes[9] = {0,
+                                        0xFF,
+                                        0xFFFF,
+                                        0xFFFFFF,
+                                        0xFFFFFFFF,
+                                        0xFFFFFFFFFF,
+                                        0xFFFFFFFFFFFF,
+                                        0xFFFFFFFFFFFFFF,
+                                        0xFFFFFFFFFFFFFFFF};
+
+static uint64_t load64(const char *at) {
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+/* For more than 16 bytes. */
+static uint64_t hash_long(const struct mr_collector *c, const char *key, size_t len) {
+    uint64_t hash = c->seed0 ^ len;
+    const char *last = key + len - 16;
+    for (; key < last; key += 16) {
+        hash = mr_table_mix(hash ^ load64(key), c->seed1 ^ load64(key + 8));
+    }
+    return mr_table_mix(hash ^ load64(last), c->seed1 ^ load64(last + 8));
+}
+
+static uint64_t hash_of_slot(const struct mr_collector *c, const struct mr_table_slot *slot) {
+    return slot->len1 - 1 > MR_TABLE_SHORT_MAX
+               ? slot->k1
+               : mr_table_hash_short(c, slot->k0, slot->k1, slot->len1 - 1);
+}
+
+void mr_table_load_carefully(const char *key, size_t len, uint64_t *k0, uint64_t *k1) {
+    uint64_t words[2] = {0, 0};
+    if (len) {
+        memcpy(words, key, len);
+    }
+    *k0 = words[0];
+    *k1 = words[1];
+}
+
+void mr_table_prepare(const struct mr_collector *c, const char *key, size_t len,
+                      struct mr_table_pending *pair) {
+    pair->len1 = (uint32_t)len + 1;
+    if (len <= MR_TABLE_SHORT_MAX) {
+        mr_table_load_short(key, len, &pair->k0, &pair->k1);
+        pair->hash = mr_table_hash_short(c, pair->k0, pair->k1, len);
+    } else {
+        pair->k0 = load64(key);
+        pair->k1 = hash_long(c, key, len);
+        pair->hash = pair->k1;
+    }
+}
+
+void *mr_table_map(size_t bytes) {
+    size_t extra = bytes >= HUGE_BYTES ? HUGE_BYTES : 0;
+    char *memory = mmap(NULL, bytes + extra, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    if (extra) { /* aligned, so that huge pages fit */
+        size_t before = (HUGE_BYTES - ((uintptr_t)memory & (HUGE_BYTES - 1))) & (HUGE_BYTES - 1);
+        size_t behind = extra - before;
+        if (before) {
+            munmap(memory, before);
+        }
+        memory += before;
+        munmap(memory + ((bytes + 4095) & ~(size_t)4095), behind);
+        madvise(memory, bytes, MADV_HUGEPAGE);
+    }
+    return memory;
+}
+
+/* Arena that a table of `slots` leaves within the budget. */
+static size_t arena_beside(const struct mr_collector *c, uint64_t slots) {
+    size_t taken = slots * c->stride + mr_table_sort_bytes(slots * 5 / 8);
+    return taken < c->budget ? c->budget - taken : 0;
+}
+
+static void set_size(struct mr_collector *c, uint64_t slots) {
+    c->mask = slots - 1;
+    c->used_max = slots * 5 / 8;
+    c->arena_max = arena_beside(c, slots);
+}
+
+/* Doubles the table, or leaves it as it is where memory is short. */
+static bool grow(struct mr_collector *c) {
+    uint64_t slots = (c->mask + 1) * 2;
+    char *old = c->slots;
+    uint64_t old_slots = c->mask + 1;
+    if (arena_beside(c, slots) < c->arena_used) {
+        return false;
+    }
+    char *grown = mr_table_map(slots * c->stride);
+    if (!grown) {
+        return false;
+    }
+    /* All of it will be touched: without this, reading an empty slot maps the zero page first. */
+    (void)madvise(grown, slots * c->stride, MADV_POPULATE_WRITE);
+    c->slots = grown;
+    set_size(c, slots);
+    for (uint64_t i = 0; i < old_slots; i++) {
+        struct mr_table_slot *slot = (struct mr_table_slot *)(void *)(old + i * c->stride);
+        if (slot->len1) {
+            uint64_t index = hash_of_slot(c, slot) & c->mask;
+            while (mr_table_slot_at(c, index)->len1) {
+                index = (index + 1) & c->mask;
+            }
+            memcpy(mr_table_slot_at(c, index), slot, c->stride);
+        }
+    }
+    munmap(old, old_slots * c->stride);
+    return true;
+}
+
+int mr_table_make_room(struct mr_collector *c) {
+    uint64_t slots = c->mask + 1;
+    uint64_t adds = c->emitted - c->emitted_when_empty;
+    bool pays = slots < SLOTS_PLAIN || adds / ADDS_PER_KEY >= c->used;
+    if (c->used >= c->used_max && pays && slots < c->slots_max && grow(c)) {
+        return MR_OK;
+    }
+    return mr_seal_table(c);
+}
+
+size_t mr_table_take_arena(struct mr_collector *c, size_t len) {
+    size_t at = c->arena_used;
+    size_t end = at + ((len + 7) & ~(size_t)7);
+    if (end > c->arena_max) {
+        return 0;
+    }
+    c->arena_used = end;
+    return at;
+}
+
+bool mr_table_insert(struct mr_collector *c, struct mr_table_slot *slot,
+                              const struct mr_table_pending *pair, const char *key) {
+    uint32_t at = 0;
+    if (c->used >= c->used_max) {
+        return false;
+    }
+    if (pair->len1 > MR_TABLE_SHORT_MAX + 1) {
+        size_t offset = mr_table_take_arena(c, pair->len1 - 1);
+        if (!offset) {
+            return false;
+        }
+        memcpy(c->arena + offset, key, pair->len1 - 1);
+        at = (uint32_t)(offset / 8);
+    }
+    *slot = (struct mr_table_slot){pair->k0, pair->k1, pair->len1, at};
+    c->used++;
+    return true;
+}
+
+int mr_table_open(struct mr_collector *c, struct mr_error *err) {
+    c->slots_max = SLOTS_MIN;
+    while (c->slots_max < SLOTS_MAX &&
+           3 * (c->slots_max * 2 * c->stride) / 2 + mr_table_sort_bytes(c->slots_max * 2 * 5 / 8) <
+               c->budget * 3 / 4) {
+        c->slots_max *= 2;
+    }
+    size_t arena_limit = (size_t)8 * UINT32_MAX / 2; /* offsets are 32-bit, in units of 8 */
+    c->budget = c->budget < arena_limit ? c->budget : arena_limit;
+    c->arena = mr_table_map(c->budget);
+    c->slots = mr_table_map(SLOTS_MIN * c->stride);
+    if (!c->arena || !c->slots) {
+        return mr_error_nomem(err, "making the table of distinct keys");
+    }
+    set_size(c, SLOTS_MIN);
+    c->arena_used = ARENA_START;
+    return MR_OK;
+}
+
+void mr_table_close(struct mr_collector *c) {
+    if (c->slots) {
+        munmap(c->slots, (c->mask + 1) * c->stride);
+    }
+    if (c->arena) {
+        munmap(c->arena, c->budget);
+    }
+}

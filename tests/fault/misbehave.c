@@ -1,0 +1,133 @@
+/* misbehave: a job that does at a chosen record or key what a job should not, for the tests of faults. */
+#include <mr/job.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A wait that the test ends: until the file named by --until exists. --began is made first, so that the test
+ * knows that the wait has begun. */
+static void wait_for_file(struct mr_ctx *ctx) {
+    const char *began = mr_param(ctx, "began");
+    const char *until = mr_param(ctx, "until");
+    struct timespec pause = {.tv_nsec = 2000000};
+    if (began) {
+        (void)!symlink("x", began);
+    }
+    while (until && access(until, F_OK) != 0) {
+        nanosleep(&pause, NULL);
+    }
+}
+
+static volatile int *nowhere;
+
+/* A stack overflow; the branch keeps the compiler from calling it endless. */
+static int recurse(int depth) {
+    volatile char page[4096];
+    page[0] = (char)depth;
+    return depth < 0 ? 0 : recurse(depth + 1) + page[0];
+}
+
+static int misbehave(struct mr_ctx *ctx) {
+    const char *how = mr_param(ctx, "how");
+    if (strcmp(how, "fail") == 0) {
+        return mr_fail(ctx, "this record is not to my taste");
+    }
+    if (strcmp(how, "status") == 0) {
+        return MR_ERR_JOB; /* without a word */
+    }
+    if (strcmp(how, "segv") == 0) {
+        *nowhere = 1;
+    }
+    if (strcmp(how, "abort") == 0) {
+        abort();
+    }
+    if (strcmp(how, "fpe") == 0) {
+        raise(SIGFPE);
+    }
+    if (strcmp(how, "stack") == 0) {
+        return recurse(0);
+    }
+    if (strcmp(how, "wait") == 0) {
+        wait_for_file(ctx);
+    }
+    return 0;
+}
+
+static bool is_it(struct mr_ctx *ctx, const char *param, struct mr_bytes text) {
+    const char *wanted = mr_param(ctx, param);
+    return wanted && strlen(wanted) == text.len && memcmp(wanted, text.data, text.len) == 0;
+}
+
+/* Spends --map-us or --reduce-us microseconds. */
+static void dawdle(struct mr_ctx *ctx, const char *param) {
+    uint64_t microseconds = mr_param_u64(ctx, param);
+    if (microseconds) {
+        struct timespec pause = {.tv_nsec = (long)(microseconds * 1000)};
+        nanosleep(&pause, NULL);
+    }
+}
+
+static int map(struct mr_ctx *ctx, void *state, struct mr_bytes line) {
+    (void)state;
+    dawdle(ctx, "map-us");
+    int status = is_it(ctx, "at", line) ? misbehave(ctx) : 0;
+    return status ? status : mr_emit(ctx, line, mr_bytes_text("1"));
+}
+
+static int reduce(struct mr_ctx *ctx, void *state, struct mr_bytes key, struct mr_values *values) {
+    (void)state;
+    struct mr_bytes value;
+    int more;
+    if (is_it(ctx, "began-at", key)) {
+        wait_for_file(ctx);
+    }
+    while ((more = mr_next(ctx, values, &value)) > 0) {
+        dawdle(ctx, "reduce-us");
+    }
+    if (more < 0) {
+        return more;
+    }
+    int status = is_it(ctx, "reduce-at", key) ? misbehave(ctx) : 0;
+    return status ? status : mr_emit(ctx, key, mr_bytes_text("1"));
+}
+
+static int setup(struct mr_ctx *ctx, void **state) {
+    *state = NULL;
+    return mr_param_u64(ctx, "setup") ? misbehave(ctx) : 0;
+}
+
+static int plan(struct mr_ctx *ctx, uint32_t *rounds) {
+    (void)rounds;
+    return mr_param_u64(ctx, "plan") ? misbehave(ctx) : 0;
+}
+
+static const struct mr_round rounds[] = {
+    {.name = "only", .value = MR_VALUES, .map = map, .reduce = reduce},
+};
+
+static const struct mr_param params[] = {
+    {.name = "how", .kind = MR_PARAM_TEXT, .fallback = "nothing", .metavar = "HOW", .help = "what it does"},
+    {.name = "at", .kind = MR_PARAM_TEXT, .metavar = "LINE", .help = "in map, at this line"},
+    {.name = "reduce-at", .kind = MR_PARAM_TEXT, .metavar = "KEY", .help = "in reduce, behind this key"},
+    {.name = "began-at", .kind = MR_PARAM_TEXT, .metavar = "KEY", .help = "in reduce, wait at this key"},
+    {.name = "setup", .kind = MR_PARAM_FLAG, .help = "in setup"},
+    {.name = "plan", .kind = MR_PARAM_FLAG, .help = "in plan"},
+    {.name = "map-us", .kind = MR_PARAM_U64, .fallback = "0", .metavar = "N", .help = "each line takes so long"},
+    {.name = "reduce-us", .kind = MR_PARAM_U64, .fallback = "0", .metavar = "N", .help = "each value takes so long"},
+    {.name = "began", .kind = MR_PARAM_TEXT, .metavar = "FILE", .help = "made when a wait begins"},
+    {.name = "until", .kind = MR_PARAM_TEXT, .metavar = "FILE", .help = "ends the wait when it exists"},
+    {0},
+};
+
+MR_PLUGIN = {
+    .abi = MR_JOB_ABI,
+    .name = "misbehave",
+    .summary = "misbehave on demand",
+    .params = params,
+    .rounds = rounds,
+    .round_count = 1,
+    .setup = setup,
+    .plan = plan,
+};

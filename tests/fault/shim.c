@@ -1,0 +1,354 @@
+/* shim: makes the n-th call of a class fail, in whatever process it is preloaded into.
+ *
+ *     FAULT_CLASS   which calls: malloc, write, read, sync, close, open, rename, mmap, mkdir, thread
+ *     FAULT_AT      the call that is struck, from 1; 0: none, calls are only counted
+ *     FAULT_HOW     error: it fails with FAULT_ERRNO (a number; ENOMEM where none is given)
+ *                   kill:  the process is killed just before the call; killed: just after it
+ *                   short: from that call on, reads and writes move one byte
+ *                   eintr: from that call on, every second read and write fails with EINTR
+ *     FAULT_STAYS   set: not only that call is struck, but each from there on (a disk that stays full)
+ *     FAULT_PATH    only calls on a descriptor (open, mkdir: on a name) whose path holds this text
+ *     FAULT_REPORT  a file of two 64-bit numbers, in the machine's order: calls seen, calls struck
+ *
+ * The report is a shared mapping: it is right however the process ends. The shim allocates nothing and goes to
+ * the kernel itself for what it needs, so that it never meets its own faults. Calls are counted from the moment
+ * the program's own constructors run; which thread makes the n-th may differ from run to run. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define PATH_ROOM 4096
+
+enum how { HOW_ERROR, HOW_KILL, HOW_KILLED, HOW_SHORT, HOW_EINTR };
+
+struct report {
+    atomic_uint_fast64_t calls;
+    atomic_uint_fast64_t struck;
+};
+
+static struct report own_report;
+static struct report *report = &own_report;
+static const char *class_name; /* NULL: not ready, or nothing to do */
+static const char *path_part;
+static uint64_t strike_at;
+static enum how how;
+static int strike_errno = ENOMEM;
+static bool stays;
+
+static enum how read_how(const char *text) {
+    static const char *const names[] = {"error", "kill", "killed", "short", "eintr"};
+    for (unsigned i = 0; text && i < sizeof names / sizeof *names; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            return (enum how)i;
+        }
+    }
+    return HOW_ERROR;
+}
+
+static void map_report(const char *path) {
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0 || syscall(SYS_ftruncate, fd, 0L) != 0 ||
+        syscall(SYS_ftruncate, fd, (long)sizeof *report) != 0) {
+        return;
+    }
+    long at = syscall(SYS_mmap, NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0L);
+    if (at != -1) {
+        memcpy(&report, &at, sizeof report);
+    }
+    syscall(SYS_close, fd);
+}
+
+__attribute__((constructor)) static void prepare(void) {
+    const char *at = getenv("FAULT_AT");
+    const char *number = getenv("FAULT_ERRNO");
+    const char *path = getenv("FAULT_REPORT");
+    how = read_how(getenv("FAULT_HOW"));
+    strike_at = at ? strtoull(at, NULL, 10) : 0;
+    strike_errno = number ? (int)strtol(number, NULL, 10) : ENOMEM;
+    stays = getenv("FAULT_STAYS") != NULL;
+    path_part = getenv("FAULT_PATH");
+    if (path) {
+        map_report(path);
+    }
+    class_name = getenv("FAULT_CLASS");
+}
+
+static bool is_class(const char *name) {
+    return class_name && strcmp(class_name, name) == 0;
+}
+
+static bool names_part(const char *path) {
+    return !path_part || strstr(path, path_part);
+}
+
+static bool leads_to_part(int fd) {
+    char link[32];
+    char path[PATH_ROOM];
+    if (!path_part) {
+        return true;
+    }
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    long len = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+    path[len > 0 ? len : 0] = '\0';
+    return strstr(path, path_part) != NULL;
+}
+
+static void end_process(void) {
+    syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+}
+
+/* Counts a call; whether it is one that is struck. */
+static bool strikes(void) {
+    uint64_t call = atomic_fetch_add(&report->calls, 1) + 1;
+    bool lasts = stays || how == HOW_SHORT || how == HOW_EINTR;
+    bool struck = strike_at && (call == strike_at || (lasts && call > strike_at));
+    if (struck) {
+        atomic_fetch_add(&report->struck, 1);
+    }
+    if (struck && how == HOW_KILL) {
+        end_process();
+    }
+    return struck;
+}
+
+/* Behind a call that was struck and went through all the same. */
+static void after(bool struck) {
+    if (struck && how == HOW_KILLED) {
+        end_process();
+    }
+}
+
+/* Whether the call fails now; errno is set then. */
+static bool fails(bool struck) {
+    if (!struck || how != HOW_ERROR) {
+        return false;
+    }
+    errno = strike_errno;
+    return true;
+}
+
+/* The real one. */
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+/* ---- memory: glibc's own names for its allocator, as dlsym may itself allocate -------------------------------- */
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+static bool malloc_fails(void) {
+    return is_class("malloc") && fails(strikes());
+}
+
+EXPORT void *malloc(size_t size) {
+    return malloc_fails() ? NULL : __libc_malloc(size);
+}
+
+EXPORT void *calloc(size_t count, size_t size) {
+    return malloc_fails() ? NULL : __libc_calloc(count, size);
+}
+
+EXPORT void *realloc(void *old, size_t size) {
+    return malloc_fails() ? NULL : __libc_realloc(old, size);
+}
+
+EXPORT void *reallocarray(void *old, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return realloc(old, bytes);
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size) {
+    return malloc_fails() ? NULL : __libc_memalign(alignment, size);
+}
+
+EXPORT int posix_memalign(void **memory, size_t alignment, size_t size) {
+    *memory = malloc_fails() ? NULL : __libc_memalign(alignment, size);
+    return *memory ? 0 : ENOMEM;
+}
+
+EXPORT void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset) {
+    bool struck = is_class("mmap") && strikes();
+    if (fails(struck)) {
+        return MAP_FAILED;
+    }
+    long got = syscall(SYS_mmap, at, len, protection, flags, fd, offset);
+    void *mapped;
+    memcpy(&mapped, &got, sizeof mapped);
+    after(struck);
+    return mapped;
+}
+
+/* ---- reading, writing ------------------------------------------------------------------------------------------ */
+
+/* What a read or write is to do: -1: fail; else how many bytes to ask for. */
+static ssize_t plan_transfer(const char *name, int fd, size_t len, bool *struck) {
+    *struck = is_class(name) && leads_to_part(fd) && strikes();
+    if (fails(*struck)) {
+        return -1;
+    }
+    if (*struck && how == HOW_EINTR && atomic_load(&report->struck) % 2) {
+        errno = EINTR;
+        return -1;
+    }
+    return *struck && how == HOW_SHORT && len > 1 ? 1 : (ssize_t)len;
+}
+
+static ssize_t transfer(long number, const char *name, int fd, void *data, size_t len,
+                        off_t offset) {
+    bool struck;
+    ssize_t room = plan_transfer(name, fd, len, &struck);
+    if (room < 0) {
+        return -1;
+    }
+    ssize_t done = syscall(number, fd, data, (size_t)room, offset);
+    after(struck);
+    return done;
+}
+
+EXPORT ssize_t read(int fd, void *data, size_t len) {
+    return transfer(SYS_read, "read", fd, data, len, 0);
+}
+
+EXPORT ssize_t pread(int fd, void *data, size_t len, off_t offset) {
+    return transfer(SYS_pread64, "read", fd, data, len, offset);
+}
+
+EXPORT ssize_t pread64(int fd, void *data, size_t len, off64_t offset) {
+    return transfer(SYS_pread64, "read", fd, data, len, offset);
+}
+
+EXPORT ssize_t write(int fd, const void *data, size_t len) {
+    return transfer(SYS_write, "write", fd, (void *)(uintptr_t)data, len, 0);
+}
+
+EXPORT ssize_t pwrite(int fd, const void *data, size_t len, off_t offset) {
+    return transfer(SYS_pwrite64, "write", fd, (void *)(uintptr_t)data, len, offset);
+}
+
+EXPORT ssize_t pwrite64(int fd, const void *data, size_t len, off64_t offset) {
+    return transfer(SYS_pwrite64, "write", fd, (void *)(uintptr_t)data, len, offset);
+}
+
+static int sync_file(long number, int fd) {
+    bool struck = is_class("sync") && leads_to_part(fd) && strikes();
+    if (fails(struck)) {
+        return -1;
+    }
+    int status = (int)syscall(number, fd);
+    after(struck);
+    return status;
+}
+
+EXPORT int fsync(int fd) {
+    return sync_file(SYS_fsync, fd);
+}
+
+EXPORT int fdatasync(int fd) {
+    return sync_file(SYS_fdatasync, fd);
+}
+
+/* ---- descriptors and names ------------------------------------------------------------------------------------- */
+
+/* A close that fails has closed all the same, as on Linux. */
+EXPORT int close(int fd) {
+    bool struck = is_class("close") && leads_to_part(fd) && strikes();
+    int status = (int)syscall(SYS_close, fd);
+    after(struck);
+    return fails(struck) ? -1 : status;
+}
+
+static int open_file(int dir_fd, const char *path, int flags, mode_t mode) {
+    bool struck = is_class("open") && names_part(path) && strikes();
+    if (fails(struck)) {
+        return -1;
+    }
+    int fd = (int)syscall(SYS_openat, dir_fd, path, flags, mode);
+    after(struck);
+    return fd;
+}
+
+/* The mode behind the flags, where there is one. */
+#define MODE_BEHIND(flags)                                                                         \
+    va_list args;                                                                                  \
+    va_start(args, flags);                                                                         \
+    mode_t mode = (flags) & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;                      \
+    va_end(args)
+
+EXPORT int open(const char *path, int flags, ...) {
+    MODE_BEHIND(flags);
+    return open_file(AT_FDCWD, path, flags, mode);
+}
+
+EXPORT int open64(const char *path, int flags, ...) {
+    MODE_BEHIND(flags);
+    return open_file(AT_FDCWD, path, flags, mode);
+}
+
+EXPORT int openat(int dir_fd, const char *path, int flags, ...) {
+    MODE_BEHIND(flags);
+    return open_file(dir_fd, path, flags, mode);
+}
+
+EXPORT int openat64(int dir_fd, const char *path, int flags, ...) {
+    MODE_BEHIND(flags);
+    return open_file(dir_fd, path, flags, mode);
+}
+
+static int rename_file(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
+    bool struck = is_class("rename") && strikes();
+    if (fails(struck)) {
+        return -1;
+    }
+    int status = (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+    after(struck);
+    return status;
+}
+
+EXPORT int rename(const char *from, const char *to) {
+    return rename_file(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+EXPORT int renameat(int from_fd, const char *from, int to_fd, const char *to) {
+    return rename_file(from_fd, from, to_fd, to, 0);
+}
+
+EXPORT int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
+    return rename_file(from_fd, from, to_fd, to, flags);
+}
+
+EXPORT int mkdirat(int dir_fd, const char *path, mode_t mode) {
+    bool struck = is_class("mkdir") && strikes();
+    if (fails(struck)) {
+        return -1;
+    }
+    int status = (int)syscall(SYS_mkdirat, dir_fd, path, mode);
+    after(struck);
+    return status;
+}
+
+EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *arg) {
+    if (is_class("thread") && fails(strikes())) {
+        return strike_errno;
+    }
+    return REAL(pthread_create)(thread, attributes, start, arg);
+}
