@@ -1,4 +1,5 @@
-/* collector: takes what map emits, folds equal keys on the spot, and seals full tables as sorted runs. */
+/* collector: takes what map emits, folds equal keys on the spot, and seals full tables as sorted
+ * runs. */
 #include "mapper/collector.h"
 
 #include "lib/base/error.h"
@@ -52,8 +53,10 @@ static int log_pair(struct mr_collector *c, struct mr_bytes key, struct mr_bytes
     char *out = c->arena + c->arena_used;
     memcpy(out, &entry, sizeof entry);
     out += sizeof entry;
-    memcpy(out, key.data, key.len);
-    out += key.len;
+    if (key.len) {
+        memcpy(out, key.data, key.len);
+        out += key.len;
+    }
     mr_fold_put_place(out, place);
     if (value.len) {
         memcpy(out + MR_FOLD_PLACE_BYTES, value.data, value.len);
@@ -63,7 +66,8 @@ static int log_pair(struct mr_collector *c, struct mr_bytes key, struct mr_bytes
     return MR_OK;
 }
 
-/* Stores an encoded value of two parts in the arena, over the old one where that has room. False: the arena is full. */
+/* Stores an encoded value of two parts in the arena, over the old one where that has room. False:
+ * the arena is full. */
 static bool store_bytes(struct mr_collector *c, struct mr_table_bytes *slot, struct mr_bytes head,
                         struct mr_bytes body) {
     size_t len = head.len + body.len;
@@ -118,7 +122,7 @@ static int add_bytes(struct mr_collector *c, struct mr_bytes key, struct mr_byte
                 break;
             }
         }
-        (void)!mr_table_make_room(c);
+        (void)!mr_seal_make_room(c);
     }
     return c->context.err.code;
 }
@@ -181,8 +185,8 @@ static size_t value_bytes(enum mr_value kind) {
     }
 }
 
-int mr_collector_create(const struct mr_collector_options *options,
-                        struct mr_collector **collector, struct mr_error *err) {
+int mr_collector_create(const struct mr_collector_options *options, struct mr_collector **collector,
+                        struct mr_error *err) {
     struct mr_collector *c = aligned_alloc(_Alignof(struct mr_collector), sizeof *c);
     if (!c) {
         return mr_error_nomem(err, "making a collector");

@@ -1,19 +1,22 @@
-/* collector: takes what map emits, folds equal keys on the spot, and seals full tables as sorted runs.
+/* collector: takes what map emits, folds equal keys on the spot, and seals full tables as sorted
+ * runs.
  *
- * One a slot (thread); it is the context that map callbacks are handed. In: emits. Out: runs in the run store.
+ * One a slot (thread); it is the context that map callbacks are handed. In: emits. Out: runs in the
+ * run store.
  *
- * Folding rounds. An open-addressing table (linear probing, load <= 5/8) of slots {key part, value}. The key
- * part is 24 bytes: keys of up to 16 bytes stand in it whole; of longer ones it holds the first 8 bytes and a
- * 64-bit hash, and their bytes lie in the arena. Short keys are hashed by one 128-bit multiplication; the seed is
- * random per process, so that nobody can prepare keys that collide. Typed emits pass through a ring of 64 pending pairs: hashed and their
- * slot prefetched when emitted, probed when the ring comes round, by when the slot is in cache.
+ * Folding rounds. An open-addressing table (linear probing, load <= 5/8) of slots {key part,
+ * value}. The key part is 24 bytes: keys of up to 16 bytes stand in it whole; of longer ones it
+ * holds the first 8 bytes and a 64-bit hash, and their bytes lie in the arena. Short keys are
+ * hashed by one 128-bit multiplication; the seed is random per process, so that nobody can prepare
+ * keys that collide. Typed emits pass through a ring of 64 pending pairs: hashed and their slot
+ * prefetched when emitted, probed when the ring comes round, by when the slot is in cache.
  *
- * Size follows benefit. A full table doubles up to `plain` slots; beyond, only where each distinct key was met 8
- * times on average, and never beyond its budget. Else it is sealed: sorted by (partition, key), written as a run, and filled anew in the
- * same memory.
+ * Size follows benefit. A full table doubles up to `plain` slots; beyond, only where each distinct
+ * key was met 8 times on average, and never beyond its budget. Else it is sealed: sorted by
+ * (partition, key), written as a run, and filled anew in the same memory.
  *
- * MR_VALUES rounds. Pairs are appended to a log in the arena with their place in the input, and sealed when it is
- * full.
+ * MR_VALUES rounds. Pairs are appended to a log in the arena with their place in the input, and
+ * sealed when it is full.
  *
  * A pair too large for the arena becomes a run of its own. */
 #ifndef MR_MAPPER_COLLECTOR_H
@@ -36,13 +39,15 @@ MR_MUST_USE int mr_collector_create(const struct mr_collector_options *options,
 /* Calls teardown; unsealed pairs are dropped. Harmless on NULL. */
 void mr_collector_destroy(struct mr_collector *collector);
 
-/* The context to call map callbacks with; its `where` is the caller's to fill. Its err holds the first failure. */
+/* The context to call map callbacks with; its `where` is the caller's to fill. Its err holds the
+ * first failure. */
 struct mr_context *mr_collector_context(struct mr_collector *collector);
 
 /* Says which split the following records come from: their place in the input. */
 void mr_collector_set_split(struct mr_collector *collector, uint32_t split);
 
-/* Takes a pair as it stands encoded in a run, for the identity map of a later round; `value` has no place yet. */
+/* Takes a pair as it stands encoded in a run, for the identity map of a later round; `value` has no
+ * place yet. */
 MR_MUST_USE int mr_collector_emit_pair(struct mr_collector *collector, struct mr_bytes key,
                                        struct mr_bytes value);
 

@@ -70,8 +70,7 @@ static int map_lines(struct mr_context *context, struct mr_bytes block, const at
 }
 
 static uint64_t count_records(struct mr_bytes block) {
-    return mr_lines_count(block.data, block.len) +
-           (block.len && block.data[block.len - 1] != '\n');
+    return mr_lines_count(block.data, block.len) + (block.len && block.data[block.len - 1] != '\n');
 }
 
 static int map_block(struct mr_context *context, struct mr_bytes block, const atomic_bool *stop,

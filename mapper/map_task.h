@@ -1,8 +1,8 @@
 /* map_task: maps one split, by any number of threads at once.
  *
- * The one loop of a map task: a block of records is pulled from the reader, and pushed through the job's map callback into
- * the calling thread's collector. A task of a later round reads the pairs that a partition of the round
- * before emitted, and is worked on by one thread. */
+ * The one loop of a map task: a block of records is pulled from the reader, and pushed through the
+ * job's map callback into the calling thread's collector. A task of a later round reads the pairs
+ * that a partition of the round before emitted, and is worked on by one thread. */
 #ifndef MR_MAPPER_MAP_TASK_H
 #define MR_MAPPER_MAP_TASK_H
 
@@ -30,11 +30,11 @@ struct mr_map_counts {
     double read_seconds; /* in the reader */
 };
 
-MR_MUST_USE int mr_map_task_open(const struct mr_map_task_source *source,
-                                 struct mr_map_task **task, struct mr_error *err);
+MR_MUST_USE int mr_map_task_open(const struct mr_map_task_source *source, struct mr_map_task **task,
+                                 struct mr_error *err);
 
-/* Maps blocks until none are left or *stop is set (MR_ERR_INTERRUPTED). Any thread, with a collector and a block of its own.
- * The error is the collector's context's. */
+/* Maps blocks until none are left or *stop is set (MR_ERR_INTERRUPTED). Any thread, with a
+ * collector and a block of its own. The error is the collector's context's. */
 MR_MUST_USE int mr_map_task_work(struct mr_map_task *task, struct mr_collector *collector,
                                  struct mr_block *block, const atomic_bool *stop,
                                  struct mr_map_counts *counts);

@@ -1,8 +1,9 @@
 /* numbers: folds typed emits into the table, through a ring of pending pairs.
  *
- * A pair is hashed and its slot prefetched when it is emitted; it is probed 64 emits later, when its slot has arrived in cache. The path of
- * a sum of u64 with a short key that is in the table already is straight: load, hash, prefetch, one compare, one addition; whatever
- * else can happen is behind one branch. */
+ * A pair is hashed and its slot prefetched when it is emitted; it is probed 64 emits later, when
+ * its slot has arrived in cache. The path of a sum of u64 with a short key that is in the table
+ * already is straight: load, hash, prefetch, one compare, one addition; whatever else can happen is
+ * behind one branch. */
 #include "mapper/numbers.h"
 
 #include "lib/base/error.h"
@@ -19,7 +20,8 @@ static struct mr_exact_wide *wide_at(struct mr_collector *c, uint32_t at) {
     return (struct mr_exact_wide *)(void *)(c->arena + (size_t)at * 8);
 }
 
-/* Adds to an exact sum, which moves to the arena when it outgrows its window. False: the arena is full. */
+/* Adds to an exact sum, which moves to the arena when it outgrows its window. False: the arena is
+ * full. */
 static bool fold_f64(struct mr_collector *c, struct mr_exact_window *sum, double value) {
     if (!sum->spare) {
         if (mr_exact_sum_window_add(sum, value)) {
@@ -39,7 +41,7 @@ static bool fold_f64(struct mr_collector *c, struct mr_exact_window *sum, double
 
 /* Folds a number into a slot. False: it needs room that the arena has not. */
 MR_TABLE_INLINE bool fold_number(struct mr_collector *c, enum mr_value kind, void *value,
-                               uint64_t bits) {
+                                 uint64_t bits) {
     uint64_t *number = value;
     switch (kind) {
     case MR_SUM_U64:
@@ -78,7 +80,7 @@ MR_TABLE_INLINE bool fold_number(struct mr_collector *c, enum mr_value kind, voi
 }
 
 MR_TABLE_INLINE void start_number(struct mr_collector *c, enum mr_value kind, void *value,
-                                uint64_t bits) {
+                                  uint64_t bits) {
     if (kind == MR_SUM_I64 || kind == MR_SUM_F64) {
         memset(value, 0, c->value_bytes);
         (void)fold_number(c, kind, value, bits); /* into an empty sum: needs no room */
@@ -101,7 +103,7 @@ static void add_number(struct mr_collector *c, const struct mr_table_pending *pa
             start_number(c, c->kind, mr_table_value(slot), pair->bits);
             return;
         }
-        (void)!mr_table_make_room(c);
+        (void)!mr_seal_make_room(c);
     }
 }
 
@@ -114,7 +116,8 @@ static int seal_alone(struct mr_collector *c, const char *key, size_t len, uint6
     return mr_seal_alone(c, (struct mr_bytes){key, len}, (struct mr_bytes){encoded, encoded_len});
 }
 
-/* Half a ring before its turn a pair's slot has arrived: a long key's bytes are fetched, to be compared with. */
+/* Half a ring before its turn a pair's slot has arrived: a long key's bytes are fetched, to be
+ * compared with. */
 MR_TABLE_INLINE void prefetch_long(const struct mr_collector *c) {
     unsigned ahead = (c->ring_at + MR_TABLE_RING / 2) % MR_TABLE_RING;
     const struct mr_table_pending *pair = &c->ring[ahead];
@@ -170,7 +173,8 @@ static struct mr_collector *collector_of(struct mr_ctx *ctx) {
 static int emit_u64_sum(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value) {
     struct mr_collector *c = collector_of(ctx);
     struct mr_table_pending *pair = &c->ring[c->ring_at];
-    bool is_short = len <= MR_TABLE_SHORT_MAX && pair->len1 <= MR_TABLE_SHORT_MAX + 1;
+    /* Of an empty key nothing may be loaded: len - 1 is larger than any length then. */
+    bool is_short = len - 1 < MR_TABLE_SHORT_MAX && pair->len1 <= MR_TABLE_SHORT_MAX + 1;
     if (__builtin_expect(!is_short, 0)) {
         return emit_any(c, key, len, value);
     }

@@ -15,7 +15,8 @@ void mr_seal_release(struct mr_collector *c) {
     }
 }
 
-/* Entries to sort: references in order of arrival, then the sorted ones, then the partition of each. */
+/* Entries to sort: references in order of arrival, then the sorted ones, then the partition of
+ * each. */
 struct batch {
     size_t count;
     struct mr_key_ref *arrived;
@@ -199,8 +200,8 @@ static void prefetch(const struct mr_collector *c, const struct mr_key_ref *refs
     }
 }
 
-static int write_partition(struct mr_collector *c, struct mr_run_writer *writer,
-                           uint32_t partition, const struct mr_key_ref *refs, size_t count) {
+static int write_partition(struct mr_collector *c, struct mr_run_writer *writer, uint32_t partition,
+                           const struct mr_key_ref *refs, size_t count) {
     char encoded[MR_FOLD_VALUE_MAX];
     uint64_t words[2];
     for (size_t i = 0; i < count; i++) {
@@ -274,6 +275,10 @@ int mr_seal_table(struct mr_collector *c) {
     free(batch.ends);
     empty(c);
     return c->context.err.code;
+}
+
+int mr_seal_make_room(struct mr_collector *c) {
+    return mr_table_grow(c) ? MR_OK : mr_seal_table(c);
 }
 
 int mr_seal_alone(struct mr_collector *c, struct mr_bytes key, struct mr_bytes value) {

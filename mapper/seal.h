@@ -4,9 +4,13 @@
 
 #include "mapper/table.h"
 
-/* Sorts what the table or the log holds by (partition, key), writes it as a run, puts that into the store, and
- * empties table, log and arena. Returns the context's sticky status. */
+/* Sorts what the table or the log holds by (partition, key), writes it as a run, puts that into the
+ * store, and empties table, log and arena. Returns the context's sticky status. */
 MR_MUST_USE int mr_seal_table(struct mr_collector *c);
+
+/* Makes room in the table: grows it where that pays, else seals it. Returns the context's sticky
+ * status. */
+MR_MUST_USE int mr_seal_make_room(struct mr_collector *c);
 
 /* Makes a run of one pair, its value encoded as in a run, for pairs that fit no arena. */
 MR_MUST_USE int mr_seal_alone(struct mr_collector *c, struct mr_bytes key, struct mr_bytes value);

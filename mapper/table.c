@@ -1,13 +1,14 @@
-/* table: the collector's inside: an open-addressing table of distinct keys, and the arena beside it. */
+/* table: the collector's inside: an open-addressing table of distinct keys, and the arena beside
+ * it. */
 #include "mapper/table.h"
 
 #include "lib/base/error.h"
-#include "mapper/seal.h"
 #include <sys/mman.h>
 
 #define SLOTS_MIN ((uint64_t)1 << 12)
 #define SLOTS_PLAIN ((uint64_t)1 << 19) /* grown to without asking for benefit */
-#define SLOTS_MAX ((uint64_t)1 << 20)   /* larger ones cost more in touching memory than they save */
+#define SLOTS_MAX ((uint64_t)1 << 20)   /* larger ones cost more in touching memory than they save \
+                                         */
 #define ADDS_PER_KEY 8                  /* the benefit that growing beyond SLOTS_PLAIN asks for */
 #define ARENA_START 8
 #define HUGE_BYTES ((size_t)2 << 20)
@@ -57,7 +58,11 @@ void mr_table_prepare(const struct mr_collector *c, const char *key, size_t len,
                       struct mr_table_pending *pair) {
     pair->len1 = (uint32_t)len + 1;
     if (len <= MR_TABLE_SHORT_MAX) {
-        mr_table_load_short(key, len, &pair->k0, &pair->k1);
+        if (len) {
+            mr_table_load_short(key, len, &pair->k0, &pair->k1);
+        } else { /* there may be nothing to load from */
+            pair->k0 = pair->k1 = 0;
+        }
         pair->hash = mr_table_hash_short(c, pair->k0, pair->k1, len);
     } else {
         pair->k0 = load64(key);
@@ -99,7 +104,7 @@ static void set_size(struct mr_collector *c, uint64_t slots) {
 }
 
 /* Doubles the table, or leaves it as it is where memory is short. */
-static bool grow(struct mr_collector *c) {
+static bool double_slots(struct mr_collector *c) {
     uint64_t slots = (c->mask + 1) * 2;
     char *old = c->slots;
     uint64_t old_slots = c->mask + 1;
@@ -128,14 +133,11 @@ static bool grow(struct mr_collector *c) {
     return true;
 }
 
-int mr_table_make_room(struct mr_collector *c) {
+bool mr_table_grow(struct mr_collector *c) {
     uint64_t slots = c->mask + 1;
     uint64_t adds = c->emitted - c->emitted_when_empty;
     bool pays = slots < SLOTS_PLAIN || adds / ADDS_PER_KEY >= c->used;
-    if (c->used >= c->used_max && pays && slots < c->slots_max && grow(c)) {
-        return MR_OK;
-    }
-    return mr_seal_table(c);
+    return c->used >= c->used_max && pays && slots < c->slots_max && double_slots(c);
 }
 
 size_t mr_table_take_arena(struct mr_collector *c, size_t len) {
@@ -149,7 +151,7 @@ size_t mr_table_take_arena(struct mr_collector *c, size_t len) {
 }
 
 bool mr_table_insert(struct mr_collector *c, struct mr_table_slot *slot,
-                              const struct mr_table_pending *pair, const char *key) {
+                     const struct mr_table_pending *pair, const char *key) {
     uint32_t at = 0;
     if (c->used >= c->used_max) {
         return false;

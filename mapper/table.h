@@ -1,21 +1,24 @@
-/* table: the collector's inside: an open-addressing table of distinct keys, and the arena beside it.
+/* table: the collector's inside: an open-addressing table of distinct keys, and the arena beside
+ * it.
  *
- * Shared by the rooms that emit (collector.c, numbers.c) and the one that seals (seal.c). What runs once a pair is inline here. */
+ * Shared by the rooms that emit (collector.c, numbers.c) and the one that seals (seal.c). What runs
+ * once a pair is inline here. */
 #ifndef MR_MAPPER_TABLE_H
 #define MR_MAPPER_TABLE_H
 
+#include "lib/job/context.h"
 #include "lib/record/key_sort.h"
-#include "mapper/collector.h"
 
 #define MR_TABLE_SHORT_MAX 16
 #define MR_TABLE_RING 64
 #define MR_TABLE_RING_KEY 64 /* longer keys skip the ring */
 
 /* Followed by the value: a number (8 bytes), an i64 sum (16), a struct mr_exact_window (its
- * `spare`: where in the arena its wide sum is, in units of 8 bytes; 0: none), or a struct mr_table_bytes. */
+ * `spare`: where in the arena its wide sum is, in units of 8 bytes; 0: none), or a struct
+ * mr_table_bytes. */
 struct mr_table_slot {
-    uint64_t k0; /* the first 8 bytes, little-endian, zero padded */
-    uint64_t k1; /* the next 8; of keys longer than 16 bytes their hash */
+    uint64_t k0;   /* the first 8 bytes, little-endian, zero padded */
+    uint64_t k1;   /* the next 8; of keys longer than 16 bytes their hash */
     uint32_t len1; /* length + 1; 0: empty */
     uint32_t at;   /* of longer keys: where in the arena, in units of 8 bytes */
 };
@@ -27,13 +30,15 @@ struct mr_table_bytes {
     uint32_t room;
 };
 
-/* An entry of the log of an MR_VALUES round, at a multiple of 8 in the arena; key and value follow. */
+/* An entry of the log of an MR_VALUES round, at a multiple of 8 in the arena; key and value follow.
+ */
 struct mr_table_entry {
     uint32_t key_len;
     uint32_t value_len; /* place included */
 };
 
-/* A key as the table compares it, and the number on its way there. 64 bytes, so that a ring of them is indexed by a shift. */
+/* A key as the table compares it, and the number on its way there. 64 bytes, so that a ring of them
+ * is indexed by a shift. */
 struct mr_table_pending {
     _Alignas(64) uint64_t k0;
     uint64_t k1;
@@ -57,7 +62,7 @@ struct mr_collector {
     uint64_t slots_max;
     uint64_t emitted_when_empty; /* what `emitted` was when the table was last empty */
 
-    char *arena; /* reserved whole, touched as needed */
+    char *arena;       /* reserved whole, touched as needed */
     size_t arena_used; /* from 8: offset 0 means none */
     size_t arena_max;
     uint64_t log_entries;
@@ -80,8 +85,8 @@ struct mr_collector {
 };
 
 #define MR_TABLE_INLINE static inline __attribute__((always_inline))
-/* Keys are loaded 16 bytes at a time, past their end where that stays inside the page, and masked; sanitizers are told to
- * look away. */
+/* Keys are loaded 16 bytes at a time, past their end where that stays inside the page, and masked;
+ * sanitizers are told to look away. */
 #define MR_TABLE_READS_PAST_END __attribute__((no_sanitize("address", "thread", "undefined")))
 
 MR_TABLE_INLINE struct mr_table_slot *mr_table_slot_at(const struct mr_collector *c,
@@ -101,8 +106,8 @@ MR_TABLE_INLINE uint64_t mr_table_mix(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-MR_TABLE_INLINE uint64_t mr_table_hash_short(const struct mr_collector *c, uint64_t k0,
-                                             uint64_t k1, size_t len) {
+MR_TABLE_INLINE uint64_t mr_table_hash_short(const struct mr_collector *c, uint64_t k0, uint64_t k1,
+                                             size_t len) {
     return mr_table_mix(k0 ^ c->seed0, k1 ^ c->seed1 ^ len * 0x9E3779B97F4A7C15u);
 }
 
@@ -111,7 +116,7 @@ extern const uint64_t mr_table_low_bytes[9];
 /* The same for a key too near the end of its page to be loaded whole. */
 void mr_table_load_carefully(const char *key, size_t len, uint64_t *k0, uint64_t *k1);
 
-/* The two halves of a key of up to 16 bytes. */
+/* The two halves of a key of 1 to 16 bytes. */
 MR_TABLE_READS_PAST_END static inline void mr_table_load_short(const char *key, size_t len,
                                                                uint64_t *k0, uint64_t *k1) {
     if (__builtin_expect(((uintptr_t)key & 4095) > 4096 - MR_TABLE_SHORT_MAX, 0)) {
@@ -125,7 +130,8 @@ MR_TABLE_READS_PAST_END static inline void mr_table_load_short(const char *key, 
     *k1 &= mr_table_low_bytes[len - first];
 }
 
-/* The slot that holds the pair's key (all its bytes at `key`, if it is long), or the empty one where it belongs. */
+/* The slot that holds the pair's key (all its bytes at `key`, if it is long), or the empty one
+ * where it belongs. */
 MR_TABLE_INLINE struct mr_table_slot *mr_table_find(const struct mr_collector *c,
                                                     const struct mr_table_pending *pair,
                                                     const char *key, size_t stride) {
@@ -148,15 +154,15 @@ MR_TABLE_INLINE struct mr_table_slot *mr_table_find(const struct mr_collector *c
 void mr_table_prepare(const struct mr_collector *c, const char *key, size_t len,
                       struct mr_table_pending *pair);
 
-/* Fills an empty slot's key part. False: no room; call mr_table_make_room and look again. */
+/* Fills an empty slot's key part. False: no room; make some (mr_seal_make_room) and look again. */
 bool mr_table_insert(struct mr_collector *c, struct mr_table_slot *slot,
                      const struct mr_table_pending *pair, const char *key);
 
 /* Reserves `len` bytes of the arena at a multiple of 8; 0: full. */
 size_t mr_table_take_arena(struct mr_collector *c, size_t len);
 
-/* Grows the table where that pays, else seals it. Returns the context's sticky status. */
-MR_MUST_USE int mr_table_make_room(struct mr_collector *c);
+/* Doubles the table where that pays. False: it is as large as it should be; seal it. */
+bool mr_table_grow(struct mr_collector *c);
 
 /* What sealing needs for so many entries. */
 static inline size_t mr_table_sort_bytes(uint64_t entries) {
@@ -166,7 +172,8 @@ static inline size_t mr_table_sort_bytes(uint64_t entries) {
 MR_MUST_USE int mr_table_open(struct mr_collector *c, struct mr_error *err);
 void mr_table_close(struct mr_collector *c);
 
-/* Maps `bytes` of zeroed memory, touched only as it is used, in huge pages where it is large; NULL: out of memory. */
+/* Maps `bytes` of zeroed memory, touched only as it is used, in huge pages where it is large; NULL:
+ * out of memory. */
 void *mr_table_map(size_t bytes);
 
 #endif

@@ -1,4 +1,5 @@
-/* lanes: lets key ranges of one partition be reduced at once and their output still be written in order. */
+/* lanes: lets key ranges of one partition be reduced at once and their output still be written in
+ * order. */
 #include "reducer/lanes.h"
 
 #include "lib/base/clock.h"
@@ -13,7 +14,7 @@ struct mr_lanes {
     pthread_cond_t moved;
     struct mr_part *part;
     size_t count;
-    size_t turn; /* the first range that has not ended */
+    size_t turn;            /* the first range that has not ended */
     struct mr_buffer *left; /* by range: ended before its turn */
     bool *has_ended;
     size_t left_bytes;

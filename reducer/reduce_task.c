@@ -2,7 +2,6 @@
 #include "reducer/reduce_task.h"
 
 #include "lib/base/error.h"
-#include "reducer/group.h"
 #include "reducer/lanes.h"
 #include <stdlib.h>
 
@@ -29,8 +28,8 @@ int mr_reduce_task_open(const struct mr_reduce_task_source *source, struct mr_re
     uint64_t range_bytes = is_whole ? UINT64_MAX : source->range_bytes;
     if (mr_run_store_ranges(source->store, source->partition, range_bytes, &made->ranges,
                             &made->range_count, err) ||
-        (source->part &&
-         mr_lanes_create(source->part, made->range_count, source->buffered_max, &made->lanes, err))) {
+        (source->part && mr_lanes_create(source->part, made->range_count, source->buffered_max,
+                                         &made->lanes, err))) {
         mr_reduce_task_close(made);
         return err->code;
     }
@@ -75,7 +74,7 @@ static int reduce_groups(struct mr_reducer *reducer, const atomic_bool *stop) {
         if (is_time && stop && atomic_load_explicit(stop, memory_order_relaxed)) {
             return mr_error_set(&context->err, MR_ERR_INTERRUPTED, "interrupted");
         }
-        int more = mr_group_next(reducer);
+        int more = mr_reducer_next(reducer);
         if (more <= 0) {
             return more;
         }
@@ -97,25 +96,25 @@ static int begin_partition(struct mr_reduce_task *task, struct mr_reducer *reduc
 static int reduce_range(struct mr_reduce_task *task, struct mr_reducer *reducer, size_t range,
                         const atomic_bool *stop, struct mr_reduce_counts *counts) {
     struct mr_context *context = mr_reducer_context(reducer);
-    struct mr_group_output output = {.lanes = task->lanes,
-                                     .range = range,
-                                     .pairs = task->source.pairs,
-                                     .pool = task->source.pool,
-                                     .pairs_limit = task->source.pairs_limit,
-                                     .tmp = task->source.tmp,
-                                     .stop = stop};
+    struct mr_reducer_output output = {.lanes = task->lanes,
+                                       .range = range,
+                                       .pairs = task->source.pairs,
+                                       .pool = task->source.pool,
+                                       .pairs_limit = task->source.pairs_limit,
+                                       .tmp = task->source.tmp,
+                                       .stop = stop};
     size_t count;
     struct mr_run *const *runs = mr_run_store_runs(task->source.store, &count);
     if (begin_partition(task, reducer) ||
-        mr_group_open(reducer, runs, count, task->source.partition, &task->ranges[range],
-                      &output, counts)) {
+        mr_reducer_open(reducer, runs, count, task->source.partition, &task->ranges[range], &output,
+                        counts)) {
         return context->err.code;
     }
     uint64_t before = counts->records_out;
     if (!reduce_groups(reducer, stop)) {
-        (void)!mr_group_finish(reducer);
+        (void)!mr_reducer_finish(reducer);
     }
-    mr_group_close(reducer);
+    mr_reducer_close(reducer);
     atomic_fetch_add(&task->records, counts->records_out - before);
     return context->err.code;
 }

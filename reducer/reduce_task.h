@@ -2,23 +2,10 @@
 #ifndef MR_REDUCER_REDUCE_TASK_H
 #define MR_REDUCER_REDUCE_TASK_H
 
-#include "lib/job/context.h"
-#include "lib/output/part.h"
+#include "reducer/reducer.h"
 #include <stdatomic.h>
 
-struct mr_reducer;     /* one thread's context and buffers; opaque */
 struct mr_reduce_task; /* one partition; opaque */
-
-/* One thread's account, added to. */
-struct mr_reduce_counts {
-    uint64_t pairs_reduced;
-    uint64_t groups;
-    uint64_t groups_with_output;
-    uint64_t groups_without_output;
-    uint64_t records_out;
-    uint64_t bytes_out;
-    double wait_seconds; /* for the turn to write */
-};
 
 /* What to reduce, and where to. Borrowed until the task is closed. */
 struct mr_reduce_task_source {
@@ -34,17 +21,12 @@ struct mr_reduce_task_source {
     const char *tmp;
 };
 
-/* Makes a thread's reducer. The job's setup is called when it first works (with reduce_end: for each partition). */
-MR_MUST_USE int mr_reducer_create(const struct mr_context_source *source,
-                                  struct mr_reducer **reducer, struct mr_error *err);
-void mr_reducer_destroy(struct mr_reducer *reducer);
-struct mr_context *mr_reducer_context(struct mr_reducer *reducer);
-
 MR_MUST_USE int mr_reduce_task_open(const struct mr_reduce_task_source *source,
                                     struct mr_reduce_task **task, struct mr_error *err);
 
-/* Reduces key ranges until none are left or *stop is set (MR_ERR_INTERRUPTED). Any thread, with a reducer of its own. The error is
- * its context's; after one, call mr_reduce_task_fail, so that nobody waits for this thread's range. */
+/* Reduces key ranges until none are left or *stop is set (MR_ERR_INTERRUPTED). Any thread, with a
+ * reducer of its own. The error is its context's; after one, call mr_reduce_task_fail, so that
+ * nobody waits for this thread's range. */
 MR_MUST_USE int mr_reduce_task_work(struct mr_reduce_task *task, struct mr_reducer *reducer,
                                     const atomic_bool *stop, struct mr_reduce_counts *counts);
 void mr_reduce_task_fail(struct mr_reduce_task *task);

@@ -29,7 +29,8 @@ MR_MUST_USE int mr_stream_open(struct mr_stream *stream, struct mr_run *const *r
 MR_MUST_USE int mr_stream_peek(struct mr_stream *stream, const struct mr_cursor **head,
                                struct mr_error *err);
 
-/* Takes the next record (of folding kinds: all of its key, folded): 1, 0 at the end, or a negative status. */
+/* Takes the next record (of folding kinds: all of its key, folded): 1, 0 at the end, or a negative
+ * status. */
 MR_MUST_USE int mr_stream_take(struct mr_stream *stream, struct mr_error *err);
 
 /* The key last taken. */

@@ -1,9 +1,9 @@
-/* scan: tells for rows of 64 bytes which bytes are of which class, by the fastest means of the
- * processor.
+/* scan: tells, 64 bytes at a time, which bytes of a text are of which class.
  *
- * A row is a mask: bit i stands for byte i of the row. Every path gives the same masks; which ones
- * there are depends on the machine, which is asked at run time. All functions read whole rows, so
- * up to 63 bytes beyond the text must be readable; their bits mean nothing, and callers clear them.
+ * A row is a mask: bit i stands for byte i of the row. Every path gives the same masks, each by
+ * other instructions; which ones there are depends on the machine, which is asked at run time. All
+ * functions read whole rows, so up to 63 bytes beyond the text must be readable; their bits mean
+ * nothing, and callers clear them.
  */
 #ifndef MR_SCAN_H
 #define MR_SCAN_H

@@ -127,9 +127,12 @@ static int take_valid(struct mr_unicode *unicode, struct mr_bytes text, bool fol
 /* The library writes into our buffer if that is large enough, else it allocates one, which becomes
  * ours. */
 int mr_unicode_fold(struct mr_unicode *unicode, struct mr_bytes text, struct mr_bytes *folded) {
-    if (unicode->folded_capacity == 0) {
+    if (!unicode->folded) {
         unicode->folded = malloc(FOLDED_MIN);
-        unicode->folded_capacity = unicode->folded ? FOLDED_MIN : 0;
+        if (!unicode->folded) {
+            return MR_ERR_NOMEM;
+        }
+        unicode->folded_capacity = FOLDED_MIN;
     }
     size_t len = unicode->folded_capacity;
     uint8_t *result =

@@ -27,11 +27,6 @@ static enum mr_words_kind kind_of(const struct mr_ctx *ctx) {
                                           : MR_WORDS_WHITESPACE;
 }
 
-static int plan(struct mr_ctx *ctx, uint32_t *rounds) {
-    *rounds = mr_param(ctx, "top") ? ROUNDS : 1;
-    return 0;
-}
-
 static int create_words(struct mr_ctx *ctx, struct mr_words **words) {
     struct mr_words_options options = {
         .kind = kind_of(ctx),
@@ -156,7 +151,15 @@ static const struct mr_param params[] = {
     {.name = NULL},
 };
 
-static const struct mr_round rounds[ROUNDS] = {
+static const struct mr_round all_rounds[] = {
+    {.name = "count",
+     .value = MR_SUM_U64,
+     .map_block = count_map,
+     .reduce_u64 = count_reduce},
+};
+
+/* Each partition's best, then the best of these. */
+static const struct mr_round top_rounds[ROUNDS] = {
     [ROUND_COUNT] = {.name = "count",
                      .value = MR_SUM_U64,
                      .map_block = count_map,
@@ -168,6 +171,14 @@ static const struct mr_round rounds[ROUNDS] = {
                    .reduce = top_reduce,
                    .reduce_end = top_end},
 };
+
+static int plan(struct mr_ctx *ctx, const struct mr_round **rounds, uint32_t *count) {
+    if (mr_param(ctx, "top")) {
+        *rounds = top_rounds;
+        *count = ROUNDS;
+    }
+    return 0;
+}
 
 static const char *const examples[] = {
     "millrace run wordcount book.txt",
@@ -183,8 +194,8 @@ const struct mr_job mr_wordcount_job = {
     .summary = "count words, or runs of words",
     .examples = examples,
     .params = params,
-    .rounds = rounds,
-    .round_count = ROUNDS,
+    .rounds = all_rounds,
+    .round_count = 1,
     .plan = plan,
     .setup = setup,
     .teardown = teardown,

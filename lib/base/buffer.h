@@ -12,14 +12,16 @@ struct mr_buffer {
     size_t cap;
 };
 
-/* Makes room for `more` bytes behind `len`. The only failure is MR_ERR_NOMEM; the buffer is unchanged then. */
+/* Makes room for `more` bytes behind `len`. The only failure is MR_ERR_NOMEM; the buffer is
+ * unchanged then. */
 MR_MUST_USE int mr_buffer_reserve(struct mr_buffer *buffer, size_t more, struct mr_error *err);
 MR_MUST_USE int mr_buffer_append(struct mr_buffer *buffer, const void *data, size_t len,
                                  struct mr_error *err);
 MR_MUST_USE int mr_buffer_append_text(struct mr_buffer *buffer, const char *text,
                                       struct mr_error *err);
-__attribute__((format(printf, 3, 4))) MR_MUST_USE int
-mr_buffer_printf(struct mr_buffer *buffer, struct mr_error *err, const char *format, ...);
+__attribute__((format(printf, 3, 4))) MR_MUST_USE int mr_buffer_printf(struct mr_buffer *buffer,
+                                                                       struct mr_error *err,
+                                                                       const char *format, ...);
 void mr_buffer_fini(struct mr_buffer *buffer);
 
 #endif

@@ -4,13 +4,13 @@
 
 #include <mr/status.h>
 
-/* Sets code and sentence and returns the code; an error that is set already is kept (the first cause wins).
- * `err` may not be NULL. */
+/* Sets code and sentence and returns the code; an error that is set already is kept (the first
+ * cause wins). `err` may not be NULL. */
 __attribute__((format(printf, 3, 4))) int mr_error_set(struct mr_error *err, int code,
                                                        const char *format, ...);
 
-/* The same for a failed system call: the sentence ends with ": " and strerror(errno_value). ENOMEM becomes
- * MR_ERR_NOMEM whatever `code` says. */
+/* The same for a failed system call: the sentence ends with ": " and strerror(errno_value). ENOMEM
+ * becomes MR_ERR_NOMEM whatever `code` says. */
 __attribute__((format(printf, 4, 5))) int mr_error_errno(struct mr_error *err, int code,
                                                          int errno_value, const char *format, ...);
 

@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* The name among `names` nearest to `typed` by optimal string alignment distance (a swap of neighbours counts
- * one), or NULL where none is near (more than a third of its length away, at least one edit allowed). */
+/* The name among `names` nearest to `typed` by optimal string alignment distance (a swap of
+ * neighbours counts one), or NULL where none is near (more than a third of its length away, at
+ * least one edit allowed). */
 const char *mr_nearest(const char *typed, const char *const *names, size_t count);
 
 #endif

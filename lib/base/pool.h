@@ -1,8 +1,8 @@
 /* pool: hands out chunks of 64 KiB and keeps what comes back for the next taker.
  *
- * Touching fresh memory costs about as much as computing on it, so chunks are carved from slabs (huge pages
- * asked for) that stay mapped until the pool ends. Whoever takes chunks watches mr_pool_bytes against its
- * budget; the pool itself has no limit. Any thread may call. */
+ * Touching fresh memory costs about as much as computing on it, so chunks are carved from slabs
+ * (huge pages asked for) that stay mapped until the pool ends. Whoever takes chunks watches
+ * mr_pool_bytes against its budget; the pool itself has no limit. Any thread may call. */
 #ifndef MR_BASE_POOL_H
 #define MR_BASE_POOL_H
 

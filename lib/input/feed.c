@@ -81,7 +81,7 @@ static int read_some(struct mr_feed *feed, uint64_t at, void *out, size_t len, s
             break;
         }
         if (errno != EINTR && (feed->positioned || errno != EAGAIN)) {
-            mr_error_errno(err, MR_ERR_IO, errno, "read \"%s\"", feed->name);
+            mr_error_errno(err, mr_feed_status(errno), errno, "read \"%s\"", feed->name);
             return mr_error_add(err, " (at byte %" PRIu64 ")", at);
         }
     }

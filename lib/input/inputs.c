@@ -6,6 +6,7 @@
 #include "lib/input/inputs.h"
 
 #include "lib/base/error.h"
+#include "lib/base/file.h"
 #include "lib/input/feed.h"
 #include "lib/input/listing.h"
 #include "lib/input/source.h"
@@ -224,14 +225,12 @@ static int add_opened(struct expansion *expansion, const char *path, int fd, str
     if (fstat(fd, &info) != 0) {
         return add_failed(expansion, path, errno, err);
     }
-    ssize_t got;
-    do {
-        got = pread(fd, head, sizeof head, 0);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
+    size_t got;
+    struct mr_error unread = {0};
+    if (mr_file_read(fd, 0, head, sizeof head, path, &got, &unread)) {
         return add_failed(expansion, path, errno, err);
     }
-    enum mr_input_kind kind = mr_source_kind(head, (size_t)got);
+    enum mr_input_kind kind = mr_source_kind(head, got);
     if (info.st_size == 0 && got > 0) {
         kind = MR_INPUT_STREAM; /* a file of /proc: its size is not known */
     }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define NOT_SET SIZE_MAX /* for a length: combine has not called mr_set */
+
 _Thread_local struct mr_where *mr_context_where;
 
 static struct mr_context *context_of(const struct mr_ctx *ctx) {
@@ -154,11 +156,11 @@ void mr_context_init(struct mr_context *context, const struct mr_context_source 
                 .round = source->round,
                 .partitions = source->partitions},
         .job = source->job,
-        .round = &source->job->rounds[source->round],
+        .round = &source->rounds[source->round],
         .params = source->params,
         .verbose = source->verbose,
         .where = {.job = source->job->name,
-                  .round = source->job->rounds[source->round].name,
+                  .round = source->rounds[source->round].name,
                   .phase = phase},
     };
 }
@@ -198,8 +200,15 @@ int mr_context_combine(void *arg, struct mr_bytes key, struct mr_bytes into, str
                        struct mr_buffer *out) {
     struct mr_context *context = arg;
     context->set_target = out;
+    out->len = NOT_SET;
     int status = context->round->combine(&context->ctx, context->state, key, into, value);
     context->set_target = NULL;
+    if (out->len == NOT_SET) {
+        out->len = 0;
+        if (!status) {
+            return mr_fail(&context->ctx, "combine gave no value: mr_set was not called");
+        }
+    }
     return status || context->err.code ? mr_context_failed(context, "combine", status) : MR_OK;
 }
 

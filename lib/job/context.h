@@ -7,7 +7,8 @@
 #include "lib/record/run_store.h"
 #include <mr/job.h>
 
-/* Where a thread is: for error sentences, and for the crash report, which reads it from a signal handler. */
+/* Where a thread is: for error sentences, and for the crash report, which reads it from a signal
+ * handler. */
 struct mr_where {
     const char *job;
     const char *round;
@@ -27,8 +28,8 @@ struct mr_counters {
 MR_MUST_USE int mr_context_counters_add(struct mr_counters *counters, const char *name,
                                         uint64_t amount, struct mr_error *err);
 
-/* One thread's context in one phase of one round. First member of the rooms that emit (collector, reduce task), so
- * that their functions find themselves behind the pointer they are handed. */
+/* One thread's context in one phase of one round. First member of the rooms that emit (collector,
+ * reduce task), so that their functions find themselves behind the pointer they are handed. */
 struct mr_context {
     struct mr_ctx ctx;
     const struct mr_job *job;
@@ -47,6 +48,7 @@ struct mr_context {
 struct mr_context_source {
     const struct mr_job *job;
     const struct mr_params *params;
+    const struct mr_round *rounds; /* as planned */
     uint32_t round;
     uint32_t partitions;
     bool verbose;
@@ -73,8 +75,8 @@ MR_MUST_USE int mr_context_partition(struct mr_context *context, struct mr_bytes
 int mr_context_combine(void *context, struct mr_bytes key, struct mr_bytes into,
                        struct mr_bytes value, struct mr_buffer *out);
 
-/* Records that a callback returned `status`: gives it a sentence where mr_fail gave none, and the place. Returns
- * context->err.code. */
+/* Records that a callback returned `status`: gives it a sentence where mr_fail gave none, and the
+ * place. Returns context->err.code. */
 int mr_context_failed(struct mr_context *context, const char *callback, int status);
 
 /* This thread's position, for the crash report; NULL: none. */

@@ -4,8 +4,8 @@
 #include "lib/base/error.h"
 #include <endian.h>
 
-/* The first block at or behind `from_block` that is of a later partition, or of this one and, where `bound` is given,
- * does not begin before it. */
+/* The first block at or behind `from_block` that is of a later partition, or of this one and, where
+ * `bound` is given, does not begin before it. */
 static size_t find_block(const struct mr_run *run, uint32_t partition,
                          const struct mr_prefix *bound) {
     size_t low = 0;
@@ -13,8 +13,8 @@ static size_t find_block(const struct mr_run *run, uint32_t partition,
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct mr_run_block *block = &run->blocks[middle];
-        bool before = block->partition < partition ||
-                      (block->partition == partition && bound && mr_prefix_less(block->first, *bound));
+        bool before = block->partition < partition || (block->partition == partition && bound &&
+                                                       mr_prefix_less(block->first, *bound));
         if (before) {
             low = middle + 1;
         } else {

@@ -22,14 +22,14 @@ struct mr_cursor {
     const char *at;
     const char *end;
     const struct mr_run *run;
-    size_t block;     /* the next one to enter */
+    size_t block; /* the next one to enter */
     size_t block_end;
     struct mr_key_range range;
     char *buffer; /* for blocks on disk */
 };
 
-/* Stands before the first record of the range; step to it. Cursors of one run are independent of each other: any
- * thread may have its own. */
+/* Stands before the first record of the range; step to it. Cursors of one run are independent of
+ * each other: any thread may have its own. */
 MR_MUST_USE int mr_cursor_open(struct mr_cursor *cursor, const struct mr_run *run,
                                uint32_t partition, const struct mr_key_range *range,
                                struct mr_error *err);

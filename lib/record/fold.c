@@ -159,7 +159,8 @@ int mr_fold_result(struct mr_fold *fold, struct mr_bytes *value, struct mr_error
     } else if (fold->kind == MR_SUM_F64) {
         value->len = mr_exact_sum_wide_encode(&fold->wide, fold->encoded);
     } else {
-        *value = (struct mr_bytes){fold->bytes.data, fold->bytes.len};
+        /* Without data it would be no value at all: mr_emit. */
+        *value = (struct mr_bytes){fold->bytes.len ? fold->bytes.data : "", fold->bytes.len};
     }
     return MR_OK;
 }

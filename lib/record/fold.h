@@ -1,16 +1,17 @@
 /* fold: the values of equal keys, folded into one: the encodings in runs and the folding itself.
  *
  * A value in a run is encoded by its kind:
- *   MR_SUM_U64 MR_MIN_U64 MR_MAX_U64   the number, little-endian, without its leading zero bytes (0 to 8 bytes)
- *   MR_SUM_I64 MR_MIN_I64 MR_MAX_I64   zigzag (0, -1, 1, -2 ...) of 128 bits, likewise (0 to 16 bytes)
- *   MR_SUM_F64                         exact_sum.h's canonical encoding
- *   MR_MIN_F64 MR_MAX_F64              the 8 bytes of its rank (a u64 that orders like the number)
- *   MR_FIRST MR_VALUES                 16 bytes of place, then the bytes
- *   MR_COMBINED                        the bytes
- * A place is where in the input a value comes from: split (32 bits), offset of its record in the split (64), ordinal
- * of the emit within the record (32), big-endian in this order, so that memcmp orders places.
+ *   MR_SUM_U64 MR_MIN_U64 MR_MAX_U64   the number, little-endian, without its leading zero bytes (0
+ * to 8 bytes) MR_SUM_I64 MR_MIN_I64 MR_MAX_I64   zigzag (0, -1, 1, -2 ...) of 128 bits, likewise (0
+ * to 16 bytes) MR_SUM_F64                         exact_sum.h's canonical encoding MR_MIN_F64
+ * MR_MAX_F64              the 8 bytes of its rank (a u64 that orders like the number) MR_FIRST
+ * MR_VALUES                 16 bytes of place, then the bytes MR_COMBINED the bytes A place is
+ * where in the input a value comes from: split (32 bits), offset of its record in the split (64),
+ * ordinal of the emit within the record (32), big-endian in this order, so that memcmp orders
+ * places.
  *
- * Folding is exact for every kind: whatever is folded first, the encoding of the result is the same bytes. */
+ * Folding is exact for every kind: whatever is folded first, the encoding of the result is the same
+ * bytes. */
 #ifndef MR_RECORD_FOLD_H
 #define MR_RECORD_FOLD_H
 
@@ -19,7 +20,7 @@
 #include <mr/job.h>
 
 #define MR_FOLD_PLACE_BYTES 16
-#define MR_FOLD_NUMBER_MAX 16 /* of an encoded integer */
+#define MR_FOLD_NUMBER_MAX 16                    /* of an encoded integer */
 #define MR_FOLD_VALUE_MAX MR_EXACT_SUM_BYTES_MAX /* of any encoded number */
 
 struct mr_place {
@@ -68,8 +69,8 @@ static inline bool mr_fold_is_placed(enum mr_value kind) {
 typedef int (*mr_fold_combine_fn)(void *arg, struct mr_bytes key, struct mr_bytes into,
                                   struct mr_bytes value, struct mr_buffer *out);
 
-/* Folds the encoded values of one key after the other. In the caller's storage; zero-initialise, set kind, combine and
- * arg, release with mr_fold_fini. Not for MR_VALUES. */
+/* Folds the encoded values of one key after the other. In the caller's storage; zero-initialise,
+ * set kind, combine and arg, release with mr_fold_fini. Not for MR_VALUES. */
 struct mr_fold {
     enum mr_value kind;
     mr_fold_combine_fn combine;
@@ -91,7 +92,8 @@ MR_MUST_USE int mr_fold_add(struct mr_fold *fold, struct mr_bytes key, struct mr
 MR_MUST_USE int mr_fold_result(struct mr_fold *fold, struct mr_bytes *value, struct mr_error *err);
 void mr_fold_fini(struct mr_fold *fold);
 
-/* Reads a result as the number that reduce gets. A final i64 sum outside of 64 bits: MR_ERR_JOB, naming the key. */
+/* Reads a result as the number that reduce gets. A final i64 sum outside of 64 bits: MR_ERR_JOB,
+ * naming the key. */
 MR_MUST_USE int mr_fold_number_u64(struct mr_bytes value, uint64_t *number, struct mr_error *err);
 MR_MUST_USE int mr_fold_number_i64(struct mr_bytes key, struct mr_bytes value, int64_t *number,
                                    struct mr_error *err);

@@ -97,7 +97,8 @@ int mr_merge_open(struct mr_merge *merge, struct mr_run *const *runs, size_t cou
             continue;
         }
         struct mr_cursor *cursor = &merge->cursors[merge->count++];
-        if (!mr_cursor_open(cursor, runs[i], partition, range, err) && mr_cursor_step(cursor, err)) {
+        if (!mr_cursor_open(cursor, runs[i], partition, range, err) &&
+            mr_cursor_step(cursor, err)) {
             break;
         }
     }

@@ -1,11 +1,12 @@
 /* merge: steps through the records of several sorted runs in their common order.
  *
- * A tree of losers (Knuth, TAOCP 3, 5.4.1) over one cursor a run: a step costs about log2(runs) comparisons,
- * nearly all of them decided by the first 16 key bytes that each cursor keeps as two numbers.
+ * A tree of losers (Knuth, TAOCP 3, 5.4.1) over one cursor a run: a step costs about log2(runs)
+ * comparisons, nearly all of them decided by the first 16 key bytes that each cursor keeps as two
+ * numbers.
  *
- * The order is total: by the job's comparator where there is one, then by key bytes (a prefix before its
- * continuation), then, where values carry their place in the input (`placed`), by that place, then by the
- * position of the run in `runs`. Records of equal keys are not folded here. */
+ * The order is total: by the job's comparator where there is one, then by key bytes (a prefix
+ * before its continuation), then, where values carry their place in the input (`placed`), by that
+ * place, then by the position of the run in `runs`. Records of equal keys are not folded here. */
 #ifndef MR_RECORD_MERGE_H
 #define MR_RECORD_MERGE_H
 
@@ -27,14 +28,14 @@ struct mr_merge {
     struct mr_error *err; /* of the step under way */
 };
 
-/* Opens a merge of one partition and key range of `runs`, which must outlive it (the array need not). Ranges need
- * byte order. */
+/* Opens a merge of one partition and key range of `runs`, which must outlive it (the array need
+ * not). Ranges need byte order. */
 MR_MUST_USE int mr_merge_open(struct mr_merge *merge, struct mr_run *const *runs, size_t count,
                               uint32_t partition, const struct mr_key_range *range,
                               const struct mr_order *order, struct mr_error *err);
 
-/* Steps to the next record: 1 and the cursor that holds it, valid until the next step; 0 at the end; or a negative
- * status. */
+/* Steps to the next record: 1 and the cursor that holds it, valid until the next step; 0 at the
+ * end; or a negative status. */
 MR_MUST_USE int mr_merge_next(struct mr_merge *merge, const struct mr_cursor **record,
                               struct mr_error *err);
 

@@ -89,6 +89,11 @@ static int write_block(struct mr_run *run, struct mr_run_block *block, const cha
     return MR_OK;
 }
 
+static int explain_spill(const char *tmp, struct mr_error *err) {
+    return mr_error_add(
+        err, " (spilling to %s; --tmp names another place, more --memory spills less)", tmp);
+}
+
 int mr_run_writer_to_disk(struct mr_run_writer *writer, const char *tmp, struct mr_error *err) {
     struct mr_run *run = writer->run;
     writer->tmp = tmp;
@@ -98,7 +103,7 @@ int mr_run_writer_to_disk(struct mr_run_writer *writer, const char *tmp, struct 
     for (size_t i = 0; i < run->block_count; i++) {
         struct mr_run_block *block = &run->blocks[i];
         if (write_block(run, block, block->data, err)) {
-            return mr_error_add(err, " (spilling to %s)", tmp);
+            return explain_spill(tmp, err);
         }
         give_block(run->pool, block->data, block->len);
         block->data = NULL;
@@ -136,7 +141,7 @@ static int close_block(struct mr_run_writer *writer, struct mr_error *err) {
     bool keep_open = run->fd >= 0 && writer->capacity == MR_RUN_BLOCK_BYTES;
     if (run->fd >= 0) {
         if (write_block(run, &block, writer->data, err)) {
-            return mr_error_add(err, " (spilling to %s)", writer->tmp);
+            return explain_spill(writer->tmp, err);
         }
         if (!keep_open) {
             give_block(run->pool, writer->data, writer->capacity);

@@ -1,22 +1,23 @@
 /* run: a sorted sequence of key/value records in blocks, in memory or on disk.
  *
- * The one format for everything between map and reduce: sealed tables, spills, and the pairs that one round
- * hands to the next (those in order of arrival, not sorted). A run is written once, front to back, then read
- * by any number of cursors.
+ * The one format for everything between map and reduce: sealed tables, spills, and the pairs that
+ * one round hands to the next (those in order of arrival, not sorted). A run is written once, front
+ * to back, then read by any number of cursors.
  *
- * Record: varint key length, varint value length (LEB128, 32 bits), key bytes, value bytes. The value is
- * opaque here; fold.h says what it holds.
+ * Record: varint key length, varint value length (LEB128, 32 bits), key bytes, value bytes. The
+ * value is opaque here; fold.h says what it holds.
  *
- * Block: records of one partition, up to 64 KiB; a longer record has a block of its own. A block is a restart
- * point: its first record stands in full. The index keeps for each block its partition, length, record count,
- * the first 16 bytes of its first key, and, once it is on disk, its offset and XXH3-64. In memory a block lies
- * in a chunk of the pool; checksums are made when bytes leave memory and checked when they come back.
+ * Block: records of one partition, up to 64 KiB; a longer record has a block of its own. A block is
+ * a restart point: its first record stands in full. The index keeps for each block its partition,
+ * length, record count, the first 16 bytes of its first key, and, once it is on disk, its offset
+ * and XXH3-64. In memory a block lies in a chunk of the pool; checksums are made when bytes leave
+ * memory and checked when they come back.
  *
- * On disk the blocks of a run follow one another in an unnamed scratch file that belongs to the run. The
- * index stays in memory: 56 bytes a block, below 0.1 % of the data.
+ * On disk the blocks of a run follow one another in an unnamed scratch file that belongs to the
+ * run. The index stays in memory: 56 bytes a block, below 0.1 % of the data.
  *
- * 16 readable bytes follow every block in memory, so that a key's prefix is loaded without looking at its
- * length.
+ * 16 readable bytes follow every block in memory, so that a key's prefix is loaded without looking
+ * at its length.
  *
  * Limits: a key and a value of less than 2^31 bytes; 2^32 - 1 blocks. */
 #ifndef MR_RECORD_RUN_H
@@ -29,7 +30,8 @@
 #define MR_RUN_SLACK 16
 #define MR_RUN_BLOCK_BYTES (MR_POOL_CHUNK_BYTES - MR_RUN_SLACK)
 
-/* The first 16 bytes of a key as two big-endian numbers, zero padded: compares like the bytes, up to ties. */
+/* The first 16 bytes of a key as two big-endian numbers, zero padded: compares like the bytes, up
+ * to ties. */
 struct mr_prefix {
     uint64_t hi;
     uint64_t lo;
@@ -42,9 +44,10 @@ static inline bool mr_prefix_less(struct mr_prefix a, struct mr_prefix b) {
 struct mr_prefix mr_run_prefix(const char *key, size_t len);
 
 struct mr_run_block {
-    char *data;       /* in memory: a chunk, or, where len > MR_RUN_BLOCK_BYTES, a large block; on disk: NULL */
-    uint64_t offset;  /* on disk */
-    uint64_t xxh3;    /* on disk */
+    char *data; /* in memory: a chunk, or, where len > MR_RUN_BLOCK_BYTES, a large block; on disk:
+                   NULL */
+    uint64_t offset; /* on disk */
+    uint64_t xxh3;   /* on disk */
     uint32_t len;
     uint32_t records;
     uint32_t partition;
@@ -57,17 +60,18 @@ struct mr_run {
     size_t block_count;
     size_t block_capacity;
     uint64_t records;
-    uint64_t bytes;      /* of all blocks */
-    uint32_t block_max;  /* the longest block */
-    unsigned level;      /* how many merges it has behind it: run_store's */
-    int fd;              /* the scratch file, or -1 */
+    uint64_t bytes;     /* of all blocks */
+    uint32_t block_max; /* the longest block */
+    unsigned level;     /* how many merges it has behind it: run_store's */
+    int fd;             /* the scratch file, or -1 */
     uint64_t file_bytes;
 };
 
 /* Frees the run, its blocks and its file. Harmless on NULL. */
 void mr_run_destroy(struct mr_run *run);
 
-/* Writes a run. In the caller's storage; records are added partition by partition, in ascending order. */
+/* Writes a run. In the caller's storage; records are added partition by partition, in ascending
+ * order. */
 struct mr_run_writer {
     struct mr_run *run;
     const char *tmp; /* the directory for the scratch file; NULL: blocks stay in memory */
@@ -99,7 +103,8 @@ void mr_run_writer_abandon(struct mr_run_writer *writer);
 MR_MUST_USE int mr_run_read_block(const struct mr_run *run, const struct mr_run_block *block,
                                   char *into, struct mr_error *err);
 
-/* A buffer for any block of the run, from its pool; give it back with mr_run_buffer_give. NULL: out of memory. */
+/* A buffer for any block of the run, from its pool; give it back with mr_run_buffer_give. NULL: out
+ * of memory. */
 char *mr_run_buffer_take(const struct mr_run *run);
 void mr_run_buffer_give(const struct mr_run *run, char *buffer);
 

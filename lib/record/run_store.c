@@ -99,8 +99,7 @@ static int flush_key(struct rewrite *rewrite, uint32_t partition, struct mr_erro
 static int fold_record(struct rewrite *rewrite, uint32_t partition, const struct mr_cursor *record,
                        struct mr_error *err) {
     struct mr_bytes key = {rewrite->key.data, rewrite->key.len};
-    if (rewrite->has_key &&
-        mr_merge_same_key(rewrite->prefix, key, record->prefix, record->key)) {
+    if (rewrite->has_key && mr_merge_same_key(rewrite->prefix, key, record->prefix, record->key)) {
         rewrite->combined++;
         return mr_fold_add(&rewrite->fold, key, record->value, err);
     }
@@ -168,8 +167,8 @@ static int merge_to_disk(struct mr_run_store *store, struct mr_run *const *runs,
     return err->code;
 }
 
-/* Takes those runs out of the store that are in memory (level 0), or on disk and of this level. The caller owns the
- * array and the runs. */
+/* Takes those runs out of the store that are in memory (level 0), or on disk and of this level. The
+ * caller owns the array and the runs. */
 static int take_runs(struct mr_run_store *store, unsigned level, struct mr_run ***taken,
                      size_t *count, struct mr_error *err) {
     size_t kept = 0;
@@ -266,10 +265,10 @@ static struct disk_runs survey_disk_runs(const struct mr_run_store *store) {
     for (size_t i = 0; i < store->count; i++) {
         const struct mr_run *run = store->runs[i];
         if (run->fd >= 0) {
-            disk.bytes += run->block_max > MR_RUN_BLOCK_BYTES ? run->block_max
-                                                              : MR_POOL_CHUNK_BYTES;
-            disk.lowest_level = !disk.count || run->level < disk.lowest_level ? run->level
-                                                                              : disk.lowest_level;
+            disk.bytes +=
+                run->block_max > MR_RUN_BLOCK_BYTES ? run->block_max : MR_POOL_CHUNK_BYTES;
+            disk.lowest_level =
+                !disk.count || run->level < disk.lowest_level ? run->level : disk.lowest_level;
             disk.count++;
         }
     }

@@ -1,12 +1,13 @@
 /* run_store: keeps the sorted runs of a round, in memory while they fit, else on disk.
  *
- * Map tasks put runs in; over its limit the store merges those in memory into one run on disk, folding as it
- * goes. Runs on disk have a level; when `fan_in` of one level have gathered they are merged into one of the
- * next, so that every record is rewritten about log(runs)/log(fan_in) times and few files are open. Before reduce,
- * mr_run_store_settle merges until one thread's share of buffers suffices to merge what is left.
+ * Map tasks put runs in; over its limit the store merges those in memory into one run on disk,
+ * folding as it goes. Runs on disk have a level; when `fan_in` of one level have gathered they are
+ * merged into one of the next, so that every record is rewritten about log(runs)/log(fan_in) times
+ * and few files are open. Before reduce, mr_run_store_settle merges until one thread's share of
+ * buffers suffices to merge what is left.
  *
- * How records are ordered and folded is passed with each call, since a job's own callbacks belong to the
- * calling thread. */
+ * How records are ordered and folded is passed with each call, since a job's own callbacks belong
+ * to the calling thread. */
 #ifndef MR_RECORD_RUN_STORE_H
 #define MR_RECORD_RUN_STORE_H
 
@@ -42,8 +43,8 @@ MR_MUST_USE int mr_run_store_create(const struct mr_run_store_options *options,
                                     struct mr_run_store **store, struct mr_error *err);
 void mr_run_store_destroy(struct mr_run_store *store);
 
-/* Takes over a run (also on failure). Any thread; may spill, and waits for another thread's spill where the limit is
- * passed. */
+/* Takes over a run (also on failure). Any thread; may spill, and waits for another thread's spill
+ * where the limit is passed. */
 MR_MUST_USE int mr_run_store_put(struct mr_run_store *store, struct mr_run *run,
                                  const struct mr_record_rules *rules, struct mr_error *err);
 
@@ -58,8 +59,8 @@ struct mr_run *const *mr_run_store_runs(const struct mr_run_store *store, size_t
 uint64_t mr_run_store_bytes(const struct mr_run_store *store, uint32_t partition);
 uint64_t mr_run_store_records(const struct mr_run_store *store);
 
-/* Cuts a settled partition into key ranges of about `bytes` each, in order, covering all keys. The caller frees *ranges. At
- * least one. */
+/* Cuts a settled partition into key ranges of about `bytes` each, in order, covering all keys. The
+ * caller frees *ranges. At least one. */
 MR_MUST_USE int mr_run_store_ranges(const struct mr_run_store *store, uint32_t partition,
                                     uint64_t bytes, struct mr_key_range **ranges, size_t *count,
                                     struct mr_error *err);

@@ -48,8 +48,8 @@ void mr_books_fini(struct mr_books *books) {
 }
 
 /* One line of the account. */
-static int check_line(const char *job, const char *left_name, uint64_t left,
-                      const char *right_name, uint64_t right, struct mr_error *err) {
+static int check_line(const char *job, const char *left_name, uint64_t left, const char *right_name,
+                      uint64_t right, struct mr_error *err) {
     if (left == right) {
         return MR_OK;
     }

@@ -1,4 +1,5 @@
-/* crash: says which job, task and record a crash happened in, before the process ends by its signal. */
+/* crash: says which job, task and record a crash happened in, before the process ends by its
+ * signal. */
 #include "master/local/crash.h"
 
 #include "lib/job/context.h"

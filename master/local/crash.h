@@ -1,12 +1,14 @@
-/* crash: says which job, task and record a crash happened in, before the process ends by its signal. */
+/* crash: says which job, task and record a crash happened in, before the process ends by its
+ * signal. */
 #ifndef MR_LOCAL_CRASH_H
 #define MR_LOCAL_CRASH_H
 
-/* Installs the handler for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT, once a process. What it prints comes
- * from mr_context_where of the crashing thread. */
+/* Installs the handler for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT, once a process. What it
+ * prints comes from mr_context_where of the crashing thread. */
 void mr_crash_install(void);
 
-/* Give the calling thread a stack for the handler, so that a stack overflow is reported too; and take it back. */
+/* Give the calling thread a stack for the handler, so that a stack overflow is reported too; and
+ * take it back. */
 void mr_crash_thread_start(void);
 void mr_crash_thread_end(void);
 

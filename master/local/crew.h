@@ -1,32 +1,25 @@
 /* crew: the embedded engine's threads: a shell around master/core that acts on its effects.
  *
- * The core decides which task starts; here every thread is one of its slots, but a started task lies in one queue and whichever
- * thread is free takes it. A thread that finds no task to start helps one that runs: takes blocks of its split, or key ranges of its
- * partition. A task's last helper reports it done.
+ * The core decides which task starts; here every thread is one of its slots, but a started task
+ * lies in one queue and whichever thread is free takes it. A thread that finds no task to start
+ * helps one that runs: takes blocks of its split, or key ranges of its partition. A task's last
+ * helper reports it done.
  *
- * Collectors live as long as their thread's map phase, over many tasks: so a failed task fails the job. When the core says that all
- * maps are done, every thread seals its collector; the last one to do so settles the run store; then reduce tasks start.
+ * Collectors live as long as their thread's map phase, over many tasks: so a failed task fails the
+ * job. When the core says that all maps are done, every thread seals its collector; the last one to
+ * do so settles the run store; then reduce tasks start.
  *
- * All of the crew's own state is behind one lock, which is taken per task and per help, never per block. */
+ * The threads are in worker.c, the queue and the core in tasks.c, here is what the calling thread
+ * does: it opens and closes rounds, looks after progress and interruption, and keeps the books. All
+ * shared state is behind one lock, which is taken per task and per help, never per block. */
 #ifndef MR_LOCAL_CREW_H
 #define MR_LOCAL_CREW_H
 
-#include "lib/output/commit.h"
-#include "master/core/core.h"
-#include "master/local/plan.h"
+#include "master/local/stage.h"
 
 struct mr_crew; /* opaque */
 
-/* What a crew works with; borrowed. */
-struct mr_crew_source {
-    const struct mr_run_spec *spec;
-    const struct mr_plan *plan;
-    struct mr_run_result *result; /* filled as rounds end */
-    struct mr_commit *commit;     /* NULL: the last round writes to spec->output_fd */
-    const atomic_bool *stop;      /* what the tasks look at; set by the crew itself */
-};
-
-MR_MUST_USE int mr_crew_create(const struct mr_crew_source *source, struct mr_crew **crew,
+MR_MUST_USE int mr_crew_create(const struct mr_stage_source *source, struct mr_crew **crew,
                                struct mr_error *err);
 void mr_crew_destroy(struct mr_crew *crew);
 

@@ -54,8 +54,7 @@ static int write_inputs(struct mr_buffer *out, const struct mr_plan *plan, struc
     return MR_OK;
 }
 
-static int write_skipped(struct mr_buffer *out, const struct mr_plan *plan,
-                         struct mr_error *err) {
+static int write_skipped(struct mr_buffer *out, const struct mr_plan *plan, struct mr_error *err) {
     const struct mr_inputs *inputs = &plan->inputs;
     size_t shown = inputs->skipped_count < ROWS_MAX ? inputs->skipped_count : ROWS_MAX;
     for (size_t i = 0; i < shown; i++) {
@@ -73,12 +72,11 @@ static int write_skipped(struct mr_buffer *out, const struct mr_plan *plan,
 
 static int write_rounds(struct mr_buffer *out, const struct mr_run_spec *spec,
                         const struct mr_plan *plan, struct mr_error *err) {
-    for (uint32_t round = 0; round < plan->rounds; round++) {
+    for (uint32_t round = 0; round < plan->round_count; round++) {
         uint32_t partitions = mr_plan_partitions(plan, spec, round);
-        bool is_stream = round + 1 == plan->rounds && !spec->output;
+        bool is_stream = round + 1 == plan->round_count && !spec->output;
         if (mr_buffer_printf(out, err, "round %-5u %s: %u partition%s%s\n", round + 1,
-                             plan->job->rounds[round].name, partitions,
-                             partitions == 1 ? "" : "s",
+                             plan->rounds[round].name, partitions, partitions == 1 ? "" : "s",
                              is_stream ? ", written as one sorted stream" : "")) {
             return err->code;
         }

@@ -1,4 +1,5 @@
-/* plan: decides, before any work, what a run consists of: inputs, splits, partitions, threads, memory. */
+/* plan: decides, before any work, what a run consists of: inputs, splits, partitions, threads,
+ * memory. */
 #include "master/local/plan.h"
 
 #include "lib/base/error.h"
@@ -6,13 +7,16 @@
 #include "lib/base/number.h"
 #include "lib/job/context.h"
 #include "lib/job/plugin.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MIB ((uint64_t)1 << 20)
 #define THREADS_MAX 256
-#define INLINE_BYTES MIB                 /* below, a thread costs more than it brings */
-#define PROCESS_BYTES (8 * MIB)          /* code, libraries, stacks, indexes */
+#define INLINE_BYTES MIB        /* below, a thread costs more than it brings */
+#define PROCESS_BYTES (8 * MIB) /* code, libraries, stacks, indexes */
 #define COLLECTOR_BYTES_MIN (MIB + MIB / 4)
 #define BLOCK_BYTES_MAX MIB
 #define BLOCK_BYTES_MIN ((uint64_t)64 << 10)
@@ -46,8 +50,7 @@ static bool share_memory(struct mr_plan_memory *memory, unsigned threads) {
     return true;
 }
 
-static int plan_memory(const struct mr_run_spec *spec, struct mr_plan *plan,
-                       struct mr_error *err) {
+static int plan_memory(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr_error *err) {
     uint64_t total = spec->memory_bytes ? spec->memory_bytes : mr_machine_memory() / 2;
     if (total < MR_PLAN_MEMORY_MIN) {
         if (spec->memory_bytes) {
@@ -78,22 +81,36 @@ static void plan_threads(const struct mr_run_spec *spec, struct mr_plan *plan) {
     }
 }
 
+/* Whether the rounds that the job chose are ones it has, or well-formed others. */
+static int check_rounds(const struct mr_plan *plan, struct mr_error *err) {
+    const struct mr_job *job = plan->job;
+    bool are_own = plan->rounds == job->rounds;
+    if (plan->round_count == 0 || (are_own && plan->round_count > job->round_count)) {
+        return mr_error_set(err, MR_ERR_JOB, "%s: plan asks for %u rounds of %u", job->name,
+                            plan->round_count, job->round_count);
+    }
+    struct mr_job chosen = *job;
+    chosen.rounds = plan->rounds;
+    chosen.round_count = plan->round_count;
+    return mr_plugin_check(&chosen, err);
+}
+
 /* Lets the job look at its parameters. */
 static int ask_job(struct mr_plan *plan, struct mr_error *err) {
     struct mr_context context;
-    struct mr_context_source source = {.job = plan->job, .params = plan->params};
+    plan->rounds = plan->job->rounds;
+    plan->round_count = plan->job->round_count;
+    struct mr_context_source source = {
+        .job = plan->job, .params = plan->params, .rounds = plan->rounds};
     mr_context_init(&context, &source, MR_PHASE_MAP);
-    context.where.input = NULL;
-    plan->rounds = plan->job->round_count;
     if (plan->job->plan) {
-        int status = plan->job->plan(&context.ctx, &plan->rounds);
+        int status = plan->job->plan(&context.ctx, &plan->rounds, &plan->round_count);
         if (status || context.err.code) {
             mr_context_failed(&context, "plan", status);
             *err = context.err;
             err->code = MR_ERR_USAGE;
-        } else if (plan->rounds < 1 || plan->rounds > plan->job->round_count) {
-            mr_error_set(err, MR_ERR_JOB, "%s: plan asks for %u rounds of %u", plan->job->name,
-                         plan->rounds, plan->job->round_count);
+        } else {
+            (void)!check_rounds(plan, err);
         }
     }
     if (!err->code && plan->job->facts) {
@@ -111,6 +128,21 @@ static const char *choose_tmp(const struct mr_run_spec *spec) {
     return from_environment && *from_environment ? from_environment : "/tmp";
 }
 
+/* A place for scratch files that was named must be there; it is needed only much later, perhaps. */
+static int check_tmp(const char *tmp, struct mr_error *err) {
+    if (!tmp) {
+        return MR_OK;
+    }
+    struct stat about;
+    bool is_there = stat(tmp, &about) == 0;
+    if (is_there && !S_ISDIR(about.st_mode)) {
+        errno = ENOTDIR;
+    } else if (is_there && faccessat(AT_FDCWD, tmp, W_OK | X_OK, AT_EACCESS) == 0) {
+        return MR_OK;
+    }
+    return mr_error_errno(err, MR_ERR_USAGE, errno, "--tmp \"%s\"", tmp);
+}
+
 static int check_spec(const struct mr_run_spec *spec, struct mr_error *err) {
     if (!spec->job) {
         return mr_error_set(err, MR_ERR_USAGE, "no job was named");
@@ -118,7 +150,8 @@ static int check_spec(const struct mr_run_spec *spec, struct mr_error *err) {
     if (spec->partitions > PARTITIONS_MAX) {
         return mr_error_set(err, MR_ERR_USAGE, "--partitions must be at most %d", PARTITIONS_MAX);
     }
-    return mr_plugin_check(spec->job, err);
+    int status = check_tmp(spec->tmp, err);
+    return status ? status : mr_plugin_check(spec->job, err);
 }
 
 int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr_error *err) {
@@ -130,8 +163,7 @@ int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr
         mr_splits_plan(&plan->inputs, &plan->splits, err)) {
         return err->code;
     }
-    plan->partitions =
-        mr_splits_partitions(plan->inputs.weighted_bytes, plan->inputs.has_stream);
+    plan->partitions = mr_splits_partitions(plan->inputs.weighted_bytes, plan->inputs.has_stream);
     plan->tmp = choose_tmp(spec);
     plan_threads(spec, plan);
     return plan_memory(spec, plan, err);
@@ -146,8 +178,8 @@ void mr_plan_fini(struct mr_plan *plan) {
 
 uint32_t mr_plan_partitions(const struct mr_plan *plan, const struct mr_run_spec *spec,
                             uint32_t round) {
-    bool is_last = round + 1 == plan->rounds;
-    uint32_t own = plan->job->rounds[round].partitions;
+    bool is_last = round + 1 == plan->round_count;
+    uint32_t own = plan->rounds[round].partitions;
     if (is_last && !spec->output) {
         return 1;
     }

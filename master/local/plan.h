@@ -1,4 +1,5 @@
-/* plan: decides, before any work, what a run consists of: inputs, splits, partitions, threads, memory. */
+/* plan: decides, before any work, what a run consists of: inputs, splits, partitions, threads,
+ * memory. */
 #ifndef MR_LOCAL_PLAN_H
 #define MR_LOCAL_PLAN_H
 
@@ -9,9 +10,9 @@
 #define MR_PLAN_MEMORY_MIN ((uint64_t)16 << 20)
 #define MR_PLAN_RECORD_MAX ((uint64_t)64 << 20)
 
-/* How the memory is shared out. The process's own needs (code, stacks, read blocks, output buffers) come first; what
- * is left goes to the collectors and the pool of runs while mapping, to merge buffers and the pool while
- * reducing. */
+/* How the memory is shared out. The process's own needs (code, stacks, read blocks, output buffers)
+ * come first; what is left goes to the collectors and the pool of runs while mapping, to merge
+ * buffers and the pool while reducing. */
 struct mr_plan_memory {
     uint64_t total;
     size_t block_bytes;     /* of a read block, a thread */
@@ -28,7 +29,8 @@ struct mr_plan {
     struct mr_params *params;
     struct mr_inputs inputs;
     struct mr_splits splits;
-    uint32_t rounds;
+    const struct mr_round *rounds; /* the job's own, or those it chose */
+    uint32_t round_count;
     uint32_t partitions; /* from the size of the input */
     unsigned threads;
     bool is_inline; /* so small that the calling thread does it all */
@@ -38,13 +40,14 @@ struct mr_plan {
     struct mr_plan_memory memory;
 };
 
-/* Checks the spec and plans it; nothing is written. Release with mr_plan_fini, also after a failure. */
+/* Checks the spec and plans it; nothing is written. Release with mr_plan_fini, also after a
+ * failure. */
 MR_MUST_USE int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *plan,
                              struct mr_error *err);
 void mr_plan_fini(struct mr_plan *plan);
 
-/* The partitions of a round: the round's own number, or the user's for the last, or the plan's; 1 for the last
- * round of a run without an output directory. */
+/* The partitions of a round: the round's own number, or the user's for the last, or the plan's; 1
+ * for the last round of a run without an output directory. */
 uint32_t mr_plan_partitions(const struct mr_plan *plan, const struct mr_run_spec *spec,
                             uint32_t round);
 

@@ -49,11 +49,11 @@ static int prepare(struct run *run, struct mr_error *err) {
     if (mr_plan_make(spec, &run->plan, err) || make_id(run, err)) {
         return err->code;
     }
-    uint32_t partitions = mr_plan_partitions(&run->plan, spec, run->plan.rounds - 1);
+    uint32_t partitions = mr_plan_partitions(&run->plan, spec, run->plan.round_count - 1);
     result->threads = run->plan.threads;
     result->memory_bytes = run->plan.memory.total;
     result->input_bytes = run->plan.inputs.bytes;
-    result->rounds = calloc(run->plan.rounds, sizeof *result->rounds);
+    result->rounds = calloc(run->plan.round_count, sizeof *result->rounds);
     result->parts = calloc(partitions, sizeof *result->parts);
     if (!result->rounds || !result->parts) {
         return mr_error_nomem(err, "planning the run");
@@ -77,7 +77,7 @@ static int write_manifest(struct run *run, struct mr_error *err) {
         .job = run->plan.job,
         .params = run->plan.params,
         .facts = run->plan.facts,
-        .partitions = mr_plan_partitions(&run->plan, run->spec, run->plan.rounds - 1),
+        .partitions = mr_plan_partitions(&run->plan, run->spec, run->plan.round_count - 1),
         .inputs = &run->plan.inputs,
         .spec = run->spec,
         .result = result,
@@ -108,7 +108,7 @@ int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct 
     if (spec->crash_report) {
         mr_crash_install();
     }
-    struct mr_crew_source source = {.spec = spec, .plan = &run.plan, .result = result};
+    struct mr_stage_source source = {.spec = spec, .plan = &run.plan, .result = result};
     if (!prepare(&run, err)) {
         source.commit = run.commit;
         if (!mr_crew_create(&source, &run.crew, err) && !mr_crew_run(run.crew, err) &&

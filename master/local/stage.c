@@ -14,21 +14,22 @@ void mr_stage_pairs_fini(struct mr_stage_pairs *pairs) {
     *pairs = (struct mr_stage_pairs){0};
 }
 
-int mr_stage_open(struct mr_stage *stage, const struct mr_crew_source *source,
+int mr_stage_open(struct mr_stage *stage, const struct mr_stage_source *source,
                   struct mr_pool *pool, uint32_t round, struct mr_stage_pairs *pairs,
                   struct mr_error *err) {
     const struct mr_plan *plan = source->plan;
-    *stage = (struct mr_stage){.source = source,
-                               .pool = pool,
-                               .round = round,
-                               .is_last = round + 1 == plan->rounds,
-                               .contexts = {.job = plan->job,
-                                            .params = plan->params,
-                                            .round = round,
-                                            .partitions =
-                                                mr_plan_partitions(plan, source->spec, round),
-                                            .verbose = source->spec->verbose},
-                               .in = *pairs};
+    *stage =
+        (struct mr_stage){.source = source,
+                          .pool = pool,
+                          .round = round,
+                          .is_last = round + 1 == plan->round_count,
+                          .contexts = {.job = plan->job,
+                                       .params = plan->params,
+                                       .rounds = plan->rounds,
+                                       .round = round,
+                                       .partitions = mr_plan_partitions(plan, source->spec, round),
+                                       .verbose = source->spec->verbose},
+                          .in = *pairs};
     *pairs = (struct mr_stage_pairs){0};
     struct mr_run_store_options options = {.pool = pool,
                                            .limit_bytes = plan->memory.pool_limit,
@@ -100,7 +101,7 @@ int mr_stage_open_reduce(struct mr_stage *stage, uint32_t partition, uint32_t at
     made->dir_fd = -1;
     made->part.fd = -1;
     struct mr_reduce_task_source source = {.partition = partition,
-                                           .round = &stage->contexts.job->rounds[stage->round],
+                                           .round = &stage->contexts.rounds[stage->round],
                                            .store = stage->store,
                                            .range_bytes = memory->range_bytes,
                                            .buffered_max = memory->buffered_max,

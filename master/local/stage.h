@@ -2,9 +2,19 @@
 #ifndef MR_LOCAL_STAGE_H
 #define MR_LOCAL_STAGE_H
 
+#include "lib/output/commit.h"
 #include "mapper/map_task.h"
-#include "master/local/crew.h"
+#include "master/local/plan.h"
 #include "reducer/reduce_task.h"
+
+/* What a run works with; borrowed. */
+struct mr_stage_source {
+    const struct mr_run_spec *spec;
+    const struct mr_plan *plan;
+    struct mr_run_result *result; /* filled as rounds end */
+    struct mr_commit *commit;     /* NULL: the last round writes to spec->output_fd */
+    const atomic_bool *stop;      /* what the tasks look at; set by the crew itself */
+};
 
 /* Pairs that a round hands to the next: a run for each of its partitions, in order. */
 struct mr_stage_pairs {
@@ -14,7 +24,7 @@ struct mr_stage_pairs {
 void mr_stage_pairs_fini(struct mr_stage_pairs *pairs);
 
 struct mr_stage {
-    const struct mr_crew_source *source;
+    const struct mr_stage_source *source;
     struct mr_pool *pool; /* borrowed */
     uint32_t round;
     bool is_last;
@@ -25,7 +35,7 @@ struct mr_stage {
 };
 
 /* Opens a round; takes over `pairs`, which is empty for the first. */
-MR_MUST_USE int mr_stage_open(struct mr_stage *stage, const struct mr_crew_source *source,
+MR_MUST_USE int mr_stage_open(struct mr_stage *stage, const struct mr_stage_source *source,
                               struct mr_pool *pool, uint32_t round, struct mr_stage_pairs *pairs,
                               struct mr_error *err);
 void mr_stage_close(struct mr_stage *stage);
@@ -44,7 +54,8 @@ struct mr_stage_reduce {
 };
 MR_MUST_USE int mr_stage_open_reduce(struct mr_stage *stage, uint32_t partition, uint32_t attempt,
                                      struct mr_stage_reduce **reduce, struct mr_error *err);
-/* Ends a task: makes its output durable and notes its size, unless `failed`. Frees it in any case. */
+/* Ends a task: makes its output durable and notes its size, unless `failed`. Frees it in any case.
+ */
 MR_MUST_USE int mr_stage_close_reduce(struct mr_stage *stage, struct mr_stage_reduce *reduce,
                                       bool failed, struct mr_error *err);
 

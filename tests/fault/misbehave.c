@@ -98,8 +98,8 @@ static int setup(struct mr_ctx *ctx, void **state) {
     return mr_param_u64(ctx, "setup") ? misbehave(ctx) : 0;
 }
 
-static int plan(struct mr_ctx *ctx, uint32_t *rounds) {
-    (void)rounds;
+static int plan(struct mr_ctx *ctx, const struct mr_round **chosen, uint32_t *count) {
+    (void)chosen, (void)count;
     return mr_param_u64(ctx, "plan") ? misbehave(ctx) : 0;
 }
 

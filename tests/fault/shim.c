@@ -6,7 +6,9 @@
  *                   kill:  the process is killed just before the call; killed: just after it
  *                   short: from that call on, reads and writes move one byte
  *                   eintr: from that call on, every second read and write fails with EINTR
+ *                   interrupt: the process is sent SIGINT just before the call, which goes on
  *     FAULT_STAYS   set: not only that call is struck, but each from there on (a disk that stays full)
+ *     FAULT_OLD_FS  set: renames know no flags, as on older file systems (not counted as a strike)
  *     FAULT_PATH    only calls on a descriptor (open, mkdir: on a name) whose path holds this text
  *     FAULT_REPORT  a file of two 64-bit numbers, in the machine's order: calls seen, calls struck
  *
@@ -33,7 +35,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define PATH_ROOM 4096
 
-enum how { HOW_ERROR, HOW_KILL, HOW_KILLED, HOW_SHORT, HOW_EINTR };
+enum how { HOW_ERROR, HOW_KILL, HOW_KILLED, HOW_SHORT, HOW_EINTR, HOW_INTERRUPT };
 
 struct report {
     atomic_uint_fast64_t calls;
@@ -48,9 +50,11 @@ static uint64_t strike_at;
 static enum how how;
 static int strike_errno = ENOMEM;
 static bool stays;
+static bool is_old_fs;
 
 static enum how read_how(const char *text) {
-    static const char *const names[] = {"error", "kill", "killed", "short", "eintr"};
+    static const char *const names[] = {"error", "kill",  "killed",
+                                        "short", "eintr", "interrupt"};
     for (unsigned i = 0; text && i < sizeof names / sizeof *names; i++) {
         if (strcmp(text, names[i]) == 0) {
             return (enum how)i;
@@ -80,6 +84,7 @@ __attribute__((constructor)) static void prepare(void) {
     strike_at = at ? strtoull(at, NULL, 10) : 0;
     strike_errno = number ? (int)strtol(number, NULL, 10) : ENOMEM;
     stays = getenv("FAULT_STAYS") != NULL;
+    is_old_fs = getenv("FAULT_OLD_FS") != NULL;
     path_part = getenv("FAULT_PATH");
     if (path) {
         map_report(path);
@@ -107,8 +112,8 @@ static bool leads_to_part(int fd) {
     return strstr(path, path_part) != NULL;
 }
 
-static void end_process(void) {
-    syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+static void send_signal(int number) {
+    syscall(SYS_kill, syscall(SYS_getpid), number);
 }
 
 /* Counts a call; whether it is one that is struck. */
@@ -119,8 +124,8 @@ static bool strikes(void) {
     if (struck) {
         atomic_fetch_add(&report->struck, 1);
     }
-    if (struck && how == HOW_KILL) {
-        end_process();
+    if (struck && (how == HOW_KILL || how == HOW_INTERRUPT)) {
+        send_signal(how == HOW_KILL ? SIGKILL : SIGINT);
     }
     return struck;
 }
@@ -128,7 +133,7 @@ static bool strikes(void) {
 /* Behind a call that was struck and went through all the same. */
 static void after(bool struck) {
     if (struck && how == HOW_KILLED) {
-        end_process();
+        send_signal(SIGKILL);
     }
 }
 
@@ -314,6 +319,10 @@ EXPORT int openat64(int dir_fd, const char *path, int flags, ...) {
 }
 
 static int rename_file(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
+    if (is_old_fs && flags) {
+        errno = EINVAL;
+        return -1;
+    }
     bool struck = is_class("rename") && strikes();
     if (fails(struck)) {
         return -1;

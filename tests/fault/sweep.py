@@ -9,6 +9,8 @@ it runs with the first call struck, the second, …, until a run has no such cal
     "millrace: ", or (a fault that may be survived) succeeds with the same bytes and without a word;
   - a failed run leaves nothing: no output, no pending directory, no scratch file;
   - the report of the shim says that the fault struck.
+Of a run that was killed (--how kill, killed): the output is whole, or what it was before; the next run on the same
+output succeeds and clears what was left.
 {in} is the folder of inputs, {work} a folder that each run has of its own, {tmp} its scratch folder.
 Exit status 0: all held; 1: something did not, and each is printed."""
 
@@ -24,6 +26,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 LIMIT_SECONDS = 60
 
@@ -43,7 +46,9 @@ def parse_arguments():
     parser.add_argument("--step", type=int, default=1, help="strike every so manieth call only")
     parser.add_argument("--least", type=int, default=1, help="how many calls there must be")
     parser.add_argument("--old-output", action="store_true", help="{work}/out holds an earlier result")
+    parser.add_argument("--old-fs", action="store_true", help="a file system whose renames know no flags")
     parser.add_argument("--stdin", help="a file")
+    parser.add_argument("--within", type=float, help="seconds from the strike to the end, at most")
     parser.add_argument("--show", action="store_true", help="print each different sentence")
     parser.add_argument("command", nargs="+")
     return parser.parse_args()
@@ -63,20 +68,36 @@ class Run:
         self.old = digest(self.out)
         self.execute(args)
         self.result = digest(self.out)
-        self.left = sorted(set(os.listdir(self.work)) - {"tmp", "out", "report"}) + os.listdir(self.tmp)
+        self.left = self.list_left()
+        self.again = self.run_again(args) if args.how in ("kill", "killed") else None
         shutil.rmtree(self.work)
+
+    def list_left(self):
+        return sorted(set(os.listdir(self.work)) - {"tmp", "out", "report"}) + os.listdir(self.tmp)
+
+    def run_again(self, args):
+        """What the next run on the same output makes of it, without a fault: (status, result, what is left)."""
+        command = self.command(args) + ([] if "--overwrite" in args.command or not self.result else ["--overwrite"])
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_SECONDS,
+                              cwd=self.work, check=False)
+        return done.returncode, digest(self.out), self.list_left()
+
+    def command(self, args):
+        names = {"{in}": args.inputs, "{work}": self.work, "{tmp}": self.tmp}
+        return [os.environ["MILLRACE"]] + [re.sub(r"\{\w+\}", lambda found: names[found[0]], word)
+                                           for word in args.command]
 
     def execute(self, args):
         report = os.path.join(self.work, "report")
         environment = dict(os.environ, LD_PRELOAD=os.path.join(os.environ["BUILD"], "tests", "shim.so"),
                            FAULT_CLASS=args.kind, FAULT_AT=str(self.at), FAULT_HOW=args.how,
                            FAULT_ERRNO=str(getattr(errno, args.errno)), FAULT_REPORT=report)
-        for name, value in (("FAULT_STAYS", "1" if args.stays else None), ("FAULT_PATH", args.path)):
+        for name, value in (("FAULT_STAYS", "1" if args.stays else None), ("FAULT_PATH", args.path),
+                            ("FAULT_OLD_FS", "1" if args.old_fs else None)):
             if value:
                 environment[name] = value.replace("{work}", self.work)
-        names = {"{in}": args.inputs, "{work}": self.work, "{tmp}": self.tmp}
-        command = [os.environ["MILLRACE"]]
-        command += [re.sub(r"\{\w+\}", lambda found: names[found[0]], word) for word in args.command]
+        command = self.command(args)
+        began = time.monotonic()
         try:
             with open(args.stdin or os.devnull, "rb") as stdin:
                 done = subprocess.run(command, env=environment, stdin=stdin, capture_output=True,
@@ -84,6 +105,7 @@ class Run:
             self.status, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
         except subprocess.TimeoutExpired:
             self.status, self.stdout, self.stderr = "hangs", b"", b""
+        self.seconds = time.monotonic() - began
         with open(report, "rb") as file:
             self.calls, self.struck = struct.unpack("QQ", file.read(16))
 
@@ -106,7 +128,9 @@ def judge(args, clean, run):
     """What is wrong with a struck run; None: nothing."""
     says = run.stderr.decode("utf-8", "replace")
     if args.how in ("kill", "killed"):
-        return judge_killed(clean, run)
+        return judge_killed(args, clean, run)
+    if args.within and run.seconds > clean.seconds + args.within:
+        return f"took {run.seconds:.1f} s"
     if run.left:
         return f"left behind: {run.left}"
     if run.status == 0:
@@ -127,12 +151,14 @@ def judge(args, clean, run):
     return None
 
 
-def judge_killed(clean, run):
-    """After kill -9 the output is whole or as it was."""
+def judge_killed(args, clean, run):
+    """After kill -9 the output is whole or as it was; on an old file system it may be away until the next run."""
     if run.status != -signal.SIGKILL:
         return f"status {run.status}, not killed"
-    if run.result not in (run.old, clean.result):
+    if run.result not in (run.old, clean.result) and not (args.old_fs and run.result is None):
         return "half an output"
+    if run.again != (0, clean.result, []):
+        return f"the next run: status {run.again[0]}, left behind {run.again[2]}"
     return None
 
 
@@ -162,8 +188,8 @@ def main():
             if problem:
                 bad += 1
                 print(f"{args.kind} {run.at} of {clean.calls}: {problem}; status {run.status}: {says}")
-    print(f"{args.kind} {args.how} {args.errno}: {clean.calls} calls; {failed} runs failed as they should, "
-          f"{survived} survived, {bad} went wrong")
+    print(f"{args.kind} {args.how} {args.errno}: {clean.calls} calls; {failed} runs ended as they should, "
+          f"{survived} survived the fault, {bad} went wrong")
     if args.show:
         for says, at in sorted(sentences.items(), key=lambda item: item[1]):
             print(f"    {at}: {says}")

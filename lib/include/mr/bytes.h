@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A borrowed run of bytes, of any value, NULs included; not terminated. Valid until its owner changes,
- * which the function that hands it out states. `data` may be NULL only where `len` is 0. */
+/* A borrowed run of bytes, of any value, NULs included; not terminated. Valid until its owner
+ * changes, which the function that hands it out states. `data` may be NULL only where `len` is 0.
+ */
 struct mr_bytes {
     const char *data;
     size_t len;

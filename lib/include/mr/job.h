@@ -1,28 +1,32 @@
-/* job: the interface between the engine and a job: the table a plugin exports, and the context it is handed.
+/* job: the interface between the engine and a job: its table, and the context of its callbacks.
  *
- * A job is a table (`struct mr_job`) of parameters and rounds. A round is one pass of map, shuffle and
- * reduce. Map callbacks see records and emit (key, value) pairs; the engine combines pairs of equal keys
- * as they are emitted, sorts them, brings those of one partition together, and hands each group of equal
- * keys, in key order, to reduce, whose emits are the output.
+ * A job is a table (`struct mr_job`) of parameters and rounds. A round is one pass of map, shuffle
+ * and reduce. Map callbacks see records and emit (key, value) pairs; the engine combines pairs of
+ * equal keys as they are emitted, sorts them, brings those of one partition together, and hands
+ * each group of equal keys, in key order, to reduce, whose emits are the output.
  *
  *     static int count(struct mr_ctx *ctx, void *state, struct mr_bytes line) {
  *         return mr_emit_u64(ctx, line, 1);
  *     }
- *     static const struct mr_round rounds[] = {{.name = "count", .map = count, .value = MR_SUM_U64}};
+ *     static const struct mr_round rounds[] = {
+ *         {.name = "count", .map = count, .value = MR_SUM_U64},
+ *     };
  *     MR_PLUGIN = {.abi = MR_JOB_ABI, .name = "lines", .summary = "count equal lines",
  *                  .rounds = rounds, .round_count = 1};
  *
- * Built with nothing but these headers: `cc -shared -fPIC $(pkg-config --cflags millrace) job.c -o libjob.so`.
+ * Built with nothing but these headers:
  *
- * The answer must not depend on the machine, so a job must not either: what a callback emits may depend
- * on its record, the parameters and side inputs alone. Its private state is per thread and may serve as
- * scratch space, never as a way from one record to another.
+ *     cc -shared -fPIC $(pkg-config --cflags millrace) job.c -o libjob.so
  *
- * Every callback returns 0 or a negative status; a failure ends the job with the sentence given to mr_fail,
- * or with the engine's own. A failed emit is remembered: a callback may return its status at once, or go on
- * and return 0; the job fails all the same. Callbacks run on the engine's threads, several at once, each
- * thread with a context and state of its own; none may keep a pointer from one call to the next unless it
- * is said to live longer. */
+ * The answer must not depend on the machine, so a job must not either: what a callback emits may
+ * depend on its record, the parameters and side inputs alone. Its private state is per thread and
+ * may serve as scratch space, never as a way from one record to another.
+ *
+ * Every callback returns 0 or a negative status; a failure ends the job with the sentence given to
+ * mr_fail, or with the engine's own. A failed emit is remembered: a callback may return its status
+ * at once, or go on and return 0; the job fails all the same. Callbacks run on the engine's
+ * threads, several at once, each thread with a context and state of its own; none may keep a
+ * pointer from one call to the next unless it is said to live longer. */
 #ifndef MR_JOB_H
 #define MR_JOB_H
 
@@ -35,8 +39,8 @@
 /* Grows with every change that breaks a plugin built against an earlier header. */
 #define MR_JOB_ABI 1u
 
-/* How values of equal keys are folded as they are emitted. Folding is exact, so neither order nor grouping
- * of the additions shows in the result. */
+/* How values of equal keys are folded as they are emitted. Folding is exact, so neither order nor
+ * grouping of the additions shows in the result. */
 enum mr_value {
     MR_VALUES,   /* bytes, not folded: reduce sees each value, in input order */
     MR_SUM_U64,  /* a sum beyond 2^64-1 fails the job */
@@ -57,8 +61,8 @@ enum mr_phase { MR_PHASE_MAP, MR_PHASE_REDUCE };
 
 struct mr_values; /* the values of one group */
 
-/* What a callback is handed. The functions are called through the inline wrappers below, so that a plugin
- * links against nothing; later versions append to this struct and never reorder it. */
+/* What a callback is handed. The functions are called through the inline wrappers below, so that a
+ * plugin links against nothing; later versions append to this struct and never reorder it. */
 struct mr_ctx {
     int (*emit)(struct mr_ctx *ctx, struct mr_bytes key, struct mr_bytes value);
     int (*emit_u64)(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value);
@@ -81,15 +85,16 @@ struct mr_ctx {
 };
 
 /* Emits a pair. Key and value are copied before the call returns.
- * In map: for MR_VALUES, MR_FIRST and MR_COMBINED rounds. In reduce of the last round: writes the line
- * KEY TAB VALUE (KEY alone where the value's data is NULL). In reduce of an earlier round: a pair for the
- * next round. Returns 0, or the (sticky) status of the first failure. */
-MR_MUST_USE static inline int mr_emit(struct mr_ctx *ctx, struct mr_bytes key, struct mr_bytes value) {
+ * In map: for MR_VALUES, MR_FIRST and MR_COMBINED rounds. In reduce of the last round: writes the
+ * line KEY TAB VALUE (KEY alone where the value's data is NULL). In reduce of an earlier round: a
+ * pair for the next round. Returns 0, or the (sticky) status of the first failure. */
+MR_MUST_USE static inline int mr_emit(struct mr_ctx *ctx, struct mr_bytes key,
+                                      struct mr_bytes value) {
     return ctx->emit(ctx, key, value);
 }
 
-/* Emits a typed pair: in map for rounds of that type; in reduce as its decimal digits (f64: the shortest
- * that read back to the same number). Otherwise as mr_emit. */
+/* Emits a typed pair: in map for rounds of that type; in reduce as its decimal digits (f64: the
+ * shortest that read back to the same number). Otherwise as mr_emit. */
 MR_MUST_USE static inline int mr_emit_u64(struct mr_ctx *ctx, struct mr_bytes key, uint64_t value) {
     return ctx->emit_u64(ctx, key.data, key.len, value);
 }
@@ -100,21 +105,23 @@ MR_MUST_USE static inline int mr_emit_f64(struct mr_ctx *ctx, struct mr_bytes ke
     return ctx->emit_f64(ctx, key, value);
 }
 
-/* Inside map_block: says that what follows concerns the record that starts `offset` bytes into the block, so
- * that errors and crashes name it. Values emitted after it take that record's place in the input order. */
+/* Inside map_block: says that what follows concerns the record that starts `offset` bytes into the
+ * block, so that errors and crashes name it. Values emitted after it take that record's place in
+ * the input order. */
 static inline void mr_at(struct mr_ctx *ctx, uint64_t offset) {
     ctx->at(ctx, offset);
 }
 
-/* Steps to the group's next value: 1 and the value, valid until the next step; 0 at the end; or a negative
- * status. A group may be larger than memory. Returning from reduce with values unread is fine. */
+/* Steps to the group's next value: 1 and the value, valid until the next step; 0 at the end; or a
+ * negative status. A group may be larger than memory. Returning from reduce with values unread is
+ * fine. */
 MR_MUST_USE static inline int mr_next(struct mr_ctx *ctx, struct mr_values *values,
                                       struct mr_bytes *value) {
     return ctx->next(ctx, values, value);
 }
 
-/* The full key of the value last stepped to: differs within a group where `group` joins several keys.
- * Valid until the next step. */
+/* The full key of the value last stepped to: differs within a group where `group` joins several
+ * keys. Valid until the next step. */
 static inline struct mr_bytes mr_values_key(struct mr_ctx *ctx, const struct mr_values *values) {
     return ctx->values_key(values);
 }
@@ -124,8 +131,8 @@ MR_MUST_USE static inline int mr_set(struct mr_ctx *ctx, struct mr_bytes value) 
     return ctx->set(ctx, value);
 }
 
-/* The value of a declared parameter, its default where the user gave none: as text (NULL for a parameter
- * without either), or as a number (flags: 0 or 1). Valid as long as the job. */
+/* The value of a declared parameter, its default where the user gave none: as text (NULL for a
+ * parameter without either), or as a number (flags: 0 or 1). Valid as long as the job. */
 static inline const char *mr_param(const struct mr_ctx *ctx, const char *name) {
     return ctx->param(ctx, name);
 }
@@ -133,16 +140,18 @@ static inline uint64_t mr_param_u64(const struct mr_ctx *ctx, const char *name) 
     return ctx->param_u64(ctx, name);
 }
 
-/* The content of the file that an MR_PARAM_FILE parameter names; len 0 where it was not given. Read once,
- * before the job starts; shared by all tasks and valid as long as the job. */
+/* The content of the file that an MR_PARAM_FILE parameter names; len 0 where it was not given. Read
+ * once, before the job starts; shared by all tasks and valid as long as the job. */
 MR_MUST_USE static inline int mr_side_input(struct mr_ctx *ctx, const char *param,
                                             struct mr_bytes *content) {
     return ctx->side_input(ctx, param, content);
 }
 
-/* Adds to a counter of the job's own, made at its first use and shown in the manifest. Counters must be as
- * independent of the machine as the output is. `name` must be a string that lives as long as the plugin. */
-MR_MUST_USE static inline int mr_counter_add(struct mr_ctx *ctx, const char *name, uint64_t amount) {
+/* Adds to a counter of the job's own, made at its first use and shown in the manifest. Counters
+ * must be as independent of the machine as the output is. `name` must be a string that lives as
+ * long as the plugin. */
+MR_MUST_USE static inline int mr_counter_add(struct mr_ctx *ctx, const char *name,
+                                             uint64_t amount) {
     return ctx->counter_add(ctx, name, amount);
 }
 
@@ -155,8 +164,8 @@ __attribute__((format(printf, 2, 3))) static inline void mr_log(struct mr_ctx *c
     va_end(args);
 }
 
-/* Fails the job with this sentence, to which the engine adds the record's place. Returns the status to
- * return. The first failure wins. */
+/* Fails the job with this sentence, to which the engine adds the record's place. Returns the status
+ * to return. The first failure wins. */
 __attribute__((format(printf, 2, 3))) static inline int mr_fail(struct mr_ctx *ctx,
                                                                 const char *format, ...) {
     va_list args;
@@ -174,7 +183,8 @@ enum mr_param_kind {
     MR_PARAM_FILE,   /* a file, read before the job starts: a side input */
 };
 
-/* One parameter, given on the command line as --name. The list ends with a row whose name is NULL. */
+/* One parameter, given on the command line as --name. The list ends with a row whose name is NULL.
+ */
 struct mr_param {
     const char *name;
     enum mr_param_kind kind;
@@ -185,8 +195,9 @@ struct mr_param {
     const char *help;    /* one line */
 };
 
-/* One pass of map, shuffle and reduce. NULL means the documented default. The first round maps input records
- * by `map` or `map_block`; later rounds map the pairs that the round before emitted by `map_pair`. */
+/* One pass of map, shuffle and reduce. NULL means the documented default. The first round maps
+ * input records by `map` or `map_block`; later rounds map the pairs that the round before emitted
+ * by `map_pair`. */
 struct mr_round {
     const char *name;
     enum mr_value value;
@@ -195,42 +206,47 @@ struct mr_round {
     /* A record, without its line end. Valid during the call. */
     int (*map)(struct mr_ctx *ctx, void *state, struct mr_bytes record);
 
-    /* A block of whole records, each with its '\n' (the last of a file may lack it). Stores how many records
-     * it consumed: all of them, or the job fails. At least 64 readable bytes lie before and behind the
-     * block. Faster than `map` on short records; takes its place. */
+    /* A block of whole records, each with its '\n' (the last of a file may lack it). Stores how
+     * many records it consumed: all of them, or the job fails. At least 64 readable bytes lie
+     * before and behind the block. Faster than `map` on short records; takes its place. */
     int (*map_block)(struct mr_ctx *ctx, void *state, struct mr_bytes block, uint64_t *records);
 
-    /* A pair of the round before. NULL: emitted as it is (MR_VALUES, MR_FIRST, MR_COMBINED rounds). */
+    /* A pair of the round before. NULL: emitted as it is (MR_VALUES, MR_FIRST, MR_COMBINED rounds).
+     */
     int (*map_pair)(struct mr_ctx *ctx, void *state, struct mr_bytes key, struct mr_bytes value);
 
-    /* Folds `value` into `into`, both of the same key, and gives the result by mr_set. Must be associative
-     * and commutative, to the byte. MR_COMBINED rounds only. */
+    /* Folds `value` into `into`, both of the same key, and gives the result by mr_set. Must be
+     * associative and commutative, to the byte. MR_COMBINED rounds only. */
     int (*combine)(struct mr_ctx *ctx, void *state, struct mr_bytes key, struct mr_bytes into,
                    struct mr_bytes value);
 
-    /* Stores the partition of a key, below `partitions`. NULL: XXH3-64 of the key, modulo `partitions`. */
+    /* Stores the partition of a key, below `partitions`. NULL: XXH3-64 of the key, modulo
+     * `partitions`. */
     int (*partition)(struct mr_ctx *ctx, void *state, struct mr_bytes key, uint32_t partitions,
                      uint32_t *partition);
 
-    /* Stores <0, 0, >0 as `a` sorts before, with or after `b`. Keys it calls equal stand in byte order.
-     * NULL: byte order. */
-    int (*compare)(struct mr_ctx *ctx, void *state, struct mr_bytes a, struct mr_bytes b, int *order);
+    /* Stores <0, 0, >0 as `a` sorts before, with or after `b`. Keys it calls equal stand in byte
+     * order. NULL: byte order. */
+    int (*compare)(struct mr_ctx *ctx, void *state, struct mr_bytes a, struct mr_bytes b,
+                   int *order);
 
-    /* Stores whether two keys, neighbours in sorted order, belong to one group. NULL: the same bytes. */
+    /* Stores whether two keys, neighbours in sorted order, belong to one group. NULL: the same
+     * bytes. */
     int (*group)(struct mr_ctx *ctx, void *state, struct mr_bytes a, struct mr_bytes b, bool *same);
 
     /* A group: its first key in sorted order, and its values. Valid during the call. NULL: the line
      * KEY TAB VALUE for each value. */
     int (*reduce)(struct mr_ctx *ctx, void *state, struct mr_bytes key, struct mr_values *values);
 
-    /* The same for rounds with a number for a value, which it gets already folded: no iterator. Where both are
-     * set, this one is called. */
+    /* The same for rounds with a number for a value, which it gets already folded: no iterator.
+     * Where both are set, this one is called. */
     int (*reduce_u64)(struct mr_ctx *ctx, void *state, struct mr_bytes key, uint64_t value);
     int (*reduce_i64)(struct mr_ctx *ctx, void *state, struct mr_bytes key, int64_t value);
     int (*reduce_f64)(struct mr_ctx *ctx, void *state, struct mr_bytes key, double value);
 
-    /* After the last group of a partition; may emit. A round that has it reduces each partition from start to
-     * end with one state; without it, a partition may be cut in key ranges that run at once. */
+    /* After the last group of a partition; may emit. A round that has it reduces each partition
+     * from start to end with one state; without it, a partition may be cut in key ranges that run
+     * at once. */
     int (*reduce_end)(struct mr_ctx *ctx, void *state);
 };
 
@@ -244,17 +260,19 @@ struct mr_job {
     const struct mr_round *rounds;
     uint32_t round_count;
 
-    /* Checks the parameters together (mr_fail on what does not fit) and stores how many of the rounds run.
-     * NULL: all. Called once, before any work; phase and round mean nothing yet. */
-    int (*plan)(struct mr_ctx *ctx, uint32_t *rounds);
+    /* Checks the parameters together (mr_fail on what does not fit), and chooses the rounds that run:
+     * both are preset to the job's own, and may be pointed to another list, which lives as long as the
+     * plugin. NULL: the job's own. Called once, before any work; phase and round mean nothing yet. */
+    int (*plan)(struct mr_ctx *ctx, const struct mr_round **rounds, uint32_t *count);
 
-    /* Makes a thread's state for one phase of one round (reduce with `reduce_end`: for one partition). May set
-     * *state to NULL. */
+    /* Makes a thread's state for one phase of one round (reduce with `reduce_end`: for one
+     * partition). May set *state to NULL. */
     int (*setup)(struct mr_ctx *ctx, void **state);
     void (*teardown)(void *state);
 
-    /* Facts that the output depends on besides parameters (a library's data version), kept in the manifest's
-     * result: "name=value" strings, ended by NULL; or NULL. Called with the job's parameters. */
+    /* Facts that the output depends on besides parameters (a library's data version), kept in the
+     * manifest's result: "name=value" strings, ended by NULL; or NULL. Called with the job's
+     * parameters. */
     const char *const *(*facts)(struct mr_ctx *ctx);
 };
 

@@ -1,9 +1,9 @@
-/* run: runs a job inside the calling process, on threads: what the `millrace` command is written on.
+/* run: runs a job inside the calling process, on threads: what the `millrace` command is written
+ * on.
  *
- *     struct mr_run_spec spec = {.job = job, .inputs = paths, .input_count = 2, .output = "counts"};
- *     struct mr_run_result result;
- *     struct mr_error err = {0};
- *     if (mr_run(&spec, &result, &err)) { fprintf(stderr, "%s\n", err.text); }
+ *     struct mr_run_spec spec = {.job = job, .inputs = paths, .input_count = 2, .output =
+ * "counts"}; struct mr_run_result result; struct mr_error err = {0}; if (mr_run(&spec, &result,
+ * &err)) { fprintf(stderr, "%s\n", err.text); }
  */
 #ifndef MR_RUN_H
 #define MR_RUN_H
@@ -17,8 +17,8 @@ struct mr_run_param {
     const char *value;
 };
 
-/* How far a running job is. Bytes are of the input (map) or of the sorted runs (reduce), 0 in `bytes_total`
- * where it can't be known. */
+/* How far a running job is. Bytes are of the input (map) or of the sorted runs (reduce), 0 in
+ * `bytes_total` where it can't be known. */
 struct mr_run_progress {
     const char *job;
     const char *round;
@@ -36,17 +36,19 @@ struct mr_run_spec {
     size_t input_count;        /* 0: standard input */
     const struct mr_run_param *params;
     size_t param_count;
-    const char *output;        /* a directory to make; NULL: one sorted stream to output_fd */
-    int output_fd;             /* without `output` */
-    bool overwrite;            /* replace `output` at the end, where it holds a manifest */
-    unsigned threads;          /* 0: as many as the process may use */
-    uint64_t memory_bytes;     /* 0: half of what the machine or its cgroup grants; at least 16 MiB */
+    const char *output;    /* a directory to make; NULL: one sorted stream to output_fd */
+    int output_fd;         /* without `output` */
+    bool overwrite;        /* replace `output` at the end, where it holds a manifest */
+    unsigned threads;      /* 0: as many as the process may use */
+    uint64_t memory_bytes; /* 0: half of what the machine or its cgroup grants; at least 16 MiB */
     uint64_t record_bytes_max; /* 0: 64 MiB; never more than a quarter of the memory */
     uint32_t partitions;       /* of the last round; 0: from the size of the input */
     const char *tmp;           /* where spills go; NULL: $TMPDIR, else /tmp */
     bool verbose;              /* the job's log goes to standard error */
-    bool crash_report;         /* a crash in a callback prints job, task and record, then ends the process */
-    const atomic_bool *stop;   /* set from anywhere (a signal handler): the run ends with MR_ERR_INTERRUPTED */
+    bool
+        crash_report; /* a crash in a callback prints job, task and record, then ends the process */
+    const atomic_bool
+        *stop; /* set from anywhere (a signal handler): the run ends with MR_ERR_INTERRUPTED */
 
     /* Called about ten times a second from the thread that called mr_run. */
     void (*progress)(void *arg, const struct mr_run_progress *progress);
@@ -73,8 +75,8 @@ struct mr_run_counter {
     uint64_t value;
 };
 
-/* The books of a run: they balance, or the run failed. Logical ones are a function of inputs, job and
- * parameters; physical ones (combined, shuffled, spilled) depend on memory and threads too. */
+/* The books of a run: they balance, or the run failed. Logical ones are a function of inputs, job
+ * and parameters; physical ones (combined, shuffled, spilled) depend on memory and threads too. */
 #define MR_RUN_COUNTER_TABLE(X)                                                                    \
     X(records_read, logical)                                                                       \
     X(records_mapped, logical)                                                                     \
@@ -102,7 +104,8 @@ struct mr_run_round {
     struct mr_run_phase reduce;
 };
 
-/* What a run did; filled as far as the run came, also where it failed. Release with mr_run_result_fini. */
+/* What a run did; filled as far as the run came, also where it failed. Release with
+ * mr_run_result_fini. */
 struct mr_run_result {
     struct mr_run_round *rounds;
     size_t round_count;
@@ -117,21 +120,24 @@ struct mr_run_result {
     uint64_t memory_bytes;
     uint64_t peak_rss_bytes;
     double seconds;
-    char *manifest; /* the JSON text of _manifest.json, also where no directory was written; may be NULL */
+    char *manifest; /* the JSON text of _manifest.json, also where no directory was written; may be
+                       NULL */
 };
 
-/* Runs the job to its end. Returns 0, or a status with its sentence in *err: then no output directory
- * appeared, and scratch files are gone. Several runs may go on at once in one process. */
+/* Runs the job to its end. Returns 0, or a status with its sentence in *err: then no output
+ * directory appeared, and scratch files are gone. Several runs may go on at once in one process. */
 MR_MUST_USE int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result,
                        struct mr_error *err);
 void mr_run_result_fini(struct mr_run_result *result);
 
-/* Writes what mr_run would do, as text for people, to `out`: inputs, what is skipped and why, splits, what can't be
- * split and why, partitions, threads, memory. Reads no data beyond each file's first bytes. */
+/* Writes what mr_run would do, as text for people, to `out`: inputs, what is skipped and why,
+ * splits, what can't be split and why, partitions, threads, memory. Reads no data beyond each
+ * file's first bytes. */
 MR_MUST_USE int mr_run_explain(const struct mr_run_spec *spec, int out_fd, struct mr_error *err);
 
 /* Checks every part of an output directory against its manifest's sizes and checksums. */
-MR_MUST_USE int mr_run_verify(const char *output, struct mr_run_result *result, struct mr_error *err);
+MR_MUST_USE int mr_run_verify(const char *output, struct mr_run_result *result,
+                              struct mr_error *err);
 
 /* Finds a job: the name of a built-in one, or the path of a plugin (it holds a '/'). A plugin stays
  * loaded until the process ends. */

@@ -1,4 +1,5 @@
-/* status: the codes that every fallible function returns, and the error that carries its sentence. */
+/* status: the codes that every fallible function returns, and the error that carries its sentence.
+ */
 #ifndef MR_STATUS_H
 #define MR_STATUS_H
 
@@ -22,8 +23,8 @@ enum mr_status {
 
 #define MR_ERROR_TEXT_MAX 1024
 
-/* The sentence of a failure, in the caller's storage; begin with `struct mr_error err = {0}`. The layer
- * that meets the failure writes the sentence, layers above append their words. */
+/* The sentence of a failure, in the caller's storage; begin with `struct mr_error err = {0}`. The
+ * layer that meets the failure writes the sentence, layers above append their words. */
 struct mr_error {
     int code; /* an MR_ERR_* value, or 0 */
     char text[MR_ERROR_TEXT_MAX];

@@ -139,8 +139,9 @@ static int setup(struct mr_ctx *ctx, void **state) {
     return 0;
 }
 
-static int plan(struct mr_ctx *ctx, uint32_t *rounds) {
-    *rounds = is_at(ctx, "no-rounds") ? 0 : is_at(ctx, "three-rounds") ? 3 : 2;
+static int plan(struct mr_ctx *ctx, const struct mr_round **chosen, uint32_t *count) {
+    (void)chosen;
+    *count = is_at(ctx, "no-rounds") ? 0 : is_at(ctx, "three-rounds") ? 3 : 2;
     return is_at(ctx, "plan") ? fail(ctx, "plan") : 0;
 }
 

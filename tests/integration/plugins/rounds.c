@@ -19,6 +19,14 @@ static int map(struct mr_ctx *ctx, void *state, struct mr_bytes record) {
     return mr_emit_u64(ctx, key, 1);
 }
 
+static int partition(struct mr_ctx *ctx, void *state, struct mr_bytes key, uint32_t partitions,
+                     uint32_t *partition) {
+    (void)ctx;
+    (void)state;
+    *partition = line_hash(key) % partitions;
+    return 0;
+}
+
 static int turn(struct mr_ctx *ctx, void *state, struct mr_bytes key, struct mr_bytes value) {
     (void)state;
     return mr_emit(ctx, value, key);
@@ -70,9 +78,10 @@ static int end(struct mr_ctx *ctx, void *state) {
     return mr_emit_u64(ctx, mr_bytes_text("~numbers"), *(uint64_t *)state);
 }
 
-static int plan(struct mr_ctx *ctx, uint32_t *rounds) {
-    *rounds = (uint32_t)mr_param_u64(ctx, "rounds");
-    return *rounds > 3 ? mr_fail(ctx, "there are 3 rounds, not %u", *rounds) : 0;
+static int plan(struct mr_ctx *ctx, const struct mr_round **chosen, uint32_t *count) {
+    (void)chosen;
+    *count = (uint32_t)mr_param_u64(ctx, "rounds");
+    return *count > 3 ? mr_fail(ctx, "there are 3 rounds, not %u", *count) : 0;
 }
 
 static const struct mr_param params[] = {
@@ -85,7 +94,7 @@ static const struct mr_param params[] = {
     {.name = NULL},
 };
 static const struct mr_round rounds[] = {
-    {.name = "count", .value = MR_SUM_U64, .map = map, .partitions = 5},
+    {.name = "count", .value = MR_SUM_U64, .map = map, .partitions = 5, .partition = partition},
     {.name = "turn", .value = MR_VALUES, .map_pair = turn, .compare = compare, .reduce = shorten},
     {.name = "end",
      .value = MR_FIRST,

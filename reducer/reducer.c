@@ -1,5 +1,5 @@
-/* group: hands each group of equal keys to the job's reduce, and takes what it emits. */
-#include "reducer/group.h"
+/* reducer: hands each group of equal keys to the job's reduce, and takes what it emits. */
+#include "reducer/reducer.h"
 
 #include "lib/base/error.h"
 #include "lib/base/number.h"
@@ -23,7 +23,7 @@ struct mr_reducer {
     struct mr_buffer group_key;
     struct mr_buffer text; /* output not handed to the lane yet */
     char number[MR_NUMBER_TEXT_MAX];
-    struct mr_group_output output;
+    struct mr_reducer_output output;
     struct mr_reduce_counts *counts;
 };
 
@@ -31,7 +31,8 @@ static struct mr_reducer *reducer_of(struct mr_ctx *ctx) {
     return (struct mr_reducer *)ctx;
 }
 
-/* ---- emits -------------------------------------------------------------------------------------- */
+/* ---- emits --------------------------------------------------------------------------------------
+ */
 
 static int flush(struct mr_reducer *r) {
     r->counts->bytes_out += r->text.len;
@@ -98,7 +99,8 @@ static int emit_f64(struct mr_ctx *ctx, struct mr_bytes key, double value) {
     return emit(ctx, key, (struct mr_bytes){text, mr_number_put_f64(text, value)});
 }
 
-/* ---- the values of a group ------------------------------------------------------------------------ */
+/* ---- the values of a group
+ * ------------------------------------------------------------------------ */
 
 /* An encoded value as reduce sees it: bytes without their place, numbers as text. */
 static int show_value(struct mr_reducer *r, struct mr_bytes key, struct mr_bytes encoded,
@@ -154,8 +156,7 @@ static bool continues_group(struct mr_reducer *r) {
     }
     bool same = false;
     if (context->round->group) {
-        int status =
-            context->round->group(&context->ctx, context->state, key, head->key, &same);
+        int status = context->round->group(&context->ctx, context->state, key, head->key, &same);
         if (status) {
             mr_context_failed(context, "group", status);
         }
@@ -187,7 +188,8 @@ static struct mr_bytes values_key(const struct mr_values *values) {
     return mr_stream_key(&values->reducer->stream);
 }
 
-/* ---- calling reduce --------------------------------------------------------------------------------- */
+/* ---- calling reduce
+ * --------------------------------------------------------------------------------- */
 
 static int reduce_values(struct mr_reducer *r) {
     struct mr_context *context = &r->context;
@@ -250,8 +252,7 @@ static int reduce_plain_sum(struct mr_reducer *r) {
     if (!context->round->reduce_u64) {
         return emit_u64(&context->ctx, key.data, key.len, r->stream.u64);
     }
-    int status =
-        context->round->reduce_u64(&context->ctx, context->state, key, r->stream.u64);
+    int status = context->round->reduce_u64(&context->ctx, context->state, key, r->stream.u64);
     return status || context->err.code ? mr_context_failed(context, "reduce_u64", status) : MR_OK;
 }
 
@@ -272,9 +273,8 @@ static int reduce_joined(struct mr_reducer *r) {
             return err->code;
         }
     }
-    return err->code || mr_fold_result(&r->group_fold, &value, err)
-               ? err->code
-               : reduce_number(r, key, value);
+    return err->code || mr_fold_result(&r->group_fold, &value, err) ? err->code
+                                                                    : reduce_number(r, key, value);
 }
 
 static int reduce_group(struct mr_reducer *r) {
@@ -297,7 +297,7 @@ static int reduce_group(struct mr_reducer *r) {
     return reduce_number(r, mr_stream_key(&r->stream), value);
 }
 
-int mr_group_next(struct mr_reducer *r) {
+int mr_reducer_next(struct mr_reducer *r) {
     int more = mr_stream_take(&r->stream, &r->context.err);
     if (more <= 0) {
         return more;
@@ -315,9 +315,9 @@ int mr_group_next(struct mr_reducer *r) {
     return status ? status : 1;
 }
 
-int mr_group_open(struct mr_reducer *r, struct mr_run *const *runs, size_t count,
-                  uint32_t partition, const struct mr_key_range *range,
-                  const struct mr_group_output *output, struct mr_reduce_counts *counts) {
+int mr_reducer_open(struct mr_reducer *r, struct mr_run *const *runs, size_t count,
+                    uint32_t partition, const struct mr_key_range *range,
+                    const struct mr_reducer_output *output, struct mr_reduce_counts *counts) {
     struct mr_record_rules rules = mr_context_rules(&r->context);
     r->output = *output;
     r->counts = counts;
@@ -325,7 +325,7 @@ int mr_group_open(struct mr_reducer *r, struct mr_run *const *runs, size_t count
     return mr_stream_open(&r->stream, runs, count, partition, range, &rules, &r->context.err);
 }
 
-int mr_group_finish(struct mr_reducer *r) {
+int mr_reducer_finish(struct mr_reducer *r) {
     struct mr_context *context = &r->context;
     if (context->round->reduce_end) {
         int status = context->round->reduce_end(&context->ctx, context->state);
@@ -341,7 +341,7 @@ int mr_group_finish(struct mr_reducer *r) {
                         &context->err);
 }
 
-void mr_group_close(struct mr_reducer *r) {
+void mr_reducer_close(struct mr_reducer *r) {
     r->counts->pairs_reduced += r->stream.taken;
     mr_stream_close(&r->stream);
     r->text.len = 0;
@@ -350,7 +350,8 @@ void mr_group_close(struct mr_reducer *r) {
 int mr_reducer_create(const struct mr_context_source *source, struct mr_reducer **reducer,
                       struct mr_error *err) {
     struct mr_reducer *r = calloc(1, sizeof *r);
-    if (!r) {
+    if (!r || mr_buffer_reserve(&r->group_key, 1, err)) { /* a key has data, the empty one too */
+        free(r);
         return mr_error_nomem(err, "starting a reducer");
     }
     mr_context_init(&r->context, source, MR_PHASE_REDUCE);

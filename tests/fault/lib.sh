@@ -1,0 +1,78 @@
+# lib: what the fault tests share, beyond tests/lib.sh. Source it first thing; $T is the current folder then.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+plugins=$BUILD/tests
+cd "$T"
+chmod 755 "$T"
+mkdir scratch
+
+# Seconds that "within a second" may take here: sanitizers and valgrind are slow.
+if [ -n "$MR_SANITIZE" ]; then patience_ms=10000; else patience_ms=1000; fi
+
+# need_shim: skips where the shim, which replaces malloc, would meet a sanitizer that does too.
+need_shim() {
+    if [ -n "$MR_SANITIZE" ]; then skip "the shim and $MR_SANITIZE both replace the allocator"; fi
+}
+
+# sweep ARGUMENT…: each call of a class struck in turn (sweep.py); one check, its account shown.
+sweep() {
+    local account
+    if account=$(python3 "$SOURCE/tests/fault/sweep.py" --inputs "$T/in" "$@" 2>&1); then
+        ok "${account##*$'\n'} ($*)"
+    else
+        fail "sweep $*"
+        printf '%s\n' "$account" | sed 's/^/#   /'
+    fi
+}
+
+# wait_for COMMAND…: until it succeeds; fails the test after 20 s.
+wait_for() {
+    local tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 4000 ]; then
+            fail "never came true: $*"
+            return 0
+        fi
+        sleep 0.005
+    done
+}
+
+is_there() {
+    [ -e "$1" ] || [ -L "$1" ]
+}
+
+# expect_only DIR [NAME…]: the directory holds these and nothing else.
+expect_only() {
+    local dir=$1 want
+    shift
+    want=$(printf '%s\n' "$@" | sort)
+    if [ "$(ls -A "$dir" | sort)" = "$want" ]; then
+        ok "nothing else in ${dir##*/}: $*"
+    else
+        fail "in $dir: $(ls -A "$dir" | tr '\n' ' ')"
+    fi
+}
+
+# expect_lines N: the last command said so many lines on standard error, each by the name of the command.
+expect_lines() {
+    if [ "$(wc -l <"$T/.err")" -eq "$1" ] && [ "$(grep -c '^millrace: ' "$T/.err")" -eq "$1" ]; then
+        ok "$1 line(s), by millrace"
+    else
+        fail "not $1 line(s) by millrace"
+    fi
+}
+
+# expect_refused CODE PATTERN COMMAND…: it fails with the status, one sentence that matches, and no output.
+expect_refused() {
+    local code=$1 pattern=$2
+    shift 2
+    expect_status "$code" "$@"
+    expect_err "$pattern"
+    expect_no_out
+    expect_missing out
+    expect_only scratch
+}
+
+now_ms() {
+    echo $(($(date +%s%N) / 1000000))
+}

@@ -1,0 +1,28 @@
+# test_allocations: every allocation fails in turn: a sentence that names the step, nothing left (faults F34).
+. "$(dirname "$0")/lib.sh"
+need_shim
+
+mkdir in
+printf 'the cat and the dog\nthe end\n' >in/book.txt
+printf 'and\n' >in/stop.txt
+gzip -c in/book.txt >in/book.gz
+zstd -q in/book.txt -o in/book.zst
+seq 1000000 1600000 >in/big.txt
+
+says='^millrace: out of memory [a-z]+'
+scratch="--tmp {tmp}"
+sweep --class malloc --says "$says" --least 200 -- run wordcount {in}/book.txt -o {work}/out $scratch
+sweep --class malloc --says "$says" --least 200 -- run wordcount {in}/book.txt {in}/book.gz {in}/book.zst \
+    --words unicode --fold --top 2 --ngram 2 --stopwords {in}/stop.txt -o {work}/out $scratch
+sweep --class malloc --says "$says" --stdin in/book.txt -- run wordcount --words letters $scratch
+# (Where dlopen is short of memory, it says so in its own words, or blames the file.)
+sweep --class malloc --statuses 1,4 --step 3 -- run "$plugins/misbehave.so" {in}/book.txt -o {work}/out $scratch
+sweep --class malloc --says "$says" -- explain wordcount {in}/book.txt
+
+# With threads and with spilling, where the pool's memory is mapped.
+sweep --class malloc --says "$says" --step 13 --least 300 -- \
+    run wordcount {in}/big.txt --threads 2 --memory 16M -o {work}/out $scratch
+sweep --class mmap --says "$says" --least 5 -- run wordcount {in}/big.txt --memory 16M -o {work}/out $scratch
+sweep --class mmap --says "$says" -- run "$plugins/misbehave.so" {in}/book.txt -o {work}/out $scratch
+sweep --class thread --errno EAGAIN --says 'start a thread: Resource' --never-survives --least 2 -- \
+    run wordcount {in}/big.txt --threads 2 -o {work}/out $scratch
