@@ -24,8 +24,11 @@ void mr_help_options(struct mr_page *page, const struct mr_option *rows) {
         mr_page_printf(page, "%s%s%s", metavar ? " " : "", metavar ? metavar : "",
                        wide ? "\n" : " ");
         char help[1024];
-        snprintf(help, sizeof help, "%s%s%s%s", row->help, row->fallback ? " Default: " : "",
-                 row->fallback ? row->fallback : "", row->fallback ? "." : "");
+        size_t len = strlen(row->help);
+        bool ends = len == 0 || row->help[len - 1] == '.'; /* a job's own words may lack it */
+        snprintf(help, sizeof help, "%s%s%s%s%s", row->help, ends ? "" : ".",
+                 row->fallback ? " Default: " : "", row->fallback ? row->fallback : "",
+                 row->fallback ? "." : "");
         mr_page_wrap(page, HELP_COLUMN, help);
     }
 }

@@ -1,5 +1,4 @@
-/* collector: takes what map emits, folds equal keys on the spot, and seals full tables as sorted
- * runs. */
+/* collector: takes what map emits, folds equal keys, and seals what is full as sorted runs. */
 #include "mapper/collector.h"
 
 #include "lib/base/error.h"

@@ -1,5 +1,4 @@
-/* table: the collector's inside: an open-addressing table of distinct keys, and the arena beside
- * it. */
+/* table: the collector's inside: an open-addressing table of distinct keys, and its arena. */
 #include "mapper/table.h"
 
 #include "lib/base/error.h"

@@ -1,5 +1,4 @@
-/* table: the collector's inside: an open-addressing table of distinct keys, and the arena beside
- * it.
+/* table: the collector's inside: an open-addressing table of distinct keys, and its arena.
  *
  * Shared by the rooms that emit (collector.c, numbers.c) and the one that seals (seal.c). What runs
  * once a pair is inline here. */

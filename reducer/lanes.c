@@ -1,5 +1,4 @@
-/* lanes: lets key ranges of one partition be reduced at once and their output still be written in
- * order. */
+/* lanes: lets key ranges be reduced at once and their output still be written in order. */
 #include "reducer/lanes.h"
 
 #include "lib/base/clock.h"

@@ -1,5 +1,4 @@
-/* lanes: lets key ranges of one partition be reduced at once and their output still be written in
- * order.
+/* lanes: lets key ranges be reduced at once and their output still be written in order.
  *
  * Range i writes into a buffer of its own; the bytes go out when all ranges before it have ended. A
  * range that ends before its turn leaves its buffer behind; one that has gathered too much waits.

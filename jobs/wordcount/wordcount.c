@@ -183,7 +183,8 @@ static int plan(struct mr_ctx *ctx, const struct mr_round **rounds, uint32_t *co
 static const char *const examples[] = {
     "millrace run wordcount book.txt",
     "millrace run wordcount --words letters --fold --top 20 book.txt",
-    "millrace run wordcount --words unicode --ngram 2 --min-count 5 --stopwords stop.txt book.txt",
+    "millrace run wordcount --words unicode --ngram 2 --min-count 5 book.txt",
+    "millrace run wordcount --fold --stopwords stop.txt --top 10 book.txt",
     "millrace run wordcount logs/ 'more/*.gz' - -o counts",
     NULL,
 };

@@ -2,16 +2,21 @@
 #include "lib/job/plugin.h"
 
 #include "lib/base/error.h"
+#include "lib/base/file.h"
 #include "lib/job/params.h"
 #include "lib/job/problems.h"
 
 #include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define NAME_LEN_MAX 63
 
@@ -50,6 +55,27 @@ int mr_plugin_load(const char *path, const struct mr_job **job, struct mr_error 
     return mr_error_set(err, why.code, "plugin \"%s\": %s", path, why.text);
 }
 
+/* A file that was cut off while it was copied would crash the loader. Its section headers stand at the end; what
+ * is no ELF file, or has none, is the loader's to judge. */
+static int check_whole(const char *path, const char *whole, uint64_t size, struct mr_error *err) {
+    ElfW(Ehdr) header;
+    size_t got = 0;
+    int fd = open(whole, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return mr_error_errno(err, MR_ERR_INPUT, errno, "open plugin \"%s\"", path);
+    }
+    int status = mr_file_read(fd, 0, &header, sizeof header, path, &got, err);
+    (void)close(fd); /* only read from: nothing can be lost */
+    bool is_elf = got == sizeof header && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0;
+    if (status || !is_elf || !header.e_shoff) {
+        return status;
+    }
+    uint64_t end = header.e_shoff + (uint64_t)header.e_shnum * header.e_shentsize;
+    return end <= size ? 0
+                       : mr_error_set(err, MR_ERR_JOB, "plugin \"%s\" is cut off at byte %" PRIu64,
+                                      path, size);
+}
+
 /* dlopen takes a path without a slash for a name to search for, so it gets the whole path. */
 static int open_object(const char *path, void **handle, struct mr_error *err) {
     int status = 0;
@@ -61,6 +87,10 @@ static int open_object(const char *path, void **handle, struct mr_error *err) {
     }
     if (!S_ISREG(about.st_mode)) {
         status = mr_error_set(err, MR_ERR_INPUT, "open plugin \"%s\": not a regular file", path);
+        goto done;
+    }
+    status = check_whole(path, whole, (uint64_t)about.st_size, err);
+    if (status) {
         goto done;
     }
     *handle = dlopen(whole, RTLD_NOW | RTLD_LOCAL);

@@ -51,8 +51,31 @@ static bool is_id(const char *text) {
 static void begin(struct mr_pending *pending, const struct mr_pending_place *place,
                   const char *id) {
     *pending = (struct mr_pending){.place = place, .dir_fd = -1, .lock_fd = -1};
+    for (size_t i = 0; i < MR_PENDING_SPARE; i++) {
+        pending->spare[i] = -1;
+    }
     snprintf(pending->name, sizeof pending->name, "%s" PENDING_MARK "%s", place->name, id);
     snprintf(pending->old, sizeof pending->old, "%s" OLD_MARK "%s", place->name, id);
+}
+
+static void release_spare(struct mr_pending *pending) {
+    for (size_t i = 0; i < MR_PENDING_SPARE; i++) {
+        if (pending->spare[i] >= 0) {
+            (void)close(pending->spare[i]); /* a copy of the parent's */
+            pending->spare[i] = -1;
+        }
+    }
+}
+
+/* 0, or -1 and errno. */
+static int hold_spare(struct mr_pending *pending) {
+    for (size_t i = 0; i < MR_PENDING_SPARE; i++) {
+        pending->spare[i] = fcntl(pending->place->parent_fd, F_DUPFD_CLOEXEC, 0);
+        if (pending->spare[i] < 0) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static void let_go(struct mr_pending *pending) {
@@ -66,6 +89,7 @@ static void let_go(struct mr_pending *pending) {
     }
 }
 
+static int fail(const struct mr_pending *pending, const char *what, struct mr_error *err);
 static int try_create(struct mr_pending *pending, bool is_first, bool *is_ours,
                       struct mr_error *err);
 
@@ -80,7 +104,7 @@ int mr_pending_create(const struct mr_pending_place *place, const char *id,
     }
     begin(pending, place, id);
     bool is_ours = false;
-    int status = 0;
+    int status = hold_spare(pending) ? fail(pending, "make", err) : 0;
     for (unsigned i = 0; i < TRIES_MAX && !is_ours && !status; i++) {
         let_go(pending);
         status = try_create(pending, i == 0, &is_ours, err);
@@ -90,6 +114,7 @@ int mr_pending_create(const struct mr_pending_place *place, const char *id,
                               place->shown, id);
     }
     if (status) {
+        release_spare(pending);
         let_go(pending);
     }
     return status;
@@ -162,6 +187,7 @@ static void unlink_twice(int dir_fd, const char *name, int flags) {
 
 void mr_pending_remove(struct mr_pending *pending) {
     struct mr_error ignored = {0};
+    release_spare(pending);
     if (pending->dir_fd < 0 || mr_tree_empty(pending->dir_fd, LOCK, &ignored) == 0) {
         if (pending->dir_fd >= 0) {
             unlink_twice(pending->dir_fd, LOCK, 0);
@@ -176,6 +202,7 @@ void mr_pending_keep(struct mr_pending *pending) {
     if (fd >= 0) {
         (void)close(fd); /* it has no content */
     }
+    release_spare(pending);
     let_go(pending);
 }
 

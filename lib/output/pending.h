@@ -6,6 +6,7 @@
 #include <mr/status.h>
 
 #define MR_PENDING_ID_LEN 32 /* hex digits of a job's id */
+#define MR_PENDING_SPARE 3   /* what removing takes: two directories are listed, one is opened */
 
 /* Where an output goes; borrowed. */
 struct mr_pending_place {
@@ -19,6 +20,7 @@ struct mr_pending {
     const struct mr_pending_place *place;
     int dir_fd;
     int lock_fd;
+    int spare[MR_PENDING_SPARE]; /* held for the removal, which must not fail for want of them */
     char name[NAME_MAX + 1]; /* NAME.pending-ID */
     char old[NAME_MAX + 1]; /* NAME.old-ID: where the output that is replaced waits, on file systems
                                that can't exchange */

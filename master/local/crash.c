@@ -1,5 +1,4 @@
-/* crash: says which job, task and record a crash happened in, before the process ends by its
- * signal. */
+/* crash: says in which job, task and record a crash happened, before the process ends by it. */
 #include "master/local/crash.h"
 
 #include "lib/job/context.h"

@@ -1,5 +1,4 @@
-/* plan: decides, before any work, what a run consists of: inputs, splits, partitions, threads,
- * memory. */
+/* plan: decides, before any work, what a run consists of: splits, partitions, threads, memory. */
 #ifndef MR_LOCAL_PLAN_H
 #define MR_LOCAL_PLAN_H
 

@@ -107,6 +107,7 @@ int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct 
     clock_gettime(CLOCK_REALTIME, &run.started_wall);
     if (spec->crash_report) {
         mr_crash_install();
+        mr_crash_thread_start(); /* a tiny job runs in this thread */
     }
     struct mr_stage_source source = {.spec = spec, .plan = &run.plan, .result = result};
     if (!prepare(&run, err)) {
@@ -119,6 +120,9 @@ int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct 
     mr_crew_destroy(run.crew);
     mr_commit_end(run.commit);
     mr_plan_fini(&run.plan);
+    if (spec->crash_report) {
+        mr_crash_thread_end();
+    }
     result->peak_rss_bytes = mr_machine_peak_rss();
     result->seconds = mr_clock_seconds() - run.started;
     return err->code;

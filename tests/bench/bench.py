@@ -242,7 +242,7 @@ def print_tables(bench, load):
         print("\n| measure | must | aim | got | verdict |\n|---|---|---|---|---|")
         for row in bench.rows:
             print("| " + " | ".join(row) + " |")
-    print("\n| job | program | median s | fastest–slowest | × first | peak MiB | output |\n|---|---|---|---|---|---|---|")
+    print("\n| job | program | median s | fastest–slowest | × first | peak MiB | output |\n" + "|---" * 7 + "|")
     first = {}
     for result in bench.meter.results:
         first.setdefault(result.title, result)
@@ -254,7 +254,7 @@ def columns(result, first):
         return result.title, result.name, "–", "–", "–", "–", result.failed.replace("|", "\\|")
     times = "–" if first.failed else f"{result.median() / first.median():.2f}"
     return (result.title, result.name, f"{result.median():.4g}",
-            f"{min(result.seconds):.4g}–{max(result.seconds):.4g}", times, f"{result.peak_mib():.0f}", result.output)
+            f"{min(result.seconds):.4g}–{max(result.seconds):.4g}", times, result.peak_words(), result.output)
 
 
 def parse_arguments():

@@ -66,6 +66,7 @@ class Corpora:
                 try:
                     write(out)
                     out.flush()
+                    os.chmod(out.name, 0o644)
                     os.replace(out.name, path)
                 except BaseException:
                     os.unlink(out.name)

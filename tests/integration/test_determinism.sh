@@ -37,8 +37,8 @@ check "32M really spills" grep -qE '"bytes_spilled": [1-9]' spilled/_manifest.js
 (
     export LC_ALL=C
     for file in $bytes; do
-        tr -s ' \t\n\v\f\r' '\n' <"$file" | sed -e '$a\' -e '/^$/d' # each last line with its end
-    done | sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)$/\2\t\1/'
+        tr -s ' \t\n\v\f\r' '\n' <"$file" && echo
+    done | sed '/^$/d' | sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)$/\2\t\1/'
 ) >expected
 LC_ALL=C sort first/part-* >sorted
 LC_ALL=C sort expected >expected-sorted

@@ -27,9 +27,8 @@ with open("huge.expected", "wb") as file:
     file.write(line[:-2] + b"\tv\n")
 PYTHON
 same_for huge.expected "$plugins/first.so" huge.txt
-cut -c1-20 huge.txt | awk -F '\t' '/^k/ { print $1 }' | sort | uniq -c | awk '{ print $2 "\t" $1 }' >counted
-expect_status 0 "$MILLRACE" run wordcount huge.txt --stopwords /dev/null --memory 512M --threads 2 -o huge --partitions 2
-check "two words of each line counted" [ "$(cat huge/part-* | wc -l)" -eq $((1000 + 400000 - 0 + 2)) ]
+expect_status 0 "$MILLRACE" run wordcount huge.txt --memory 512M --threads 2 -o huge --partitions 2
+check "keys and values, each a word" [ "$(cat huge/part-* | wc -l)" -eq $((1000 + 400000 + 2)) ]
 expect_status 3 "$MILLRACE" run wordcount huge.txt --memory 64M -o refused
 expect_err 'huge\.txt.*16'
 expect_status 3 "$MILLRACE" run wordcount huge.txt --max-record 1M -o refused
@@ -49,7 +48,6 @@ for line in lines:
     first.setdefault(line.rpartition(b"\t")[0], line)
 open("keys.first", "wb").write(b"".join(first[key] + b"\n" for key in keys))
 open("keys.sum", "wb").write(b"".join(key + b"\t6\n" for key in keys))
-open("keys.f64", "wb").write(b"".join(key + b"\t6\n" for key in keys))
 open("keys.values", "wb").write(b"".join(line + b"\n" for key in keys for line in lines if line.startswith(key + b"\t")))
 PYTHON
 for memory in 16M 24M 64M 1G; do

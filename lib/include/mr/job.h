@@ -260,9 +260,10 @@ struct mr_job {
     const struct mr_round *rounds;
     uint32_t round_count;
 
-    /* Checks the parameters together (mr_fail on what does not fit), and chooses the rounds that run:
-     * both are preset to the job's own, and may be pointed to another list, which lives as long as the
-     * plugin. NULL: the job's own. Called once, before any work; phase and round mean nothing yet. */
+    /* Checks the parameters together (mr_fail on what does not fit), and chooses the rounds that
+     * run: both are preset to the job's own, and may be pointed to another list, which lives as
+     * long as the plugin. NULL: the job's own. Called once, before any work; phase and round mean
+     * nothing yet. */
     int (*plan)(struct mr_ctx *ctx, const struct mr_round **rounds, uint32_t *count);
 
     /* Makes a thread's state for one phase of one round (reduce with `reduce_end`: for one

@@ -1,5 +1,4 @@
-/* run: runs a job inside the calling process, on threads: what the `millrace` command is written
- * on.
+/* run: runs a job on threads of the calling process; the `millrace` command is written on it.
  *
  *     struct mr_run_spec spec = {.job = job, .inputs = paths, .input_count = 2, .output =
  * "counts"}; struct mr_run_result result; struct mr_error err = {0}; if (mr_run(&spec, &result,

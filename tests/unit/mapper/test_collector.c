@@ -49,7 +49,9 @@ static void setup(struct fixture *fixture, enum mr_value kind, size_t budget) {
         .pool = fixture->pool, .limit_bytes = SIZE_MAX, .fan_in = 8, .tmp = "/tmp"};
     cr_assert_eq(mr_run_store_create(&store, &fixture->store, &err), 0);
     struct mr_collector_options options = {
-        .source = {.job = &fixture->job, .partitions = PARTITIONS},
+        .source = {.job = &fixture->job,
+                   .rounds = fixture->job.rounds,
+                   .partitions = PARTITIONS},
         .store = fixture->store,
         .pool = fixture->pool,
         .budget_bytes = budget};

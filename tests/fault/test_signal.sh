@@ -1,0 +1,116 @@
+# test_signal: SIGINT and SIGTERM at any moment end a run within a second and leave nothing (fault F48).
+. "$(dirname "$0")/lib.sh"
+
+seq 1000000 >many.txt
+seq 3000 >few.txt
+yes same | head -100000 >same.txt
+: >go # a wait ends at once: it only tells that its line was reached
+mkfifo pipe
+
+# stopped SIGNAL CODE WORDS COMMAND…: starts it, waits until $T/began is there, sends the signal.
+stopped() {
+    local signal=$1 code=$2 words=$3 sent took
+    shift 3
+    status=0
+    (trap - INT; exec "$@") <"$stdin" >"$T/.out" 2>"$T/.err" &
+    wait_for has_begun $!
+    sent=$(now_ms)
+    kill -s "$signal" $!
+    wait $! || status=$?
+    took=$(($(now_ms) - sent))
+    check "$signal, $words: ends with $code" [ "$status" -eq "$code" ]
+    check "$signal, $words: within a second ($took ms)" [ $took -lt $patience_ms ]
+    expect_err '^millrace: interrupted'
+    expect_lines 1
+    check "$signal, $words: no output: $(echo out*)" [ "$(echo out*)" = 'out*' ]
+    expect_only scratch
+}
+
+# It is where it should be: it said so itself.
+has_begun() {
+    is_there began
+}
+
+stdin=/dev/null
+job=("$MILLRACE" run "$plugins/misbehave.so" --how wait --began "$T/began" --until "$T/go" --tmp scratch -o out)
+for signal in 'INT 130' 'TERM 143'; do
+    for threads in 1 2; do
+        rm -f began
+        stopped $signal "in map, $threads threads" "${job[@]}" many.txt --threads $threads --at 2 --map-us 1000
+        rm -f began
+        stopped $signal "in reduce, $threads threads" "${job[@]}" many.txt --threads $threads --began-at 10 --reduce-us 1000
+    done
+    rm -f began
+    stopped $signal "in map, few lines" "${job[@]}" few.txt --at 2 --map-us 1000
+    rm -f began
+    stopped $signal "in reduce, few lines" "${job[@]}" few.txt --began-at 10 --reduce-us 1000
+    rm -f began
+    stopped $signal "in one long group" "${job[@]}" same.txt --began-at same --reduce-us 1000
+done
+
+# ---- while nothing comes -----------------------------------------------------------------------------------------
+count=("$MILLRACE" run wordcount --tmp scratch -o out)
+# Its next step is to wait: it has opened the FIFO (standard input: a second time).
+opens=1
+has_begun() {
+    is_there out.pending-*/lock && [ "$(readlink /proc/"$1"/fd/* | grep -c "^$T/pipe$")" -ge $opens ]
+}
+for signal in 'INT 130' 'TERM 143'; do
+    stopped $signal "a FIFO that nobody writes" "${count[@]}" pipe
+    sleep 300 >pipe &
+    writer=$!
+    stopped $signal "a FIFO whose writer is silent" "${count[@]}" pipe
+    stopped $signal "several of them" "${count[@]}" few.txt pipe --threads 3
+    stdin=pipe opens=2
+    stopped $signal "standard input, a silent pipe" "${count[@]}"
+    stopped $signal "standard input, by name" "${count[@]}" few.txt -
+    stdin=/dev/null opens=1
+    kill $writer
+    wait $writer 2>/dev/null || true
+done
+
+# ---- while nobody takes what comes -------------------------------------------------------------------------------
+mkfifo full
+for signal in 'INT 130' 'TERM 143'; do
+    set -- $signal
+    (trap - INT; exec "$MILLRACE" run wordcount many.txt --tmp scratch) >full 2>"$T/.err" &
+    running=$!
+    exec 8<full # a reader that never reads
+    wait_for python3 -c '
+import fcntl, sys, termios
+sys.exit(int.from_bytes(fcntl.ioctl(8, termios.FIONREAD, b"    "), "little") < 60000)'
+    sent=$(now_ms)
+    kill -s $1 $running
+    status=0
+    wait $running || status=$?
+    took=$(($(now_ms) - sent))
+    exec 8<&-
+    check "SIG$1, standard output not read: ends with $2" [ "$status" -eq "$2" ]
+    check "within a second ($took ms)" [ $took -lt $patience_ms ]
+    expect_err '^millrace: interrupted'
+    expect_only scratch
+done
+
+# ---- a closed pipe -----------------------------------------------------------------------------------------------
+for input in many.txt few.txt; do
+    (set +e; "$MILLRACE" run wordcount $input --tmp scratch 2>"$T/.err"; echo $? >left) | head -1 >first
+    check "| head -1 of $input: status 0" [ "$(cat left)" -eq 0 ]
+    check "| head -1 of $input: a line came" [ -s first ]
+    expect_no_err
+done
+(set +e; "$MILLRACE" run wordcount many.txt --tmp scratch 2>"$T/.err"; echo $? >left) | true
+check "a reader that takes nothing: status 0" [ "$(cat left)" -eq 0 ]
+expect_no_err
+expect_only scratch
+
+# ---- at each call: spilling, merging, writing, publishing --------------------------------------------------------
+need_shim
+mkdir in
+seq 1000000 1600000 >in/big.txt
+command="run wordcount {in}/big.txt --memory 16M -o {work}/out --tmp {tmp}"
+for name in write read open mmap; do
+    sweep --class $name --how interrupt --statuses 130 --says '^millrace: interrupted' --step 4 --within 1 -- $command
+done
+for name in sync rename mkdir close; do
+    sweep --class $name --how interrupt --statuses 130 --says '^millrace: interrupted' --within 1 -- $command
+done
