@@ -3,6 +3,7 @@
 #include "cli/say.h"
 #include "cli/stop.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -14,6 +15,8 @@ static void say_try(const struct mr_command *command) {
 }
 
 int main(int argc, char **argv) {
+    /* What long records take goes back at once; by itself the allocator would learn to keep it. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
     struct mr_error err = {0};
     const struct mr_command *command = NULL;
     mr_say_guard();

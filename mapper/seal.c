@@ -2,17 +2,16 @@
 #include "mapper/seal.h"
 
 #include "lib/base/error.h"
+#include "lib/base/pages.h"
 #include <endian.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #define PREFETCH_AHEAD 8
+#define HUGE_SHARE 8 /* a pair of that part of the collector's budget is huge */
 
 void mr_seal_release(struct mr_collector *c) {
-    if (c->refs) {
-        munmap(c->refs, c->refs_bytes);
-        c->refs = NULL;
-    }
+    mr_pages_unmap(c->refs, c->refs_bytes);
+    c->refs = NULL;
 }
 
 /* Entries to sort: references in order of arrival, then the sorted ones, then the partition of
@@ -29,7 +28,7 @@ static int reserve_refs(struct mr_collector *c, struct batch *batch) {
     size_t bytes = mr_table_sort_bytes(batch->count);
     if (bytes > c->refs_bytes) {
         mr_seal_release(c);
-        c->refs = mr_table_map(bytes);
+        c->refs = mr_pages_map(bytes);
         if (!c->refs) {
             c->refs_bytes = 0;
             return mr_error_nomem(&c->context.err, "sorting");
@@ -284,8 +283,11 @@ int mr_seal_make_room(struct mr_collector *c) {
 int mr_seal_alone(struct mr_collector *c, struct mr_bytes key, struct mr_bytes value) {
     struct mr_run_writer writer;
     uint32_t partition;
+    /* What takes much of the pool goes to disk from where it lies. */
+    bool is_huge = key.len + value.len > c->budget / HUGE_SHARE;
     if (mr_context_partition(&c->context, key, &partition) ||
-        mr_run_writer_open(&writer, c->pool, NULL, &c->context.err)) {
+        mr_run_writer_open(&writer, c->pool, is_huge ? mr_run_store_tmp(c->store) : NULL,
+                           &c->context.err)) {
         return c->context.err.code;
     }
     if (mr_run_writer_add(&writer, partition, mr_run_prefix(key.data, key.len), key, value,

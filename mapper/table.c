@@ -2,15 +2,16 @@
 #include "mapper/table.h"
 
 #include "lib/base/error.h"
+#include "lib/base/pages.h"
 #include <sys/mman.h>
 
 #define SLOTS_MIN ((uint64_t)1 << 12)
 #define SLOTS_PLAIN ((uint64_t)1 << 19) /* grown to without asking for benefit */
-#define SLOTS_MAX ((uint64_t)1 << 20)   /* larger ones cost more in touching memory than they save \
-                                         */
-#define ADDS_PER_KEY 8                  /* the benefit that growing beyond SLOTS_PLAIN asks for */
+#define SLOTS_MAX                                                                                  \
+    ((uint64_t)1 << 20) /* larger ones cost more in touching memory than they save                 \
+                         */
+#define ADDS_PER_KEY 8  /* the benefit that growing beyond SLOTS_PLAIN asks for */
 #define ARENA_START 8
-#define HUGE_BYTES ((size_t)2 << 20)
 
 const uint64_t mr_table_low_bytes[9] = {0,
                                         0xFF,
@@ -70,26 +71,6 @@ void mr_table_prepare(const struct mr_collector *c, const char *key, size_t len,
     }
 }
 
-void *mr_table_map(size_t bytes) {
-    size_t extra = bytes >= HUGE_BYTES ? HUGE_BYTES : 0;
-    char *memory = mmap(NULL, bytes + extra, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-        return NULL;
-    }
-    if (extra) { /* aligned, so that huge pages fit */
-        size_t before = (HUGE_BYTES - ((uintptr_t)memory & (HUGE_BYTES - 1))) & (HUGE_BYTES - 1);
-        size_t behind = extra - before;
-        if (before) {
-            munmap(memory, before);
-        }
-        memory += before;
-        munmap(memory + ((bytes + 4095) & ~(size_t)4095), behind);
-        madvise(memory, bytes, MADV_HUGEPAGE);
-    }
-    return memory;
-}
-
 /* Arena that a table of `slots` leaves within the budget. */
 static size_t arena_beside(const struct mr_collector *c, uint64_t slots) {
     size_t taken = slots * c->stride + mr_table_sort_bytes(slots * 5 / 8);
@@ -110,7 +91,7 @@ static bool double_slots(struct mr_collector *c) {
     if (arena_beside(c, slots) < c->arena_used) {
         return false;
     }
-    char *grown = mr_table_map(slots * c->stride);
+    char *grown = mr_pages_map(slots * c->stride);
     if (!grown) {
         return false;
     }
@@ -128,7 +109,7 @@ static bool double_slots(struct mr_collector *c) {
             memcpy(mr_table_slot_at(c, index), slot, c->stride);
         }
     }
-    munmap(old, old_slots * c->stride);
+    mr_pages_unmap(old, old_slots * c->stride);
     return true;
 }
 
@@ -177,8 +158,8 @@ int mr_table_open(struct mr_collector *c, struct mr_error *err) {
     }
     size_t arena_limit = (size_t)8 * UINT32_MAX / 2; /* offsets are 32-bit, in units of 8 */
     c->budget = c->budget < arena_limit ? c->budget : arena_limit;
-    c->arena = mr_table_map(c->budget);
-    c->slots = mr_table_map(SLOTS_MIN * c->stride);
+    c->arena = mr_pages_map(c->budget);
+    c->slots = mr_pages_map(SLOTS_MIN * c->stride);
     if (!c->arena || !c->slots) {
         return mr_error_nomem(err, "making the table of distinct keys");
     }
@@ -188,10 +169,6 @@ int mr_table_open(struct mr_collector *c, struct mr_error *err) {
 }
 
 void mr_table_close(struct mr_collector *c) {
-    if (c->slots) {
-        munmap(c->slots, (c->mask + 1) * c->stride);
-    }
-    if (c->arena) {
-        munmap(c->arena, c->budget);
-    }
+    mr_pages_unmap(c->slots, (c->mask + 1) * c->stride);
+    mr_pages_unmap(c->arena, c->budget);
 }

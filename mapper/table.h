@@ -171,8 +171,4 @@ static inline size_t mr_table_sort_bytes(uint64_t entries) {
 MR_MUST_USE int mr_table_open(struct mr_collector *c, struct mr_error *err);
 void mr_table_close(struct mr_collector *c);
 
-/* Maps `bytes` of zeroed memory, touched only as it is used, in huge pages where it is large; NULL:
- * out of memory. */
-void *mr_table_map(size_t bytes);
-
 #endif

@@ -123,12 +123,20 @@ int mr_reduce_task_work(struct mr_reduce_task *task, struct mr_reducer *reducer,
                         const atomic_bool *stop, struct mr_reduce_counts *counts) {
     struct mr_context *context = mr_reducer_context(reducer);
     mr_context_where = &context->where;
-    while (!context->err.code) {
-        size_t range = atomic_fetch_add(&task->range_next, 1);
-        if (range >= task->range_count) {
-            break;
+    bool has_more = true;
+    while (has_more && !context->err.code) {
+        if (task->source
+                .large) { /* before the range is claimed: ranges wait for those before them */
+            pthread_mutex_lock(task->source.large);
         }
-        (void)!reduce_range(task, reducer, range, stop, counts);
+        size_t range = atomic_fetch_add(&task->range_next, 1);
+        has_more = range < task->range_count;
+        if (has_more) {
+            (void)!reduce_range(task, reducer, range, stop, counts);
+        }
+        if (task->source.large) {
+            pthread_mutex_unlock(task->source.large);
+        }
     }
     mr_context_where = NULL;
     return context->err.code;

@@ -3,6 +3,7 @@
 #define MR_REDUCER_REDUCE_TASK_H
 
 #include "reducer/reducer.h"
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct mr_reduce_task; /* one partition; opaque */
@@ -15,7 +16,9 @@ struct mr_reduce_task_source {
     size_t range_bytes;               /* of runs, about, in a key range */
     struct mr_part *part;             /* the last round: text */
     struct mr_run_writer *pairs;      /* an earlier round: pairs for the next one, in partition 0 */
-    size_t buffered_max;              /* of output that waits for its turn */
+    pthread_mutex_t *large; /* held while a range is reduced, where long records leave no room for
+                               two at once; or NULL */
+    size_t buffered_max;    /* of output that waits for its turn */
     struct mr_pool *pool;
     size_t pairs_limit; /* beyond it in the pool, pairs go to disk */
     const char *tmp;

@@ -2,10 +2,10 @@
 #include "lib/base/pool.h"
 
 #include "lib/base/error.h"
+#include "lib/base/pages.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #define SLAB_BYTES_FIRST ((size_t)256 << 10) /* a tiny job touches no huge page */
 #define SLAB_BYTES ((size_t)2 << 20)
@@ -45,25 +45,11 @@ void mr_pool_destroy(struct mr_pool *pool) {
     while (pool->slabs) {
         struct slab *slab = pool->slabs;
         pool->slabs = slab->next;
-        munmap(slab->memory, slab->bytes);
+        mr_pages_unmap(slab->memory, slab->bytes);
         free(slab);
     }
     pthread_mutex_destroy(&pool->lock);
     free(pool);
-}
-
-/* Maps a slab aligned to its own size, so that it can be one huge page. */
-static void *map_aligned(size_t bytes) {
-    char *raw = mmap(NULL, bytes * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (raw == MAP_FAILED) {
-        return NULL;
-    }
-    size_t before = (bytes - ((uintptr_t)raw & (bytes - 1))) & (bytes - 1);
-    if (before) {
-        munmap(raw, before);
-    }
-    munmap(raw + before + bytes, bytes - before);
-    return raw + before;
 }
 
 static struct slab *add_slab(struct mr_pool *pool) {
@@ -72,13 +58,10 @@ static struct slab *add_slab(struct mr_pool *pool) {
         return NULL;
     }
     slab->bytes = pool->slabs ? SLAB_BYTES : SLAB_BYTES_FIRST;
-    slab->memory = map_aligned(slab->bytes);
+    slab->memory = mr_pages_map(slab->bytes);
     if (!slab->memory) {
         free(slab);
         return NULL;
-    }
-    if (slab->bytes == SLAB_BYTES) {
-        madvise(slab->memory, slab->bytes, MADV_HUGEPAGE);
     }
     slab->carved = 0;
     slab->next = pool->slabs;
@@ -124,7 +107,7 @@ void mr_pool_give(struct mr_pool *pool, void *chunk) {
 }
 
 void *mr_pool_take_large(struct mr_pool *pool, size_t bytes) {
-    void *block = malloc(bytes);
+    void *block = mr_pages_map(bytes);
     if (block) {
         atomic_fetch_add(&pool->bytes, bytes);
     }
@@ -132,7 +115,7 @@ void *mr_pool_take_large(struct mr_pool *pool, size_t bytes) {
 }
 
 void mr_pool_give_large(struct mr_pool *pool, void *block, size_t bytes) {
-    free(block);
+    mr_pages_unmap(block, bytes);
     atomic_fetch_sub(&pool->bytes, bytes);
 }
 

@@ -8,6 +8,7 @@
 #define LINE ((size_t)64)
 /* Before the data: the padding, a byte of skew, and what brings it to a line's boundary. */
 #define HEAD_MAX (MR_BLOCK_PADDING + 2 * LINE)
+#define LARGE 2      /* from so many times what is expected, one thread at a time */
 #define FAR_LARGER 2 /* storage of so many times what is expected is given back */
 
 _Static_assert(MR_BLOCK_PADDING % 64 == 0, "the padding is whole cache lines");
@@ -15,6 +16,7 @@ _Static_assert(MR_BLOCK_PADDING % 64 == 0, "the padding is whole cache lines");
 int mr_block_begin(struct mr_block_fill *fill, struct mr_block *block, size_t expected, size_t skew,
                    struct mr_error *err) {
     size_t wanted = HEAD_MAX + expected + MR_BLOCK_PADDING;
+    mr_block_release(block);
     block->bytes = (struct mr_bytes){0};
     if (block->capacity < wanted || block->capacity / FAR_LARGER > wanted) {
         free(block->storage);
@@ -27,6 +29,7 @@ int mr_block_begin(struct mr_block_fill *fill, struct mr_block *block, size_t ex
     }
     size_t misalign = (uintptr_t)block->storage % LINE;
     *fill = (struct mr_block_fill){.block = block,
+                                   .large_from = LARGE * wanted,
                                    .head = MR_BLOCK_PADDING + 2 * LINE - misalign - skew % LINE};
     return MR_OK;
 }
@@ -41,7 +44,12 @@ int mr_block_reserve(struct mr_block_fill *fill, size_t more, struct mr_error *e
         return mr_error_nomem(err, "growing a block for a long record");
     }
     size_t wanted = used + more;
-    wanted = wanted < 2 * block->capacity ? 2 * block->capacity : wanted;
+    size_t ahead = block->capacity + block->capacity / 4;
+    wanted = wanted < ahead ? ahead : wanted;
+    if (fill->large && !block->large && wanted > fill->large_from) {
+        pthread_mutex_lock(fill->large);
+        block->large = fill->large;
+    }
     char *storage = realloc(block->storage, wanted);
     if (!storage) {
         return mr_error_nomem(err, "growing a block for a long record");
@@ -58,7 +66,19 @@ void mr_block_show(struct mr_block_fill *fill, size_t start, size_t end, uint64_
     fill->block->offset = offset + start;
 }
 
+void mr_block_release(struct mr_block *block) {
+    if (block->large) {
+        free(block->storage);
+        block->storage = NULL;
+        block->capacity = 0;
+        block->bytes = (struct mr_bytes){0};
+        pthread_mutex_unlock(block->large);
+        block->large = NULL;
+    }
+}
+
 void mr_block_fini(struct mr_block *block) {
+    mr_block_release(block);
     free(block->storage);
     *block = (struct mr_block){0};
 }

@@ -4,6 +4,7 @@
 
 #include <mr/bytes.h>
 #include <mr/status.h>
+#include <pthread.h>
 #include <stdint.h>
 
 #define MR_BLOCK_PADDING 64
@@ -15,13 +16,16 @@ struct mr_block {
     uint64_t offset;       /* of bytes.data[0] in the (decompressed) input */
     char *storage;
     size_t capacity;
+    pthread_mutex_t *large; /* held while the block is far larger than expected; NULL: it is not */
 };
 
 /* A block being filled: `len` bytes lie at mr_block_data, padding before them. In the caller's
  * storage; what it refers to is the mr_block's. */
 struct mr_block_fill {
     struct mr_block *block;
-    size_t head; /* where the data begins in the storage */
+    size_t large_from;      /* a capacity from which `large` is taken */
+    pthread_mutex_t *large; /* may be NULL */
+    size_t head;            /* where the data begins in the storage */
     size_t len;
 };
 
@@ -30,6 +34,9 @@ struct mr_block_fill {
  * MR_ERR_NOMEM. */
 MR_MUST_USE int mr_block_begin(struct mr_block_fill *fill, struct mr_block *block, size_t expected,
                                size_t skew, struct mr_error *err);
+
+/* Gives back what a long record took. To be called before any lock is waited for. */
+void mr_block_release(struct mr_block *block);
 
 /* Makes room for `more` bytes behind what is there (which may move). MR_ERR_NOMEM. */
 MR_MUST_USE int mr_block_reserve(struct mr_block_fill *fill, size_t more, struct mr_error *err);

@@ -143,6 +143,7 @@ static int tell_failure(const struct mr_reader *reader, struct mr_error *err) {
 
 int mr_reader_next(struct mr_reader *reader, struct mr_block *block, struct mr_error *err) {
     int status;
+    mr_block_release(block);
     if (!reader->source && !atomic_load(&reader->failed)) {
         status = next_of_file(reader, block, err);
         if (status >= 0) {
@@ -253,6 +254,7 @@ static int read_piece(struct mr_reader *reader, uint64_t begin, uint64_t end,
     bool at_end = false;
     int status =
         mr_block_begin(&fill, block, reader->options.block_bytes + 1 + OVERHANG_BYTES, lead, err);
+    fill.large = reader->options.large;
     if (status == MR_OK) {
         status = read_more(reader, &fill, base, len + OVERHANG_BYTES, &at_end, err);
     }
@@ -349,6 +351,7 @@ static int next_of_source(struct mr_reader *reader, struct mr_block *block, stru
     struct mr_block_fill fill;
     size_t end = 0;
     int status = mr_block_begin(&fill, block, reader->options.block_bytes, 0, err);
+    fill.large = reader->options.large;
     if (status != MR_OK) {
         return status;
     }

@@ -17,6 +17,9 @@ struct mr_reader_options {
     /* A longer record (its '\n' not counted) fails, named with its file and offset: MR_ERR_INPUT.
      */
     uint64_t record_bytes_max;
+    /* May be NULL. Held by whoever has a block of several times block_bytes, until the next
+     * call with that block, so that one thread at a time takes so much memory. */
+    pthread_mutex_t *large;
     /* May be NULL. Once true, waiting for a stream's bytes ends with MR_ERR_INTERRUPTED. */
     const atomic_bool *stop;
 };

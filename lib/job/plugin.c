@@ -55,8 +55,8 @@ int mr_plugin_load(const char *path, const struct mr_job **job, struct mr_error 
     return mr_error_set(err, why.code, "plugin \"%s\": %s", path, why.text);
 }
 
-/* A file that was cut off while it was copied would crash the loader. Its section headers stand at the end; what
- * is no ELF file, or has none, is the loader's to judge. */
+/* A file that was cut off while it was copied would crash the loader. Its section headers stand at
+ * the end; what is no ELF file, or has none, is the loader's to judge. */
 static int check_whole(const char *path, const char *whole, uint64_t size, struct mr_error *err) {
     ElfW(Ehdr) header;
     size_t got = 0;

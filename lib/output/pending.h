@@ -21,7 +21,7 @@ struct mr_pending {
     int dir_fd;
     int lock_fd;
     int spare[MR_PENDING_SPARE]; /* held for the removal, which must not fail for want of them */
-    char name[NAME_MAX + 1]; /* NAME.pending-ID */
+    char name[NAME_MAX + 1];     /* NAME.pending-ID */
     char old[NAME_MAX + 1]; /* NAME.old-ID: where the output that is replaced waits, on file systems
                                that can't exchange */
 };

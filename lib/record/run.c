@@ -125,6 +125,14 @@ static int reserve_block_row(struct mr_run *run, struct mr_error *err) {
     return MR_OK;
 }
 
+/* Enters a written block in the index, where there is room for it. */
+static void add_block(struct mr_run *run, const struct mr_run_block *block) {
+    run->blocks[run->block_count++] = *block;
+    run->records += block->records;
+    run->bytes += block->len;
+    run->block_max = block->len > run->block_max ? block->len : run->block_max;
+}
+
 /* Moves the open block into the run. */
 static int close_block(struct mr_run_writer *writer, struct mr_error *err) {
     struct mr_run *run = writer->run;
@@ -149,10 +157,7 @@ static int close_block(struct mr_run_writer *writer, struct mr_error *err) {
     } else {
         block.data = writer->data;
     }
-    run->blocks[run->block_count++] = block;
-    run->records += block.records;
-    run->bytes += block.len;
-    run->block_max = block.len > run->block_max ? block.len : run->block_max;
+    add_block(run, &block);
     if (!keep_open) {
         writer->data = NULL;
     }
@@ -198,6 +203,42 @@ static char *put_varint(char *out, size_t value) {
     return out;
 }
 
+/* Appends bytes to the block that is being written to disk in pieces. */
+static int write_piece(struct mr_run *run, struct mr_hash *hash, struct mr_run_block *block,
+                       const char *data, size_t len, struct mr_error *err) {
+    if (len && mr_file_write_at(run->fd, run->file_bytes, data, len, "a scratch file", err)) {
+        return err->code;
+    }
+    mr_hash_update(hash, data, len);
+    run->file_bytes += len;
+    block->len += (uint32_t)len;
+    return MR_OK;
+}
+
+/* Writes a long record as a block of its own, from where it lies: without a copy. */
+static int write_long(struct mr_run_writer *writer, const struct mr_run_block *start,
+                      struct mr_bytes key, struct mr_bytes value, struct mr_error *err) {
+    struct mr_run *run = writer->run;
+    struct mr_run_block block = *start;
+    struct mr_hash *hash = NULL;
+    char header[RECORD_HEADER_MAX];
+    size_t header_len = (size_t)(put_varint(put_varint(header, key.len), value.len) - header);
+    if (close_block(writer, err) || reserve_block_row(run, err) || mr_hash_create(&hash, err)) {
+        return err->code;
+    }
+    block.offset = run->file_bytes;
+    if (write_piece(run, hash, &block, header, header_len, err) ||
+        write_piece(run, hash, &block, key.data, key.len, err) ||
+        write_piece(run, hash, &block, value.data, value.len, err)) {
+        (void)!explain_spill(writer->tmp, err);
+    } else {
+        block.xxh3 = mr_hash_digest(hash);
+        add_block(run, &block);
+    }
+    mr_hash_destroy(hash);
+    return err->code;
+}
+
 int mr_run_writer_add(struct mr_run_writer *writer, uint32_t partition, struct mr_prefix prefix,
                       struct mr_bytes key, struct mr_bytes value, struct mr_error *err) {
     size_t need = RECORD_HEADER_MAX + key.len + value.len;
@@ -206,6 +247,10 @@ int mr_run_writer_add(struct mr_run_writer *writer, uint32_t partition, struct m
         if (key.len >= PART_BYTES_MAX || value.len >= PART_BYTES_MAX) {
             return mr_error_set(err, MR_ERR_JOB, "a pair of %zu bytes: the limit is 2 GiB",
                                 key.len + value.len);
+        }
+        if (writer->run->fd >= 0 && need > MR_RUN_BLOCK_BYTES) {
+            struct mr_run_block block = {.records = 1, .partition = partition, .first = prefix};
+            return write_long(writer, &block, key, value, err);
         }
         size_t exact = varint_len(key.len) + varint_len(value.len) + key.len + value.len;
         if (open_block(writer, partition, need > MR_RUN_BLOCK_BYTES ? exact : need, err)) {

@@ -167,17 +167,33 @@ static int merge_to_disk(struct mr_run_store *store, struct mr_run *const *runs,
     return err->code;
 }
 
-/* Takes those runs out of the store that are in memory (level 0), or on disk and of this level. The
- * caller owns the array and the runs. */
+/* What reading a run takes; those in memory take nothing more. */
+static size_t buffer_bytes(const struct mr_run *run) {
+    if (run->fd < 0) {
+        return 0;
+    }
+    return run->block_max > MR_RUN_BLOCK_BYTES ? run->block_max : MR_POOL_CHUNK_BYTES;
+}
+
+/* Buffers that one merge may have; long records fill them with a few runs. */
+static size_t buffer_bytes_max(const struct mr_run_store *store) {
+    return store->options.fan_in * MR_POOL_CHUNK_BYTES;
+}
+
+/* Takes those runs out of the store that are in memory (level 0), or on disk and of this level: as
+ * many as buffers allow, but two at least. The caller owns the array and the runs. */
 static int take_runs(struct mr_run_store *store, unsigned level, struct mr_run ***taken,
                      size_t *count, struct mr_error *err) {
     size_t kept = 0;
+    size_t bytes = 0;
     *count = 0;
     pthread_mutex_lock(&store->lock);
     *taken = malloc((store->count + 1) * sizeof(struct mr_run *));
     for (size_t i = 0; *taken && i < store->count; i++) {
         struct mr_run *run = store->runs[i];
-        if (run->level == level) {
+        size_t need = buffer_bytes(run);
+        if (run->level == level && (*count < 2 || bytes + need <= buffer_bytes_max(store))) {
+            bytes += need;
             (*taken)[(*count)++] = run;
         } else {
             store->runs[kept++] = run;
@@ -188,7 +204,7 @@ static int take_runs(struct mr_run_store *store, unsigned level, struct mr_run *
     return *taken ? MR_OK : mr_error_nomem(err, "choosing runs to merge");
 }
 
-/* Merges all runs of a level into one of the next. */
+/* Merges runs of a level into one of the next. */
 static int merge_level(struct mr_run_store *store, unsigned level,
                        const struct mr_record_rules *rules, struct mr_error *err) {
     struct mr_run **runs;
@@ -218,12 +234,27 @@ static size_t count_level(struct mr_run_store *store, unsigned level) {
     return count;
 }
 
+/* Whether so many runs of a level have gathered that one merge can just take them. */
+static bool is_level_full(struct mr_run_store *store, unsigned level) {
+    size_t count = 0;
+    size_t bytes = 0;
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < store->count; i++) {
+        if (store->runs[i]->level == level) {
+            count++;
+            bytes += buffer_bytes(store->runs[i]);
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    return count > 1 && (count >= store->options.fan_in || bytes >= buffer_bytes_max(store));
+}
+
 static int spill(struct mr_run_store *store, const struct mr_record_rules *rules,
                  struct mr_error *err) {
     if (merge_level(store, 0, rules, err)) {
         return err->code;
     }
-    for (unsigned level = 1; count_level(store, level) >= store->options.fan_in; level++) {
+    for (unsigned level = 1; is_level_full(store, level); level++) {
         if (merge_level(store, level, rules, err)) {
             return err->code;
         }
@@ -265,8 +296,7 @@ static struct disk_runs survey_disk_runs(const struct mr_run_store *store) {
     for (size_t i = 0; i < store->count; i++) {
         const struct mr_run *run = store->runs[i];
         if (run->fd >= 0) {
-            disk.bytes +=
-                run->block_max > MR_RUN_BLOCK_BYTES ? run->block_max : MR_POOL_CHUNK_BYTES;
+            disk.bytes += buffer_bytes(run);
             disk.lowest_level =
                 !disk.count || run->level < disk.lowest_level ? run->level : disk.lowest_level;
             disk.count++;
@@ -305,6 +335,19 @@ int mr_run_store_settle(struct mr_run_store *store, size_t buffer_bytes,
 struct mr_run *const *mr_run_store_runs(const struct mr_run_store *store, size_t *count) {
     *count = store->count;
     return store->runs;
+}
+
+const char *mr_run_store_tmp(const struct mr_run_store *store) {
+    return store->options.tmp;
+}
+
+bool mr_run_store_is_tight(const struct mr_run_store *store, size_t buffer_bytes) {
+    size_t longest = 0;
+    for (size_t i = 0; i < store->count; i++) {
+        longest = store->runs[i]->block_max > longest ? store->runs[i]->block_max : longest;
+    }
+    /* A key is held once more while its group is reduced, and once as output. */
+    return survey_disk_runs(store).bytes + 2 * longest > buffer_bytes;
 }
 
 uint64_t mr_run_store_bytes(const struct mr_run_store *store, uint32_t partition) {

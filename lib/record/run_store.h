@@ -48,12 +48,18 @@ void mr_run_store_destroy(struct mr_run_store *store);
 MR_MUST_USE int mr_run_store_put(struct mr_run_store *store, struct mr_run *run,
                                  const struct mr_record_rules *rules, struct mr_error *err);
 
+/* Where its runs on disk lie. */
+const char *mr_run_store_tmp(const struct mr_run_store *store);
+
 /* After the last put, once: leaves runs whose blocks on disk, one a run, fit in `buffer_bytes`. */
 MR_MUST_USE int mr_run_store_settle(struct mr_run_store *store, size_t buffer_bytes,
                                     const struct mr_record_rules *rules, struct mr_error *err);
 
 /* The settled runs, in a stable order; borrowed. */
 struct mr_run *const *mr_run_store_runs(const struct mr_run_store *store, size_t *count);
+
+/* Whether merging the settled runs takes more than `buffer_bytes`, since they hold long records. */
+bool mr_run_store_is_tight(const struct mr_run_store *store, size_t buffer_bytes);
 
 /* Bytes and records of a partition's blocks, over all settled runs. */
 uint64_t mr_run_store_bytes(const struct mr_run_store *store, uint32_t partition);

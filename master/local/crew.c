@@ -215,7 +215,8 @@ static int start_threads(struct mr_crew *crew, struct mr_error *err) {
 static int submit(struct mr_crew *crew, struct mr_error *err) {
     const struct mr_plan *plan = crew->source.plan;
     struct mr_core_event up = {.kind = MR_CORE_NODE_UP, .slots = plan->threads};
-    struct mr_core_event job = {.kind = MR_CORE_SUBMIT, .rounds = plan->round_count, .max_attempts = 1};
+    struct mr_core_event job = {
+        .kind = MR_CORE_SUBMIT, .rounds = plan->round_count, .max_attempts = 1};
     if (mr_tasks_apply(&crew->round.tasks, &up) || mr_tasks_apply(&crew->round.tasks, &job)) {
         *err = crew->round.tasks.err;
     }
@@ -237,6 +238,8 @@ int mr_crew_create(const struct mr_stage_source *source, struct mr_crew **crew,
     /* Without threads nobody watches spec->stop meanwhile: the tasks look at it themselves. */
     made->source.stop =
         plan->is_inline && source->spec->stop ? source->spec->stop : &made->round.tasks.stop;
+    pthread_mutex_init(&made->round.large, NULL);
+    made->source.large = &made->round.large;
     made->round.workers = plan->threads;
     made->started = mr_clock_seconds();
     for (unsigned i = 0; i < plan->threads; i++) {
@@ -266,6 +269,7 @@ void mr_crew_destroy(struct mr_crew *crew) {
     mr_stage_close(&crew->round.stage);
     mr_books_fini(&crew->round.books);
     mr_tasks_fini(&crew->round.tasks);
+    pthread_mutex_destroy(&crew->round.large);
     mr_pool_destroy(crew->round.pool);
     free(crew->winners);
     free(crew->workers);

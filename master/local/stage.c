@@ -67,6 +67,7 @@ int mr_stage_open_map(const struct mr_stage *stage, uint32_t task, struct mr_map
         source.reader.block_bytes = plan->memory.block_bytes;
         source.reader.record_bytes_max = plan->record_bytes_max;
         source.reader.stop = stage->source->stop;
+        source.reader.large = stage->source->large;
     } else {
         source.pairs = stage->in.runs[task];
     }
@@ -108,6 +109,9 @@ int mr_stage_open_reduce(struct mr_stage *stage, uint32_t partition, uint32_t at
                                            .pool = stage->pool,
                                            .pairs_limit = memory->pool_limit,
                                            .tmp = stage->source->plan->tmp};
+    if (mr_run_store_is_tight(stage->store, memory->merge_bytes)) {
+        source.large = stage->source->large;
+    }
     if (stage->is_last) {
         source.part = &made->part;
         (void)!open_part(stage, made, attempt, err);

@@ -6,6 +6,7 @@
 #include "mapper/map_task.h"
 #include "master/local/plan.h"
 #include "reducer/reduce_task.h"
+#include <pthread.h>
 
 /* What a run works with; borrowed. */
 struct mr_stage_source {
@@ -13,6 +14,7 @@ struct mr_stage_source {
     const struct mr_plan *plan;
     struct mr_run_result *result; /* filled as rounds end */
     struct mr_commit *commit;     /* NULL: the last round writes to spec->output_fd */
+    pthread_mutex_t *large;       /* the crew's: held by who has a record that takes much memory */
     const atomic_bool *stop;      /* what the tasks look at; set by the crew itself */
 };
 

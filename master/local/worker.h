@@ -10,6 +10,7 @@
 struct mr_worker_round {
     struct mr_tasks tasks;
     struct mr_stage stage;
+    pthread_mutex_t large; /* held by who has a record that takes much of the memory */
     struct mr_pool *pool;
     unsigned workers;
     struct mr_books books; /* of the round */

@@ -1,4 +1,5 @@
-/* misbehave: a job that does at a chosen record or key what a job should not, for the tests of faults. */
+/* misbehave: a job that does at a chosen record or key what a job should not, for the tests of
+ * faults. */
 #include <mr/job.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -6,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A wait that the test ends: until the file named by --until exists. --began is made first, so that the test
- * knows that the wait has begun. */
+/* A wait that the test ends: until the file named by --until exists. --began is made first, so that
+ * the test knows that the wait has begun. */
 static void wait_for_file(struct mr_ctx *ctx) {
     const char *began = mr_param(ctx, "began");
     const char *until = mr_param(ctx, "until");
@@ -108,16 +109,37 @@ static const struct mr_round rounds[] = {
 };
 
 static const struct mr_param params[] = {
-    {.name = "how", .kind = MR_PARAM_TEXT, .fallback = "nothing", .metavar = "HOW", .help = "what it does"},
+    {.name = "how",
+     .kind = MR_PARAM_TEXT,
+     .fallback = "nothing",
+     .metavar = "HOW",
+     .help = "what it does"},
     {.name = "at", .kind = MR_PARAM_TEXT, .metavar = "LINE", .help = "in map, at this line"},
-    {.name = "reduce-at", .kind = MR_PARAM_TEXT, .metavar = "KEY", .help = "in reduce, behind this key"},
-    {.name = "began-at", .kind = MR_PARAM_TEXT, .metavar = "KEY", .help = "in reduce, wait at this key"},
+    {.name = "reduce-at",
+     .kind = MR_PARAM_TEXT,
+     .metavar = "KEY",
+     .help = "in reduce, behind this key"},
+    {.name = "began-at",
+     .kind = MR_PARAM_TEXT,
+     .metavar = "KEY",
+     .help = "in reduce, wait at this key"},
     {.name = "setup", .kind = MR_PARAM_FLAG, .help = "in setup"},
     {.name = "plan", .kind = MR_PARAM_FLAG, .help = "in plan"},
-    {.name = "map-us", .kind = MR_PARAM_U64, .fallback = "0", .metavar = "N", .help = "each line takes so long"},
-    {.name = "reduce-us", .kind = MR_PARAM_U64, .fallback = "0", .metavar = "N", .help = "each value takes so long"},
+    {.name = "map-us",
+     .kind = MR_PARAM_U64,
+     .fallback = "0",
+     .metavar = "N",
+     .help = "each line takes so long"},
+    {.name = "reduce-us",
+     .kind = MR_PARAM_U64,
+     .fallback = "0",
+     .metavar = "N",
+     .help = "each value takes so long"},
     {.name = "began", .kind = MR_PARAM_TEXT, .metavar = "FILE", .help = "made when a wait begins"},
-    {.name = "until", .kind = MR_PARAM_TEXT, .metavar = "FILE", .help = "ends the wait when it exists"},
+    {.name = "until",
+     .kind = MR_PARAM_TEXT,
+     .metavar = "FILE",
+     .help = "ends the wait when it exists"},
     {0},
 };
 

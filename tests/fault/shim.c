@@ -1,20 +1,20 @@
 /* shim: makes the n-th call of a class fail, in whatever process it is preloaded into.
  *
- *     FAULT_CLASS   which calls: malloc, write, read, sync, close, open, rename, mmap, mkdir, thread
- *     FAULT_AT      the call that is struck, from 1; 0: none, calls are only counted
- *     FAULT_HOW     error: it fails with FAULT_ERRNO (a number; ENOMEM where none is given)
- *                   kill:  the process is killed just before the call; killed: just after it
- *                   short: from that call on, reads and writes move one byte
- *                   eintr: from that call on, every second read and write fails with EINTR
- *                   interrupt: the process is sent SIGINT just before the call, which goes on
- *     FAULT_STAYS   set: not only that call is struck, but each from there on (a disk that stays full)
- *     FAULT_OLD_FS  set: renames know no flags, as on older file systems (not counted as a strike)
- *     FAULT_PATH    only calls on a descriptor (open, mkdir: on a name) whose path holds this text
- *     FAULT_REPORT  a file of two 64-bit numbers, in the machine's order: calls seen, calls struck
+ *     FAULT_CLASS   which calls: malloc, write, read, sync, close, open, rename, mmap, mkdir,
+ * thread FAULT_AT      the call that is struck, from 1; 0: none, calls are only counted FAULT_HOW
+ * error: it fails with FAULT_ERRNO (a number; ENOMEM where none is given) kill:  the process is
+ * killed just before the call; killed: just after it short: from that call on, reads and writes
+ * move one byte eintr: from that call on, every second read and write fails with EINTR interrupt:
+ * the process is sent SIGINT just before the call, which goes on FAULT_STAYS   set: not only that
+ * call is struck, but each from there on (a disk that stays full) FAULT_OLD_FS  set: renames know
+ * no flags, as on older file systems (not counted as a strike) FAULT_PATH    only calls on a
+ * descriptor (open, mkdir: on a name) whose path holds this text FAULT_REPORT  a file of two 64-bit
+ * numbers, in the machine's order: calls seen, calls struck
  *
- * The report is a shared mapping: it is right however the process ends. The shim allocates nothing and goes to
- * the kernel itself for what it needs, so that it never meets its own faults. Calls are counted from the moment
- * the program's own constructors run; which thread makes the n-th may differ from run to run. */
+ * The report is a shared mapping: it is right however the process ends. The shim allocates nothing
+ * and goes to the kernel itself for what it needs, so that it never meets its own faults. Calls are
+ * counted from the moment the program's own constructors run; which thread makes the n-th may
+ * differ from run to run. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -53,8 +53,7 @@ static bool stays;
 static bool is_old_fs;
 
 static enum how read_how(const char *text) {
-    static const char *const names[] = {"error", "kill",  "killed",
-                                        "short", "eintr", "interrupt"};
+    static const char *const names[] = {"error", "kill", "killed", "short", "eintr", "interrupt"};
     for (unsigned i = 0; text && i < sizeof names / sizeof *names; i++) {
         if (strcmp(text, names[i]) == 0) {
             return (enum how)i;
@@ -149,27 +148,37 @@ static bool fails(bool struck) {
 /* The real one. */
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* ---- memory: glibc's own names for its allocator, as dlsym may itself allocate -------------------------------- */
+/* ---- memory ---- */
 
+/* glibc's own names for its allocator, as dlsym may itself allocate. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
+
+/* A sanitizer's, where there is one: memory of the one must not be freed by the other. */
+__attribute__((weak)) void *__interceptor_malloc(size_t size);
+__attribute__((weak)) void *__interceptor_calloc(size_t count, size_t size);
+__attribute__((weak)) void *__interceptor_realloc(void *old, size_t size);
+__attribute__((weak)) void *__interceptor_memalign(size_t alignment, size_t size);
+
+#define ALLOCATE(name, ...)                                                                        \
+    (__interceptor_##name ? __interceptor_##name(__VA_ARGS__) : __libc_##name(__VA_ARGS__))
 
 static bool malloc_fails(void) {
     return is_class("malloc") && fails(strikes());
 }
 
 EXPORT void *malloc(size_t size) {
-    return malloc_fails() ? NULL : __libc_malloc(size);
+    return malloc_fails() ? NULL : ALLOCATE(malloc, size);
 }
 
 EXPORT void *calloc(size_t count, size_t size) {
-    return malloc_fails() ? NULL : __libc_calloc(count, size);
+    return malloc_fails() ? NULL : ALLOCATE(calloc, count, size);
 }
 
 EXPORT void *realloc(void *old, size_t size) {
-    return malloc_fails() ? NULL : __libc_realloc(old, size);
+    return malloc_fails() ? NULL : ALLOCATE(realloc, old, size);
 }
 
 EXPORT void *reallocarray(void *old, size_t count, size_t size) {
@@ -182,11 +191,11 @@ EXPORT void *reallocarray(void *old, size_t count, size_t size) {
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size) {
-    return malloc_fails() ? NULL : __libc_memalign(alignment, size);
+    return malloc_fails() ? NULL : ALLOCATE(memalign, alignment, size);
 }
 
 EXPORT int posix_memalign(void **memory, size_t alignment, size_t size) {
-    *memory = malloc_fails() ? NULL : __libc_memalign(alignment, size);
+    *memory = malloc_fails() ? NULL : ALLOCATE(memalign, alignment, size);
     return *memory ? 0 : ENOMEM;
 }
 
@@ -202,7 +211,8 @@ EXPORT void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t
     return mapped;
 }
 
-/* ---- reading, writing ------------------------------------------------------------------------------------------ */
+/* ---- reading, writing
+ * ------------------------------------------------------------------------------------------ */
 
 /* What a read or write is to do: -1: fail; else how many bytes to ask for. */
 static ssize_t plan_transfer(const char *name, int fd, size_t len, bool *struck) {
@@ -271,7 +281,8 @@ EXPORT int fdatasync(int fd) {
     return sync_file(SYS_fdatasync, fd);
 }
 
-/* ---- descriptors and names ------------------------------------------------------------------------------------- */
+/* ---- descriptors and names
+ * ------------------------------------------------------------------------------------- */
 
 /* A close that fails has closed all the same, as on Linux. */
 EXPORT int close(int fd) {

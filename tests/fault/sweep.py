@@ -92,6 +92,8 @@ class Run:
         environment = dict(os.environ, LD_PRELOAD=os.path.join(os.environ["BUILD"], "tests", "shim.so"),
                            FAULT_CLASS=args.kind, FAULT_AT=str(self.at), FAULT_HOW=args.how,
                            FAULT_ERRNO=str(getattr(errno, args.errno)), FAULT_REPORT=report)
+        if "ASAN_OPTIONS" in environment:
+            environment["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
         for name, value in (("FAULT_STAYS", "1" if args.stays else None), ("FAULT_PATH", args.path),
                             ("FAULT_OLD_FS", "1" if args.old_fs else None)):
             if value:

@@ -20,7 +20,8 @@ sweep --class malloc --statuses 1,4 --step 3 -- run "$plugins/misbehave.so" {in}
 sweep --class malloc --says "$says" -- explain wordcount {in}/book.txt
 
 # With threads and with spilling, where the pool's memory is mapped.
-sweep --class malloc --says "$says" --step 13 --least 300 -- \
+# (A thread that can't be given its storage is a thread that can't be started.)
+sweep --class malloc --says "$says|start a thread: Resource" --step 13 --least 300 -- \
     run wordcount {in}/big.txt --threads 2 --memory 16M -o {work}/out $scratch
 sweep --class mmap --says "$says" --least 5 -- run wordcount {in}/big.txt --memory 16M -o {work}/out $scratch
 sweep --class mmap --says "$says" -- run "$plugins/misbehave.so" {in}/book.txt -o {work}/out $scratch

@@ -105,19 +105,3 @@ for overwrite in '' --overwrite; do
     check "it is as it was" [ "$(cat out/letter)" = dear ]
     rm -r out out.pending-*
 done
-
-# ---- kill -9 at every step: before and after each call -----------------------------------------------------------
-need_shim
-mkdir in
-mv book.txt in
-printf 'and\n' >in/stop.txt
-"$MILLRACE" run wordcount in/stop.txt -o in/old
-command="run wordcount {in}/book.txt -o {work}/out --tmp {tmp}"
-for how in kill killed; do
-    for name in rename sync mkdir write close; do
-        sweep --class $name --how $how -- $command
-        sweep --class $name --how $how --old-output -- $command --overwrite
-    done
-    sweep --class rename --how $how --old-fs -- $command
-    sweep --class rename --how $how --old-fs --old-output --least 3 -- $command --overwrite
-done

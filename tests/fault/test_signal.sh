@@ -102,15 +102,3 @@ done
 check "a reader that takes nothing: status 0" [ "$(cat left)" -eq 0 ]
 expect_no_err
 expect_only scratch
-
-# ---- at each call: spilling, merging, writing, publishing --------------------------------------------------------
-need_shim
-mkdir in
-seq 1000000 1600000 >in/big.txt
-command="run wordcount {in}/big.txt --memory 16M -o {work}/out --tmp {tmp}"
-for name in write read open mmap; do
-    sweep --class $name --how interrupt --statuses 130 --says '^millrace: interrupted' --step 4 --within 1 -- $command
-done
-for name in sync rename mkdir close; do
-    sweep --class $name --how interrupt --statuses 130 --says '^millrace: interrupted' --within 1 -- $command
-done

@@ -13,9 +13,9 @@ with open("distinct.txt", "wb") as file:  # every word once
         file.write("\n".join(text[i : i + 20] for i in range(0, len(text), 20)).encode() + b"\n")
 with open("skewed.txt", "wb") as file:  # 99 % one key
     file.write(b"".join(b"hot\t%d\n" % i if i % 100 else b"k%d\t1\n" % i for i in range(2500000)))
-with open("long.txt", "wb") as file:  # keys of 1 KB to 1 MB
-    for i in range(400):
-        size = rng.choice((1000, 1000, 1000, 10000, 10000, 100000, 1000000))
+with open("long.txt", "wb") as file:  # keys of 1 KB to 100 KB
+    for i in range(800):
+        size = rng.choice((1000, 1000, 1000, 10000, 10000, 100000))
         file.write(b"\n".join(rng.randbytes(size // 2).hex().encode() for _ in range(max(1, 100000 // size))) + b"\n")
 PYTHON
 ls -l *.txt | awk '{ print "# " $5, $9 }'

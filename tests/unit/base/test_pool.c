@@ -3,7 +3,7 @@
 
 #include "tests/unit/test.h"
 #include <pthread.h>
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -19,7 +19,8 @@ static int combine(struct mr_ctx *ctx, void *state, struct mr_bytes key, struct 
     size_t len = 0;
     (void)state, (void)key;
     while (len < COMBINED_MAX && (into.len || value.len)) {
-        struct mr_bytes *from = !value.len || (into.len && *into.data <= *value.data) ? &into : &value;
+        struct mr_bytes *from =
+            !value.len || (into.len && *into.data <= *value.data) ? &into : &value;
         out[len++] = *from->data;
         from->data++;
         from->len--;
@@ -49,9 +50,7 @@ static void setup(struct fixture *fixture, enum mr_value kind, size_t budget) {
         .pool = fixture->pool, .limit_bytes = SIZE_MAX, .fan_in = 8, .tmp = "/tmp"};
     cr_assert_eq(mr_run_store_create(&store, &fixture->store, &err), 0);
     struct mr_collector_options options = {
-        .source = {.job = &fixture->job,
-                   .rounds = fixture->job.rounds,
-                   .partitions = PARTITIONS},
+        .source = {.job = &fixture->job, .rounds = fixture->job.rounds, .partitions = PARTITIONS},
         .store = fixture->store,
         .pool = fixture->pool,
         .budget_bytes = budget};
@@ -213,7 +212,8 @@ static size_t check_key(struct fixture *fixture, struct mr_merge *merge,
     finish_expected(kind, &out[0]);
     cr_assert_not_null(*record, "key of pair %zu is missing", pair->nth);
     cr_assert(pairs_equal((*record)->key, pair->key), "key of pair %zu", pair->nth);
-    for (bool is_first = true; *record && pairs_equal((*record)->key, pair->key); is_first = false) {
+    for (bool is_first = true; *record && pairs_equal((*record)->key, pair->key);
+         is_first = false) {
         take_record(kind, &fold, &out[1], *record, is_first);
         if (mr_merge_next(merge, record, &err) <= 0) {
             *record = NULL;
@@ -385,7 +385,8 @@ Test(collector, keys_that_look_alike) {
                     if (k < 2) {
                         emit_bits(&fixture, bytes, len * 100 + zeros);
                     } else {
-                        emit_bytes(&fixture, bytes, (struct mr_bytes){with_zeros, k == 2 ? len : 1});
+                        emit_bytes(&fixture, bytes,
+                                   (struct mr_bytes){with_zeros, k == 2 ? len : 1});
                     }
                 }
             }
@@ -453,7 +454,8 @@ Test(collector, oversized_pairs) {
             size_t len = i % 3 == 0 ? 10 + i : i * i * 800 % (i % 4 ? MIB : 3 * MIB);
             mr_collector_context(fixture.collector)->where.record = i;
             if (is_number) {
-                emit_bits(&fixture, (struct mr_bytes){large, len}, random_bits(kind, &(uint64_t){i}));
+                emit_bits(&fixture, (struct mr_bytes){large, len},
+                          random_bits(kind, &(uint64_t){i}));
             } else if (kind == MR_COMBINED || i % 2) {
                 emit_bytes(&fixture, (struct mr_bytes){large, len}, (struct mr_bytes){large, 10});
             } else {

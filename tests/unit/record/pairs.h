@@ -192,7 +192,8 @@ static inline struct mr_run **pairs_to_runs(struct pairs *pairs, uint32_t run_co
     pairs_must(runs);
     for (size_t i = 0; i < pairs->count; i++) {
         uint64_t random = pairs_random(&state);
-        uint32_t among = random % 3 ? run_count : run_count / 4 + 1; /* the later ones are shorter */
+        uint32_t among =
+            random % 3 ? run_count : run_count / 4 + 1; /* the later ones are shorter */
         pairs->items[i].run = (uint32_t)((random >> 8) % among);
     }
     order.by_run = true;
@@ -203,7 +204,8 @@ static inline struct mr_run **pairs_to_runs(struct pairs *pairs, uint32_t run_co
         while (end < pairs->count && pairs->items[end].run == r) {
             end++;
         }
-        runs[r] = pairs_to_run(pairs->items + begin, end - begin, pool, r % 2 ? tmp : NULL);
+        runs[r] = pairs_to_run(begin < end ? &pairs->items[begin] : NULL, end - begin, pool,
+                               r % 2 ? tmp : NULL);
         begin = end;
     }
     return runs;

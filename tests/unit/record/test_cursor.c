@@ -138,7 +138,8 @@ Test(cursor, partitions) {
     teardown(&fixture);
 }
 
-/* Neighbouring ranges meet: no record is in both or in none, also where one key fills many blocks. */
+/* Neighbouring ranges meet: no record is in both or in none, also where one key fills many blocks.
+ */
 Test(cursor, ranges_that_meet_inside_equal_keys) {
     struct mr_pool *pool = NULL;
     struct mr_error err = {0};
@@ -151,8 +152,7 @@ Test(cursor, ranges_that_meet_inside_equal_keys) {
             pairs_add(&pairs, 0, mr_bytes_text(keys[k]), (struct mr_bytes){value, sizeof value});
         }
     }
-    struct fixture fixture = {pool, pairs,
-                              pairs_to_run(pairs.items, pairs.count, pool, NULL)};
+    struct fixture fixture = {pool, pairs, pairs_to_run(pairs.items, pairs.count, pool, NULL)};
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
         struct mr_prefix cut = mr_run_prefix(keys[k], strlen(keys[k]));
         struct mr_key_range below = {.bounded_above = true, .to = cut};

@@ -9,13 +9,26 @@
 
 #define VALUES_MAX 40
 
-static const uint64_t u64s[] = {0,      1,          2,          127,           128,
-                                255,    256,        65535,      65536,         (uint64_t)1 << 24,
-                                1u << 31, UINT32_MAX, UINT64_MAX / 2, UINT64_MAX - 1, UINT64_MAX};
-static const int64_t i64s[] = {0,   1,   -1,  2,         -2,        63,        -64,           64,
-                               127, 128, -128, INT32_MIN, INT32_MAX, INT64_MIN, INT64_MIN + 1, INT64_MAX};
-static const double f64s[] = {-INFINITY, -DBL_MAX, -1.5,    -1,       -DBL_MIN, -5e-324, -0.0,
-                              0.0,       5e-324,   DBL_MIN, 0.1, 1, 1.5,      DBL_MAX,  INFINITY};
+static const uint64_t u64s[] = {0,
+                                1,
+                                2,
+                                127,
+                                128,
+                                255,
+                                256,
+                                65535,
+                                65536,
+                                (uint64_t)1 << 24,
+                                1u << 31,
+                                UINT32_MAX,
+                                UINT64_MAX / 2,
+                                UINT64_MAX - 1,
+                                UINT64_MAX};
+static const int64_t i64s[] = {
+    0,   1,   -1,   2,         -2,        63,        -64,           64,
+    127, 128, -128, INT32_MIN, INT32_MAX, INT64_MIN, INT64_MIN + 1, INT64_MAX};
+static const double f64s[] = {-INFINITY, -DBL_MAX, -1.5, -1, -DBL_MIN, -5e-324, -0.0,    0.0,
+                              5e-324,    DBL_MIN,  0.1,  1,  1.5,      DBL_MAX, INFINITY};
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 Test(fold, u64_round_trip) {
@@ -71,8 +84,9 @@ Test(fold, ranks_order_like_numbers) {
 
 Test(fold, places_order_like_bytes) {
     static const struct mr_place places[] = {
-        {0, 0, 0},   {0, 0, 1},          {0, 0, 256}, {0, 0, UINT32_MAX}, {0, 1, 0}, {0, 255, 9},
-        {0, 256, 0}, {0, UINT64_MAX, 0}, {1, 0, 0},   {255, 3, 3},        {256, 0, 0}, {UINT32_MAX, 0, 0}};
+        {0, 0, 0}, {0, 0, 1},   {0, 0, 256}, {0, 0, UINT32_MAX},
+        {0, 1, 0}, {0, 255, 9}, {0, 256, 0}, {0, UINT64_MAX, 0},
+        {1, 0, 0}, {255, 3, 3}, {256, 0, 0}, {UINT32_MAX, 0, 0}};
     for (size_t i = 1; i < COUNT(places); i++) {
         char a[MR_FOLD_PLACE_BYTES];
         char b[MR_FOLD_PLACE_BYTES];
@@ -108,8 +122,8 @@ static void values_fini(struct values *values) {
 }
 
 /* The bytes of both, sorted: associative and commutative. */
-static int merge_sorted(void *arg, struct mr_bytes key, struct mr_bytes into,
-                        struct mr_bytes value, struct mr_buffer *out) {
+static int merge_sorted(void *arg, struct mr_bytes key, struct mr_bytes into, struct mr_bytes value,
+                        struct mr_buffer *out) {
     struct mr_error err = {0};
     cr_assert_eq(key.len, (size_t)3);
     ++*(unsigned *)arg;
@@ -117,7 +131,8 @@ static int merge_sorted(void *arg, struct mr_bytes key, struct mr_bytes into,
     cr_assert_eq(mr_buffer_reserve(out, into.len + value.len, &err), 0);
     while (into.len || value.len) {
         struct mr_bytes *from =
-            !value.len || (into.len && (uint8_t)*into.data <= (uint8_t)*value.data) ? &into : &value;
+            !value.len || (into.len && (uint8_t)*into.data <= (uint8_t)*value.data) ? &into
+                                                                                    : &value;
         out->data[out->len++] = *from->data;
         from->data++;
         from->len--;
@@ -162,7 +177,8 @@ static void fold_as_tree(enum mr_value kind, const struct values *values, uint64
     values_fini(&copy);
 }
 
-/* Folds the values one after the other into `result`, and checks every other grouping against it. */
+/* Folds the values one after the other into `result`, and checks every other grouping against it.
+ */
 static void fold_all(enum mr_value kind, const struct values *values, struct mr_buffer *result) {
     struct mr_fold fold = {.kind = kind, .combine = merge_sorted, .arg = &combines};
     struct mr_error err = {0};

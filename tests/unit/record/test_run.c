@@ -197,9 +197,8 @@ Test(run, abandoning_leaves_nothing) {
         struct mr_run_writer writer;
         cr_assert_eq(mr_run_writer_open(&writer, pool, on_disk ? "/tmp" : NULL, &err), 0);
         for (uint32_t p = 0; p < 4; p++) {
-            cr_assert_eq(mr_run_writer_add(&writer, p, mr_run_prefix(key.data, key.len), key, key,
-                                           &err),
-                         0);
+            cr_assert_eq(
+                mr_run_writer_add(&writer, p, mr_run_prefix(key.data, key.len), key, key, &err), 0);
         }
         mr_run_writer_abandon(&writer);
         cr_assert_eq(mr_pool_bytes(pool), (size_t)0);

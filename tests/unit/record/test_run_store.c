@@ -19,8 +19,9 @@ struct fixture {
 
 static void setup(struct fixture *fixture, size_t limit, size_t fan_in, enum mr_value kind) {
     struct mr_error err = {0};
-    *fixture = (struct fixture){
-        .rules = {.order = {.placed = mr_fold_is_placed(kind)}, .kind = kind, .partitions = PARTITIONS}};
+    *fixture = (struct fixture){.rules = {.order = {.placed = mr_fold_is_placed(kind)},
+                                          .kind = kind,
+                                          .partitions = PARTITIONS}};
     cr_assert_eq(mr_pool_create(&fixture->pool, &err), 0);
     struct mr_run_store_options options = {
         .pool = fixture->pool, .limit_bytes = limit, .fan_in = fan_in, .tmp = "/tmp"};
@@ -111,8 +112,7 @@ static void take_range(const struct fixture *fixture, uint32_t partition,
     mr_merge_close(&merge);
 }
 
-static void check_sums(const struct fixture *fixture, const uint64_t sums[KEYS],
-                       uint64_t records) {
+static void check_sums(const struct fixture *fixture, const uint64_t sums[KEYS], uint64_t records) {
     struct mr_run_store_stats stats = mr_run_store_stats(fixture->store);
     for (uint32_t k = 0; k < KEYS; k++) {
         cr_assert_eq(sums[k], atomic_load(&fixture->sums[k]), "key %u", k);
@@ -131,7 +131,8 @@ static void check_content(const struct fixture *fixture) {
     check_sums(fixture, sums, records);
 }
 
-/* Ranges follow one another without gap or overlap, from no bound to no bound, and hold everything. */
+/* Ranges follow one another without gap or overlap, from no bound to no bound, and hold everything.
+ */
 static void check_ranges(const struct fixture *fixture, uint64_t bytes) {
     uint64_t sums[KEYS] = {0};
     uint64_t records = 0;
@@ -238,9 +239,8 @@ Test(run_store, ranges_cover_all_keys_once) {
         struct mr_error err = {0};
         setup(&fixture, 40 * MR_POOL_CHUNK_BYTES, 4, kinds[k]);
         put_runs(&fixture, 40, 4);
-        cr_assert_eq(mr_run_store_settle(fixture.store, 10 * MR_POOL_CHUNK_BYTES, &fixture.rules,
-                                         &err),
-                     0);
+        cr_assert_eq(
+            mr_run_store_settle(fixture.store, 10 * MR_POOL_CHUNK_BYTES, &fixture.rules, &err), 0);
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             check_ranges(&fixture, sizes[i]);
         }

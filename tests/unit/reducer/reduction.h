@@ -102,7 +102,7 @@ static inline void reduction_close(struct reduction *r) {
 
 /* Reduces all in the calling thread. */
 static inline int reduction_run(struct reduction *r) {
-    struct mr_context_source contexts = {.job = &r->job, .partitions = 1};
+    struct mr_context_source contexts = {.job = &r->job, .rounds = r->job.rounds, .partitions = 1};
     struct mr_reducer *reducer = NULL;
     struct mr_error err = {0};
     reduction_open(r, SIZE_MAX);

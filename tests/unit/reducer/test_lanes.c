@@ -15,7 +15,7 @@ struct fixture {
     struct mr_part part;
     struct mr_lanes *lanes;
     atomic_size_t next;
-    size_t large; /* every so many ranges one of 3 MiB; 0: none */
+    size_t large; /* every so many ranges one of 1.2 MiB, more than a lane may keep; 0: none */
     size_t fails; /* this range fails; RANGES: none */
     atomic_uint interrupted;
     atomic_uint failed; /* otherwise */
@@ -39,7 +39,7 @@ static void teardown(struct fixture *fixture) {
 /* The text of a range: numbered lines, so many that its size is about right. */
 static size_t lines_of(const struct fixture *fixture, size_t range) {
     bool is_large = fixture->large && range % fixture->large == 0;
-    return is_large ? 3 * MIB / 16 : range * 7919 % 3000;
+    return is_large ? 5 * MIB / 64 : range * 7919 % 900;
 }
 
 static int write_range(struct fixture *fixture, size_t range, struct mr_buffer *buffer,
@@ -48,7 +48,7 @@ static int write_range(struct fixture *fixture, size_t range, struct mr_buffer *
     size_t lines = lines_of(fixture, range);
     for (size_t i = 0; i < lines; i++) {
         if (mr_buffer_printf(buffer, err, "%05zu %08zu\n", range, i) ||
-            (i % 500 == 499 && mr_lanes_flush(fixture->lanes, range, buffer, &waited, err))) {
+            (i % 200 == 199 && mr_lanes_flush(fixture->lanes, range, buffer, &waited, err))) {
             return err->code;
         }
     }
@@ -122,7 +122,8 @@ Test(lanes, write_in_order) {
     }
 }
 
-/* Whoever waits for a range that failed is let go, and nothing of what comes after it is written. */
+/* Whoever waits for a range that failed is let go, and nothing of what comes after it is written.
+ */
 Test(lanes, a_failure_ends_all_waiting) {
     for (size_t fails = 0; fails < RANGES; fails += 13) {
         struct fixture fixture;

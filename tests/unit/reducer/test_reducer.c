@@ -206,8 +206,9 @@ static int negate_i64(struct mr_ctx *ctx, void *state, struct mr_bytes key, int6
 
 Test(reducer, reduces_numbers) {
     for (enum mr_value kind = MR_SUM_U64; kind <= MR_MAX_U64; kind++) {
-        static const char *const expected[] = {
-            [MR_SUM_U64] = "a\t55\nb\t3\n", [MR_MIN_U64] = "a\t5\nb\t3\n", [MR_MAX_U64] = "a\t50\nb\t3\n"};
+        static const char *const expected[] = {[MR_SUM_U64] = "a\t55\nb\t3\n",
+                                               [MR_MIN_U64] = "a\t5\nb\t3\n",
+                                               [MR_MAX_U64] = "a\t50\nb\t3\n"};
         struct reduction r;
         reduction_setup(&r, kind);
         r.round.reduce_u64 = halve_u64;
@@ -234,7 +235,8 @@ Test(reducer, names_a_joined_sum_that_overflows) {
     check_failure(&r, "\"k1\"");
 }
 
-/* ---- around the groups ------------------------------------------------------------------------ */
+/* ---- around the groups ------------------------------------------------------------------------
+ */
 
 static int count_up(struct mr_ctx *ctx, void **state) {
     (void)ctx;
@@ -279,9 +281,10 @@ static int fail_and_go_on(struct mr_ctx *ctx, void *state, struct mr_bytes key, 
 }
 
 Test(reducer, reports_failures) {
-    static int (*const reducers[])(struct mr_ctx *, void *, struct mr_bytes, uint64_t) = {
-        fail_at_b, fail_silently, fail_and_go_on};
-    static const char *const words[] = {"test: no b, please (reducing partition 0)", "-77", "a lapse"};
+    static int (*const reducers[])(struct mr_ctx *, void *, struct mr_bytes,
+                                   uint64_t) = {fail_at_b, fail_silently, fail_and_go_on};
+    static const char *const words[] = {"test: no b, please (reducing partition 0)", "-77",
+                                        "a lapse"};
     for (size_t i = 0; i < 3; i++) {
         struct reduction r;
         reduction_setup(&r, MR_SUM_U64);
@@ -315,8 +318,11 @@ Test(reducer, hands_pairs_to_the_next_round) {
         reduction_add_u64(&r, "a", 50000);
         reduction_add_u64(&r, "b", 2);
         cr_assert_eq(mr_run_writer_open(&writer, r.pool, NULL, &err), 0);
-        struct mr_reduce_task_source source = {.round = &r.round, .store = r.store, .pairs = &writer,
-                                               .pool = r.pool, .tmp = "/tmp",
+        struct mr_reduce_task_source source = {.round = &r.round,
+                                               .store = r.store,
+                                               .pairs = &writer,
+                                               .pool = r.pool,
+                                               .tmp = "/tmp",
                                                .pairs_limit = on_disk ? 300000 : SIZE_MAX};
         struct mr_context_source contexts = {
             .job = &r.job, .rounds = r.job.rounds, .partitions = 1};

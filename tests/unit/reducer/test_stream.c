@@ -12,9 +12,11 @@ static int combine(void *arg, struct mr_bytes key, struct mr_bytes into, struct 
                    struct mr_buffer *out) {
     struct mr_error err = {0};
     (void)arg, (void)key;
-    bool keeps = into.len != value.len ? into.len > value.len : pairs_compare_bytes(into, value) > 0;
+    bool keeps =
+        into.len != value.len ? into.len > value.len : pairs_compare_bytes(into, value) > 0;
     out->len = 0;
-    return mr_buffer_append(out, keeps ? into.data : value.data, keeps ? into.len : value.len, &err);
+    return mr_buffer_append(out, keeps ? into.data : value.data, keeps ? into.len : value.len,
+                            &err);
 }
 
 /* An encoded value of the kind. */
