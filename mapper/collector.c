@@ -133,7 +133,7 @@ static int emit_bytes(struct mr_ctx *ctx, struct mr_bytes key, struct mr_bytes v
     if (c->context.err.code) {
         return c->context.err.code;
     }
-    if (key.len >= UINT32_MAX / 4 || value.len >= UINT32_MAX / 4) {
+    if (key.len > MR_TABLE_KEY_MAX || value.len > MR_TABLE_KEY_MAX - key.len) {
         return mr_fail(ctx, "a pair of %zu bytes: the limit is 1 GiB", key.len + value.len);
     }
     c->emitted++;
@@ -158,7 +158,13 @@ int mr_collector_emit_pair(struct mr_collector *c, struct mr_bytes key, struct m
 }
 
 static void at_record(struct mr_ctx *ctx, uint64_t offset) {
-    collector_of(ctx)->context.where.record = offset;
+    struct mr_context *context = &collector_of(ctx)->context;
+    if (offset < context->where.record) { /* places must follow the order of emits */
+        (void)mr_fail(ctx, "mr_at went back from %llu to %llu within a block",
+                      (unsigned long long)context->where.record, (unsigned long long)offset);
+        return;
+    }
+    context->where.record = offset;
 }
 
 static void choose_functions(struct mr_collector *c) {

@@ -138,6 +138,9 @@ static __attribute__((noinline)) int emit_any(struct mr_collector *c, const char
     if (len > MR_TABLE_RING_KEY) { /* takes no part in the ring: its place stays empty */
         struct mr_table_pending now = {.bits = bits};
         pair->len1 = 0;
+        if (len > MR_TABLE_KEY_MAX) {
+            return mr_fail(&c->context.ctx, "a key of %zu bytes: the limit is 1 GiB", len);
+        }
         if (len > c->arena_max / 2) {
             return seal_alone(c, key, len, bits);
         }

@@ -6,7 +6,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-#define PREFETCH_AHEAD 8
+#define PREFETCH_AHEAD 16
 #define HUGE_SHARE 8 /* a pair of that part of the collector's budget is huge */
 
 void mr_seal_release(struct mr_collector *c) {

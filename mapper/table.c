@@ -6,11 +6,9 @@
 #include <sys/mman.h>
 
 #define SLOTS_MIN ((uint64_t)1 << 12)
-#define SLOTS_PLAIN ((uint64_t)1 << 19) /* grown to without asking for benefit */
-#define SLOTS_MAX                                                                                  \
-    ((uint64_t)1 << 20) /* larger ones cost more in touching memory than they save                 \
-                         */
-#define ADDS_PER_KEY 8  /* the benefit that growing beyond SLOTS_PLAIN asks for */
+#define SLOTS_PLAIN ((uint64_t)1 << 18) /* grown to without asking for benefit */
+#define SLOTS_MAX ((uint64_t)1 << 20)   /* more cost more to touch than they save */
+#define ADDS_PER_KEY 16                 /* the benefit that growing beyond SLOTS_PLAIN asks for */
 #define ARENA_START 8
 
 const uint64_t mr_table_low_bytes[9] = {0,

@@ -9,6 +9,7 @@
 #include "lib/record/key_sort.h"
 
 #define MR_TABLE_SHORT_MAX 16
+#define MR_TABLE_KEY_MAX ((size_t)1 << 30) /* of a key, and of a key with its value */
 #define MR_TABLE_RING 64
 #define MR_TABLE_RING_KEY 64 /* longer keys skip the ring */
 

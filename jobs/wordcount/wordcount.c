@@ -152,10 +152,7 @@ static const struct mr_param params[] = {
 };
 
 static const struct mr_round all_rounds[] = {
-    {.name = "count",
-     .value = MR_SUM_U64,
-     .map_block = count_map,
-     .reduce_u64 = count_reduce},
+    {.name = "count", .value = MR_SUM_U64, .map_block = count_map, .reduce_u64 = count_reduce},
 };
 
 /* Each partition's best, then the best of these. */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define RECORD_HEADER_MAX 10 /* two varints of 32 bits */
-#define PART_BYTES_MAX ((size_t)1 << 31)
+#define PAIR_BYTES_MAX ((size_t)1 << 31)
 
 struct mr_prefix mr_run_prefix(const char *key, size_t len) {
     uint64_t words[2] = {0, 0};
@@ -244,7 +244,7 @@ int mr_run_writer_add(struct mr_run_writer *writer, uint32_t partition, struct m
     size_t need = RECORD_HEADER_MAX + key.len + value.len;
     bool fits = writer->data && writer->len + need <= writer->capacity;
     if (!fits || partition != writer->partition || !writer->records) {
-        if (key.len >= PART_BYTES_MAX || value.len >= PART_BYTES_MAX) {
+        if (key.len >= PAIR_BYTES_MAX || value.len >= PAIR_BYTES_MAX - key.len) {
             return mr_error_set(err, MR_ERR_JOB, "a pair of %zu bytes: the limit is 2 GiB",
                                 key.len + value.len);
         }

@@ -19,7 +19,7 @@
  * 16 readable bytes follow every block in memory, so that a key's prefix is loaded without looking
  * at its length.
  *
- * Limits: a key and a value of less than 2^31 bytes; 2^32 - 1 blocks. */
+ * Limits: a key and its value of less than 2^31 bytes together; 2^32 - 1 blocks. */
 #ifndef MR_RECORD_RUN_H
 #define MR_RECORD_RUN_H
 

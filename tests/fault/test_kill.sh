@@ -105,3 +105,12 @@ for overwrite in '' --overwrite; do
     check "it is as it was" [ "$(cat out/letter)" = dear ]
     rm -r out out.pending-*
 done
+waiting out '--began-at 500'
+running=$!
+mkdir out
+: >go
+status=0
+wait $running || status=$?
+check "an empty directory that appears meanwhile is not taken either: status 2" [ "$status" -eq 2 ]
+expect_only out
+rm -r out out.pending-*

@@ -87,7 +87,8 @@ struct mr_ctx {
 /* Emits a pair. Key and value are copied before the call returns.
  * In map: for MR_VALUES, MR_FIRST and MR_COMBINED rounds. In reduce of the last round: writes the
  * line KEY TAB VALUE (KEY alone where the value's data is NULL). In reduce of an earlier round: a
- * pair for the next round. Returns 0, or the (sticky) status of the first failure. */
+ * pair for the next round (without data: an empty value). Returns 0, or the (sticky) status of the
+ * first failure. */
 MR_MUST_USE static inline int mr_emit(struct mr_ctx *ctx, struct mr_bytes key,
                                       struct mr_bytes value) {
     return ctx->emit(ctx, key, value);
@@ -107,7 +108,7 @@ MR_MUST_USE static inline int mr_emit_f64(struct mr_ctx *ctx, struct mr_bytes ke
 
 /* Inside map_block: says that what follows concerns the record that starts `offset` bytes into the
  * block, so that errors and crashes name it. Values emitted after it take that record's place in
- * the input order. */
+ * the input order; so offsets must not go back within a block: that fails the job. */
 static inline void mr_at(struct mr_ctx *ctx, uint64_t offset) {
     ctx->at(ctx, offset);
 }

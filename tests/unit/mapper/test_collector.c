@@ -357,7 +357,7 @@ Test(collector, wide_sums_fill_the_arena) {
     for (uint32_t i = 0; i < 12000; i++) {
         struct mr_bytes bytes = {key, (size_t)snprintf(key, sizeof key, "%u", i / 4)};
         /* 5e-324 does not show in the rounded sum, but makes it wide. */
-        const double numbers[] = {5e-324, i, 0, 0.5};
+        const double numbers[] = {i, 5e-324, 0, 0.5};
         double number = numbers[i % 4];
         uint64_t bits;
         memcpy(&bits, &number, sizeof bits);

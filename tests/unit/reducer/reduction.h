@@ -20,6 +20,7 @@ struct reduction {
     struct mr_error err; /* of the reducer */
     char *text;          /* written; terminated */
     size_t text_len;
+    size_t buffered_max;
     int fd;
 };
 
@@ -27,6 +28,7 @@ static inline void reduction_setup(struct reduction *r, enum mr_value kind) {
     struct mr_error err = {0};
     *r = (struct reduction){.round = {.name = "round", .value = kind},
                             .job = {.abi = MR_JOB_ABI, .name = "test", .round_count = 1},
+                            .buffered_max = 100000,
                             .fd = -1};
     r->job.rounds = &r->round;
     cr_assert_eq(mr_pool_create(&r->pool, &err), 0);
@@ -78,7 +80,7 @@ static inline void reduction_open(struct reduction *r, size_t range_bytes) {
                                            .store = r->store,
                                            .range_bytes = range_bytes,
                                            .part = &r->part,
-                                           .buffered_max = 100000,
+                                           .buffered_max = r->buffered_max,
                                            .pool = r->pool,
                                            .tmp = "/tmp"};
     cr_assert_eq(mr_reduce_task_open(&source, &r->task, &err), 0, "%s", err.text);

@@ -141,44 +141,48 @@ Test(lanes, a_failure_ends_all_waiting) {
     }
 }
 
-static void *end_second(void *arg) {
-    struct fixture *fixture = arg;
+static void end_range(struct fixture *fixture, size_t range, const char *text) {
     struct mr_buffer buffer = {0};
     struct mr_error err = {0};
     double waited = 0;
-    if (mr_buffer_append_text(&buffer, "second\n", &err) ||
-        mr_lanes_end(fixture->lanes, 1, &buffer, &waited, &err)) {
+    if (mr_buffer_append_text(&buffer, text, &err) ||
+        mr_lanes_end(fixture->lanes, range, &buffer, &waited, &err)) {
         atomic_fetch_add(&fixture->failed, 1);
     }
-    atomic_fetch_add(&fixture->next, 1);
     mr_buffer_fini(&buffer);
+}
+
+static void *end_second(void *arg) {
+    end_range(arg, 1, "second\n");
     return NULL;
 }
 
-/* What a range leaves behind is written when its turn comes; without room for it, it waits. */
+/* What a range leaves behind is written when its turn comes, which makes room for others; without
+ * room for it, it waits. */
 Test(lanes, leave_or_wait) {
     for (int has_room = 0; has_room < 2; has_room++) {
         struct fixture fixture;
-        struct mr_buffer buffer = {0};
-        struct mr_error err = {0};
-        double waited = 0;
         pthread_t thread;
-        char text[14] = {0};
+        char text[28] = {0};
         setup(&fixture, has_room ? 7 : 6, 0);
         cr_assert_eq(pthread_create(&thread, NULL, end_second, &fixture), 0);
         if (has_room) {
             pthread_join(thread, NULL);
         }
         cr_assert_eq(lseek(fixture.fd, 0, SEEK_END), 0);
-        cr_assert_eq(mr_buffer_append_text(&buffer, "first \n", &err), 0);
-        cr_assert_eq(mr_lanes_end(fixture.lanes, 0, &buffer, &waited, &err), 0);
-        if (!has_room) {
+        end_range(&fixture, 0, "first \n");
+        if (has_room) {
+            end_range(&fixture, 3, "fourth\n"); /* before the third: there is room again */
+        } else {
             pthread_join(thread, NULL);
         }
+        end_range(&fixture, 2, "third \n");
+        if (!has_room) {
+            end_range(&fixture, 3, "fourth\n");
+        }
         cr_assert_eq(atomic_load(&fixture.failed), 0u);
-        cr_assert_eq(pread(fixture.fd, text, sizeof text, 0), 14);
-        cr_assert_eq(memcmp(text, "first \nsecond\n", 14), 0);
-        mr_buffer_fini(&buffer);
+        cr_assert_eq(pread(fixture.fd, text, sizeof text, 0), 28);
+        cr_assert_eq(memcmp(text, "first \nsecond\nthird \nfourth\n", 28), 0);
         teardown(&fixture);
     }
     mr_lanes_destroy(NULL);

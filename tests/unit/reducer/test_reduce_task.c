@@ -3,6 +3,7 @@
 
 #include "tests/unit/reducer/reduction.h"
 #include <pthread.h>
+#include <sched.h>
 
 #define RUNS 12
 
@@ -111,18 +112,33 @@ Test(reduce_task, same_bytes_for_any_ranges_and_threads) {
     reduction_teardown(&r);
 }
 
+static atomic_bool is_waited_for; /* by the key that fails */
+static atomic_bool is_beyond;     /* a range behind it is being reduced */
+
 static int fail_at_key(struct mr_ctx *ctx, void *state, struct mr_bytes key, uint64_t value) {
+    static const struct mr_bytes bad = {"000000000000000710", 18};
     (void)state;
-    bool is_it = key.len > 18 && memcmp(key.data, "000000000000000710", 18) == 0;
-    return is_it ? mr_fail(ctx, "that key") : mr_emit_u64(ctx, key, value);
+    if (key.len > bad.len && memcmp(key.data, bad.data, bad.len) == 0) {
+        while (atomic_load(&is_waited_for) && !atomic_load(&is_beyond)) {
+            sched_yield();
+        }
+        return mr_fail(ctx, "that key");
+    }
+    if (pairs_compare_bytes(key, bad) > 0) {
+        atomic_store(&is_beyond, true);
+    }
+    return mr_emit_u64(ctx, key, value);
 }
 
-/* A failure in one range lets the threads on all others end too. */
+/* A failure in one range lets the threads on all others end too, which wait for it. */
 Test(reduce_task, a_failure_ends_all_threads) {
     for (unsigned threads = 1; threads <= 8; threads *= 2) {
         struct reduction r;
+        atomic_store(&is_waited_for, threads > 1);
+        atomic_store(&is_beyond, false);
         reduction_setup(&r, MR_SUM_U64);
         r.round.reduce_u64 = fail_at_key;
+        r.buffered_max = 0;
         fill(&r);
         reduction_open(&r, 70000);
         cr_assert_eq(run_threads(&r, threads, NULL), MR_ERR_JOB);
