@@ -241,6 +241,8 @@ void mr_collector_set_split(struct mr_collector *c, uint32_t split) {
     }
     c->split = split;
     c->record = UINT64_MAX;
+    c->context.where.offset = 0;
+    c->context.where.record = 0;
 }
 
 int mr_collector_finish(struct mr_collector *c) {

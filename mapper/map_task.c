@@ -164,8 +164,6 @@ int mr_map_task_work(struct mr_map_task *task, struct mr_collector *collector,
     mr_collector_set_split(collector, task->source.task);
     context->where.task = task->source.task;
     context->where.input = task->source.input ? task->source.input->path : NULL;
-    context->where.offset = 0;
-    context->where.record = 0;
     mr_context_where = &context->where;
     int status = MR_OK;
     if (task->reader) {
