@@ -1,14 +1,16 @@
 /* numbers: folds typed emits into the table, through a ring of pending pairs.
  *
- * A pair is hashed and its slot prefetched when it is emitted; it is probed 64 emits later, when
- * its slot has arrived in cache. The path of a sum of u64 with a short key that is in the table
- * already is straight: load, hash, prefetch, one compare, one addition; whatever else can happen is
- * behind one branch. */
+ * A pair is hashed and its slot prefetched when it is emitted; when 64 have gathered they are
+ * folded in one loop, by when their slots have arrived in cache. The emit of a short key is
+ * straight: load, hash, store, prefetch; and so is folding a sum of u64 whose key is in the table:
+ * compare, add. */
 #include "mapper/numbers.h"
 
 #include "lib/base/error.h"
 #include "mapper/seal.h"
 #include <math.h>
+
+#define PREFETCH_AHEAD 8
 
 static int fail_overflow(struct mr_collector *c, struct mr_bytes key) {
     char text[MR_FOLD_KEY_TEXT_MAX];
@@ -116,28 +118,77 @@ static int seal_alone(struct mr_collector *c, const char *key, size_t len, uint6
     return mr_seal_alone(c, (struct mr_bytes){key, len}, (struct mr_bytes){encoded, encoded_len});
 }
 
-/* Half a ring before its turn a pair's slot has arrived: a long key's bytes are fetched, to be
- * compared with. */
-MR_TABLE_INLINE void prefetch_long(const struct mr_collector *c) {
-    unsigned ahead = (c->ring_at + MR_TABLE_RING / 2) % MR_TABLE_RING;
-    const struct mr_table_pending *pair = &c->ring[ahead];
-    if (pair->len1 > MR_TABLE_SHORT_MAX + 1) {
-        __builtin_prefetch(mr_table_long_key(c, mr_table_slot_at(c, pair->hash & c->mask)));
+/* Folds the ring into the table: pairs of any kind. */
+static void fold_pairs(struct mr_collector *c, unsigned count) {
+    for (unsigned i = 0; i < count && !c->context.err.code; i++) {
+        add_number(c, &c->ring[i], c->ring_keys[i]);
     }
+}
+
+/* A long key's slot has arrived: its bytes are fetched, to be compared with. */
+MR_TABLE_INLINE void prefetch_long(const struct mr_collector *c, unsigned at, unsigned count) {
+    if (at < count && c->ring[at].len1 > MR_TABLE_SHORT_MAX + 1) {
+        const struct mr_table_slot *slot = mr_table_slot_at(c, c->ring[at].hash & c->mask);
+        __builtin_prefetch(mr_table_long_key(c, slot));
+    }
+}
+
+/* Adds to a sum of u64 whose key is short and in the table already. False: it is something else. */
+MR_TABLE_INLINE bool fold_short_sum(const struct mr_table_pending *pair, char *slots,
+                                    uint64_t mask) {
+    const size_t stride = sizeof(struct mr_table_slot) + sizeof(uint64_t);
+    for (uint64_t index = pair->hash & mask;; index = (index + 1) & mask) {
+        struct mr_table_slot *slot = (void *)(slots + index * stride);
+        if (slot->k0 == pair->k0 && slot->k1 == pair->k1 && slot->len1 == pair->len1) {
+            uint64_t *sum = mr_table_value(slot);
+            uint64_t folded;
+            if (__builtin_add_overflow(*sum, pair->bits, &folded)) {
+                return false;
+            }
+            *sum = folded;
+            return true;
+        }
+        if (!slot->len1) {
+            return false;
+        }
+    }
+}
+
+/* The same for sums of u64. */
+static void fold_sums(struct mr_collector *c, unsigned count) {
+    uint64_t folded = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct mr_table_pending *pair = &c->ring[i];
+        prefetch_long(c, i + PREFETCH_AHEAD, count);
+        bool is_short = pair->len1 <= MR_TABLE_SHORT_MAX + 1;
+        if (__builtin_expect(is_short && fold_short_sum(pair, c->slots, c->mask), 1)) {
+            folded++;
+        } else {
+            add_number(c, pair, c->ring_keys[i]);
+        }
+    }
+    c->folded += folded;
+}
+
+static __attribute__((noinline)) int drain(struct mr_collector *c) {
+    unsigned count = c->ring_len;
+    c->ring_len = 0;
+    c->emitted += count;
+    if (c->kind == MR_SUM_U64) {
+        fold_sums(c, count);
+    } else {
+        fold_pairs(c, count);
+    }
+    return c->context.err.code;
 }
 
 /* Any key, any kind. */
 static __attribute__((noinline)) int emit_any(struct mr_collector *c, const char *key, size_t len,
                                               uint64_t bits) {
-    struct mr_table_pending *pair = &c->ring[c->ring_at];
-    char *kept = c->ring_keys[c->ring_at];
-    c->emitted++;
-    if (pair->len1) {
-        add_number(c, pair, kept);
-    }
-    if (len > MR_TABLE_RING_KEY) { /* takes no part in the ring: its place stays empty */
+    struct mr_table_pending *pair = &c->ring[c->ring_len];
+    if (len > MR_TABLE_RING_KEY) { /* takes no part in the ring */
         struct mr_table_pending now = {.bits = bits};
-        pair->len1 = 0;
+        c->emitted++;
         if (len > MR_TABLE_KEY_MAX) {
             return mr_fail(&c->context.ctx, "a key of %zu bytes: the limit is 1 GiB", len);
         }
@@ -148,25 +199,13 @@ static __attribute__((noinline)) int emit_any(struct mr_collector *c, const char
         add_number(c, &now, key);
         return c->context.err.code;
     }
-    prefetch_long(c);
-    c->ring_at = (c->ring_at + 1) % MR_TABLE_RING;
     mr_table_prepare(c, key, len, pair);
     pair->bits = bits;
     if (len > MR_TABLE_SHORT_MAX) {
-        memcpy(kept, key, len);
+        memcpy(c->ring_keys[c->ring_len], key, len);
     }
     __builtin_prefetch(mr_table_slot_at(c, pair->hash & c->mask), 1);
-    return c->context.err.code;
-}
-
-/* A pair taken out of the ring that was not where it was looked for first. */
-static __attribute__((noinline)) int add_short(struct mr_collector *c, uint64_t k0, uint64_t k1,
-                                               uint64_t hash, uint64_t bits, uint32_t len1) {
-    struct mr_table_pending pair = {.k0 = k0, .k1 = k1, .hash = hash, .bits = bits, .len1 = len1};
-    if (len1) {
-        add_number(c, &pair, NULL);
-    }
-    return c->context.err.code;
+    return ++c->ring_len == MR_TABLE_RING ? drain(c) : c->context.err.code;
 }
 
 static struct mr_collector *collector_of(struct mr_ctx *ctx) {
@@ -175,48 +214,25 @@ static struct mr_collector *collector_of(struct mr_ctx *ctx) {
 
 static int emit_u64_sum(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value) {
     struct mr_collector *c = collector_of(ctx);
-    struct mr_table_pending *pair = &c->ring[c->ring_at];
-    /* Of an empty key nothing may be loaded: len - 1 is larger than any length then. */
-    bool is_short = len - 1 < MR_TABLE_SHORT_MAX && pair->len1 <= MR_TABLE_SHORT_MAX + 1;
-    if (__builtin_expect(!is_short, 0)) {
+    bool is_plain = len - 1 < MR_TABLE_SHORT_MAX && mr_table_is_loadable(key);
+    if (__builtin_expect(!is_plain, 0)) { /* empty, long, or at the end of a page */
         return emit_any(c, key, len, value);
     }
-    uint64_t old_k0 = pair->k0;
-    uint64_t old_k1 = pair->k1;
-    uint64_t old_hash = pair->hash;
-    uint64_t old_bits = pair->bits;
-    uint32_t old_len1 = pair->len1;
-    uint64_t k0;
-    uint64_t k1;
-    mr_table_load_short(key, len, &k0, &k1);
+    unsigned at = c->ring_len;
+    struct mr_table_pending *pair = &c->ring[at];
+    size_t first = len < 8 ? len : 8;
+    uint64_t k0 = mr_table_load_half(key, first);
+    uint64_t k1 = mr_table_load_half(key + 8, len - first);
     uint64_t hash = mr_table_hash_short(c, k0, k1, len);
     pair->k0 = k0;
     pair->k1 = k1;
     pair->hash = hash;
     pair->bits = value;
     pair->len1 = (uint32_t)len + 1;
-    c->emitted++;
-    prefetch_long(c);
-    c->ring_at = (c->ring_at + 1) % MR_TABLE_RING;
     const size_t stride = sizeof(struct mr_table_slot) + sizeof(uint64_t);
     __builtin_prefetch(c->slots + (hash & c->mask) * stride, 1);
-    for (uint64_t index = old_hash & c->mask;; index = (index + 1) & c->mask) {
-        struct mr_table_slot *slot = (void *)(c->slots + index * stride);
-        uint64_t *sum = mr_table_value(slot);
-        if (slot->k0 == old_k0 && slot->k1 == old_k1 && slot->len1 == old_len1) {
-            uint64_t folded;
-            if (__builtin_expect(!old_len1 || __builtin_add_overflow(*sum, old_bits, &folded), 0)) {
-                break;
-            }
-            *sum = folded;
-            c->folded++;
-            return c->context.err.code;
-        }
-        if (!slot->len1) {
-            break;
-        }
-    }
-    return add_short(c, old_k0, old_k1, old_hash, old_bits, old_len1);
+    c->ring_len = at + 1;
+    return __builtin_expect(at + 1 == MR_TABLE_RING, 0) ? drain(c) : c->context.err.code;
 }
 
 static int emit_u64(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value) {
@@ -259,11 +275,5 @@ void mr_numbers_choose(struct mr_collector *c) {
 }
 
 void mr_numbers_drain(struct mr_collector *c) {
-    for (unsigned i = 0; i < MR_TABLE_RING; i++) {
-        unsigned at = (c->ring_at + i) % MR_TABLE_RING;
-        if (c->ring[at].len1) {
-            add_number(c, &c->ring[at], c->ring_keys[at]);
-            c->ring[at].len1 = 0;
-        }
-    }
+    (void)!drain(c);
 }

@@ -43,7 +43,8 @@ static uint64_t hash_of_slot(const struct mr_collector *c, const struct mr_table
                : mr_table_hash_short(c, slot->k0, slot->k1, slot->len1 - 1);
 }
 
-void mr_table_load_carefully(const char *key, size_t len, uint64_t *k0, uint64_t *k1) {
+/* The two halves of a key of up to 16 bytes, wherever it lies. */
+static void load_short(const char *key, size_t len, uint64_t *k0, uint64_t *k1) {
     uint64_t words[2] = {0, 0};
     if (len) {
         memcpy(words, key, len);
@@ -56,11 +57,7 @@ void mr_table_prepare(const struct mr_collector *c, const char *key, size_t len,
                       struct mr_table_pending *pair) {
     pair->len1 = (uint32_t)len + 1;
     if (len <= MR_TABLE_SHORT_MAX) {
-        if (len) {
-            mr_table_load_short(key, len, &pair->k0, &pair->k1);
-        } else { /* there may be nothing to load from */
-            pair->k0 = pair->k1 = 0;
-        }
+        load_short(key, len, &pair->k0, &pair->k1);
         pair->hash = mr_table_hash_short(c, pair->k0, pair->k1, len);
     } else {
         pair->k0 = load64(key);

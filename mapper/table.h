@@ -79,7 +79,7 @@ struct mr_collector {
     uint64_t record; /* the record that `nth` counts in: its offset in the split */
     uint32_t nth;
     uint32_t split;
-    unsigned ring_at;
+    unsigned ring_len;
     struct mr_table_pending ring[MR_TABLE_RING];
     char ring_keys[MR_TABLE_RING][MR_TABLE_RING_KEY];
 };
@@ -113,21 +113,16 @@ MR_TABLE_INLINE uint64_t mr_table_hash_short(const struct mr_collector *c, uint6
 
 extern const uint64_t mr_table_low_bytes[9];
 
-/* The same for a key too near the end of its page to be loaded whole. */
-void mr_table_load_carefully(const char *key, size_t len, uint64_t *k0, uint64_t *k1);
+/* Whether 16 bytes can be read at `key`, whatever its length. */
+MR_TABLE_INLINE bool mr_table_is_loadable(const char *key) {
+    return ((uintptr_t)key & 4095) <= 4096 - MR_TABLE_SHORT_MAX;
+}
 
-/* The two halves of a key of 1 to 16 bytes. */
-MR_TABLE_READS_PAST_END static inline void mr_table_load_short(const char *key, size_t len,
-                                                               uint64_t *k0, uint64_t *k1) {
-    if (__builtin_expect(((uintptr_t)key & 4095) > 4096 - MR_TABLE_SHORT_MAX, 0)) {
-        mr_table_load_carefully(key, len, k0, k1);
-        return;
-    }
-    size_t first = len < 8 ? len : 8;
-    memcpy(k0, key, sizeof *k0);
-    memcpy(k1, key + 8, sizeof *k1);
-    *k0 &= mr_table_low_bytes[first];
-    *k1 &= mr_table_low_bytes[len - first];
+/* One half of a loadable key of up to 16 bytes: `len` bytes at `at`. */
+MR_TABLE_READS_PAST_END static inline uint64_t mr_table_load_half(const char *at, size_t len) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word & mr_table_low_bytes[len];
 }
 
 /* The slot that holds the pair's key (all its bytes at `key`, if it is long), or the empty one

@@ -17,7 +17,7 @@
 #define INLINE_BYTES MIB        /* below, a thread costs more than it brings */
 #define PROCESS_BYTES (8 * MIB) /* code, libraries, stacks, indexes */
 #define COLLECTOR_BYTES_MIN (MIB + MIB / 4)
-#define BLOCK_BYTES_MAX MIB
+#define BLOCK_BYTES_MAX (MIB)
 #define BLOCK_BYTES_MIN ((uint64_t)64 << 10)
 #define RANGE_BYTES_MAX (4 * MIB)
 #define PARTITIONS_MAX 4096
