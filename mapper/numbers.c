@@ -154,13 +154,15 @@ MR_TABLE_INLINE bool fold_short_sum(const struct mr_table_pending *pair, char *s
     }
 }
 
-/* The same for sums of u64. */
-static void fold_sums(struct mr_collector *c, unsigned count) {
+/* The same for sums of u64; `has_long` is constant where it is inlined. */
+MR_TABLE_INLINE void fold_sums(struct mr_collector *c, unsigned count, bool has_long) {
     uint64_t folded = 0;
     for (unsigned i = 0; i < count; i++) {
         const struct mr_table_pending *pair = &c->ring[i];
-        prefetch_long(c, i + PREFETCH_AHEAD, count);
-        bool is_short = pair->len1 <= MR_TABLE_SHORT_MAX + 1;
+        if (has_long) {
+            prefetch_long(c, i + PREFETCH_AHEAD, count);
+        }
+        bool is_short = !has_long || pair->len1 <= MR_TABLE_SHORT_MAX + 1;
         if (__builtin_expect(is_short && fold_short_sum(pair, c->slots, c->mask), 1)) {
             folded++;
         } else {
@@ -174,11 +176,14 @@ static __attribute__((noinline)) int drain(struct mr_collector *c) {
     unsigned count = c->ring_len;
     c->ring_len = 0;
     c->emitted += count;
-    if (c->kind == MR_SUM_U64) {
-        fold_sums(c, count);
-    } else {
+    if (c->kind != MR_SUM_U64) {
         fold_pairs(c, count);
+    } else if (c->ring_has_long) {
+        fold_sums(c, count, true);
+    } else {
+        fold_sums(c, count, false);
     }
+    c->ring_has_long = false;
     return c->context.err.code;
 }
 
@@ -202,6 +207,7 @@ static __attribute__((noinline)) int emit_any(struct mr_collector *c, const char
     mr_table_prepare(c, key, len, pair);
     pair->bits = bits;
     if (len > MR_TABLE_SHORT_MAX) {
+        c->ring_has_long = true;
         memcpy(c->ring_keys[c->ring_len], key, len);
     }
     __builtin_prefetch(mr_table_slot_at(c, pair->hash & c->mask), 1);
@@ -223,7 +229,7 @@ static int emit_u64_sum(struct mr_ctx *ctx, const char *key, size_t len, uint64_
     size_t first = len < 8 ? len : 8;
     uint64_t k0 = mr_table_load_half(key, first);
     uint64_t k1 = mr_table_load_half(key + 8, len - first);
-    uint64_t hash = mr_table_hash_short(c, k0, k1, len);
+    uint64_t hash = mr_table_hash_short(c, k0, k1);
     pair->k0 = k0;
     pair->k1 = k1;
     pair->hash = hash;

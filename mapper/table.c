@@ -38,9 +38,8 @@ static uint64_t hash_long(const struct mr_collector *c, const char *key, size_t 
 }
 
 static uint64_t hash_of_slot(const struct mr_collector *c, const struct mr_table_slot *slot) {
-    return slot->len1 - 1 > MR_TABLE_SHORT_MAX
-               ? slot->k1
-               : mr_table_hash_short(c, slot->k0, slot->k1, slot->len1 - 1);
+    return slot->len1 - 1 > MR_TABLE_SHORT_MAX ? slot->k1
+                                               : mr_table_hash_short(c, slot->k0, slot->k1);
 }
 
 /* The two halves of a key of up to 16 bytes, wherever it lies. */
@@ -58,7 +57,7 @@ void mr_table_prepare(const struct mr_collector *c, const char *key, size_t len,
     pair->len1 = (uint32_t)len + 1;
     if (len <= MR_TABLE_SHORT_MAX) {
         load_short(key, len, &pair->k0, &pair->k1);
-        pair->hash = mr_table_hash_short(c, pair->k0, pair->k1, len);
+        pair->hash = mr_table_hash_short(c, pair->k0, pair->k1);
     } else {
         pair->k0 = load64(key);
         pair->k1 = hash_long(c, key, len);

@@ -80,6 +80,7 @@ struct mr_collector {
     uint32_t nth;
     uint32_t split;
     unsigned ring_len;
+    bool ring_has_long; /* keys of more than 16 bytes */
     struct mr_table_pending ring[MR_TABLE_RING];
     char ring_keys[MR_TABLE_RING][MR_TABLE_RING_KEY];
 };
@@ -106,9 +107,10 @@ MR_TABLE_INLINE uint64_t mr_table_mix(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-MR_TABLE_INLINE uint64_t mr_table_hash_short(const struct mr_collector *c, uint64_t k0, uint64_t k1,
-                                             size_t len) {
-    return mr_table_mix(k0 ^ c->seed0, k1 ^ c->seed1 ^ len * 0x9E3779B97F4A7C15u);
+/* Of keys of up to 16 bytes; the length, which is compared, need not enter. */
+MR_TABLE_INLINE uint64_t mr_table_hash_short(const struct mr_collector *c, uint64_t k0,
+                                             uint64_t k1) {
+    return mr_table_mix(k0 ^ c->seed0, k1 ^ c->seed1);
 }
 
 extern const uint64_t mr_table_low_bytes[9];
