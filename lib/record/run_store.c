@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#define SPILL_FROM_EIGHTHS 5 /* of the limit: others go on meanwhile, up to it */
+
 #define STOP_CHECK_RECORDS 1024 /* a power of two */
 
 struct mr_run_store {
@@ -262,23 +264,38 @@ static int spill(struct mr_run_store *store, const struct mr_record_rules *rules
     return MR_OK;
 }
 
-static bool is_over(const struct mr_run_store *store) {
-    return mr_pool_bytes(store->options.pool) > store->options.limit_bytes;
+static bool is_over(const struct mr_run_store *store, size_t bytes) {
+    return mr_pool_bytes(store->options.pool) > bytes;
+}
+
+/* With the spill lock held. */
+static void spill_if_over(struct mr_run_store *store, size_t bytes,
+                          const struct mr_record_rules *rules, struct mr_error *err) {
+    bool has_some = is_over(store, bytes) && count_level(store, 0) > 0;
+    if (has_some || is_level_full(store, 1)) {
+        (void)!spill(store, rules, err);
+    }
 }
 
 int mr_run_store_put(struct mr_run_store *store, struct mr_run *run,
                      const struct mr_record_rules *rules, struct mr_error *err) {
+    size_t limit = store->options.limit_bytes;
+    size_t early = limit / 8 * SPILL_FROM_EIGHTHS;
     if (run->records == 0) {
         mr_run_destroy(run);
         return MR_OK;
     }
     run->level = run->fd >= 0 ? 1 : 0;
-    if (append_run(store, run, err) || !is_over(store)) {
+    if (append_run(store, run, err) || !(is_over(store, early) || is_level_full(store, 1))) {
         return err->code;
     }
-    pthread_mutex_lock(&store->spill_lock);
-    if (is_over(store) && count_level(store, 0) > 0) {
-        (void)!spill(store, rules, err);
+    if (pthread_mutex_trylock(&store->spill_lock) == 0) {
+        spill_if_over(store, early, rules, err);
+    } else if (is_over(store, limit)) { /* somebody spills, but there is no room meanwhile */
+        pthread_mutex_lock(&store->spill_lock);
+        spill_if_over(store, limit, rules, err);
+    } else {
+        return MR_OK;
     }
     pthread_mutex_unlock(&store->spill_lock);
     return err->code;

@@ -35,13 +35,13 @@ static bool share_memory(struct mr_plan_memory *memory, unsigned threads) {
     uint64_t each = memory->total / threads;
     memory->block_bytes = floor_power_of_two(clamp(each / 32, BLOCK_BYTES_MIN, BLOCK_BYTES_MAX));
     uint64_t own = PROCESS_BYTES + threads * (2 * memory->block_bytes + MIB / 4);
-    if (own + threads * COLLECTOR_BYTES_MIN * 10 / 3 > memory->total) {
+    if (own + threads * COLLECTOR_BYTES_MIN * 4 > memory->total) {
         return false;
     }
     uint64_t rest = memory->total - own;
     /* A collector may seal as much as it holds while the pool is just below its limit. */
-    memory->collector_bytes = rest * 3 / 10 / threads;
-    memory->pool_limit = rest * 3 / 10;
+    memory->collector_bytes = rest / 4 / threads;
+    memory->pool_limit = rest / 2;
     memory->merge_bytes = rest / 3 / threads;
     memory->range_bytes = clamp(rest / threads / 16, MIB / 4, RANGE_BYTES_MAX);
     memory->buffered_max = clamp(rest / 16, MIB / 4, 2 * RANGE_BYTES_MAX);
