@@ -307,7 +307,7 @@ Test(run_store, spilling_notices_an_overflow) {
     char value[8];
     struct mr_bytes key = mr_bytes_text("many");
     struct pairs pairs = {0};
-    setup(&fixture, SIZE_MAX, 2, MR_SUM_U64);
+    setup(&fixture, SIZE_MAX, 8, MR_SUM_U64);
     size_t len = mr_fold_put_u64(value, UINT64_MAX);
     pairs_add(&pairs, 0, key, (struct mr_bytes){value, len});
     for (int i = 0; i < 2; i++) {
