@@ -183,9 +183,8 @@ const struct mr_command mr_help_command = {
     .name = "help",
     .usage = "COMMAND [ARGUMENT...]",
     .summary = "show the help of a command",
-    .text =
-        "Millrace runs map-reduce jobs over files: word counts, group-by, and jobs of your own. It "
-        "uses every CPU, stays within its memory, and gives the same bytes on any machine.",
+    .text = "Millrace runs map-reduce jobs over files: word counts, and jobs of your own. It "
+            "uses every CPU, stays within its memory, and gives the same bytes on any machine.",
     .options = options,
     .examples = examples,
     .operands = MR_OPERANDS_COMMAND,

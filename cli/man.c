@@ -43,7 +43,9 @@ static void add_options(struct mr_page *page, const struct mr_option *rows) {
         if (metavar) {
             add_line(page, " \\fI", metavar, "\\fR");
         }
-        add_line(page, "\n", row->help, "\n");
+        size_t len = strlen(row->help);
+        bool ends = len == 0 || row->help[len - 1] == '.'; /* a job's own words may lack it */
+        add_line(page, "\n", row->help, ends ? "\n" : ".\n");
         if (row->fallback) {
             add_line(page, "Default: ", row->fallback, ".\n");
         }

@@ -208,10 +208,10 @@ int mr_collector_create(const struct mr_collector_options *options, struct mr_co
     (void)!getrandom(seeds, sizeof seeds, GRND_NONBLOCK); /* without: still correct */
     c->seed0 = seeds[0];
     c->seed1 = seeds[1];
-    choose_functions(c);
     if (!mr_table_open(c, err) && mr_context_setup(&c->context)) {
         *err = c->context.err;
     }
+    choose_functions(c); /* only now: setup may not emit */
     if (err->code) {
         mr_collector_destroy(c);
         return err->code;
@@ -246,8 +246,12 @@ void mr_collector_set_split(struct mr_collector *c, uint32_t split) {
 }
 
 int mr_collector_finish(struct mr_collector *c) {
+    c->context.where.input = NULL; /* sealing concerns no one record */
+    mr_context_where = &c->context.where;
     mr_numbers_drain(c);
-    return c->context.err.code ? c->context.err.code : mr_seal_table(c);
+    int status = c->context.err.code ? c->context.err.code : mr_seal_table(c);
+    mr_context_where = NULL;
+    return status;
 }
 
 uint64_t mr_collector_emitted(const struct mr_collector *c) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define PREFETCH_AHEAD 16
+#define SMALL_RUN 64 /* entries, which take no more chunks than that */
 #define HUGE_SHARE 8 /* a pair of that part of the collector's budget is huge */
 
 void mr_seal_release(struct mr_collector *c) {
@@ -225,7 +226,11 @@ static int put_run(struct mr_collector *c, struct mr_run_writer *writer) {
 
 static int write_run(struct mr_collector *c, struct batch *batch) {
     struct mr_run_writer writer;
-    if (mr_run_writer_open(&writer, c->pool, NULL, &c->context.err)) {
+    /* Each partition takes a chunk: with many of them a run in memory would be mostly empty. */
+    size_t chunks = (size_t)c->context.ctx.partitions * MR_POOL_CHUNK_BYTES;
+    const char *tmp =
+        chunks > c->budget / 2 && batch->count > SMALL_RUN ? mr_run_store_tmp(c->store) : NULL;
+    if (mr_run_writer_open(&writer, c->pool, tmp, &c->context.err)) {
         return c->context.err.code;
     }
     size_t begin = 0;

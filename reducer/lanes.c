@@ -120,6 +120,7 @@ int mr_lanes_end(struct mr_lanes *lanes, size_t range, struct mr_buffer *buffer,
         pthread_mutex_unlock(&lanes->lock);
         (void)!write_out(lanes, buffer, err);
         pthread_mutex_lock(&lanes->lock);
+        lanes->has_failed = lanes->has_failed || err->code; /* nothing may follow a hole */
         (void)!pass_turn(lanes, err);
     }
     pthread_mutex_unlock(&lanes->lock);

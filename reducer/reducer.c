@@ -150,7 +150,7 @@ static bool continues_group(struct mr_reducer *r) {
     if (is_stopped(r)) {
         return false;
     }
-    struct mr_bytes key = {r->group_key.data, r->group_key.len};
+    struct mr_bytes key = mr_stream_key(&r->stream); /* the last one taken: its neighbour */
     if (r->values.has_ended || mr_stream_peek(&r->stream, &head, &context->err) <= 0) {
         return false;
     }

@@ -320,12 +320,28 @@ static int add_named(struct expansion *expansion, const char *name, struct mr_er
     return add_failed(expansion, name, errno, err);
 }
 
+/* NAME.pending-ID or NAME.old-ID, ID of 32 hex digits: what a run, dead or alive, is making. */
+static bool is_unfinished_output(const char *name) {
+    static const char *const marks[] = {".pending-", ".old-"};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        const char *mark = strstr(name, marks[i]);
+        const char *id = mark ? mark + strlen(marks[i]) : "";
+        if (strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One entry of a directory: `path` is the directory's and the name. */
 static int add_entry(struct expansion *expansion, const char *path, const char *name,
                      struct mr_error *err) {
     struct stat info;
     if (name[0] == '.' || name[0] == '_') {
         return add_skip(expansion, path, "hidden", err);
+    }
+    if (is_unfinished_output(name)) {
+        return add_skip(expansion, path, "an output that is not finished", err);
     }
     if (lstat(path, &info) != 0) {
         return add_failed(expansion, path, errno, err);

@@ -70,6 +70,11 @@ static int open_plain(struct mr_reader *reader, const struct mr_input *input,
         return mr_error_set(err, MR_ERR_INPUT, "\"%s\" is not a regular file any more",
                             reader->name);
     }
+    if (now.st_dev != input->dev || now.st_ino != input->ino) {
+        return mr_error_set(err, MR_ERR_INPUT,
+                            "\"%s\" changed: another file has taken its place since the run began",
+                            reader->name);
+    }
     if ((uint64_t)now.st_size < input->size) {
         return mr_feed_shrunk(reader->name, input->size, (uint64_t)now.st_size, err);
     }
@@ -172,7 +177,8 @@ static int fail_long(const struct mr_reader *reader, uint64_t offset, struct mr_
     char limit[MR_NUMBER_TEXT_MAX];
     mr_number_put_size(limit, sizeof limit, reader->options.record_bytes_max);
     return mr_error_set(err, MR_ERR_INPUT,
-                        "\"%s\": the record at byte %" PRIu64 " is longer than the limit of %s",
+                        "\"%s\": the record at byte %" PRIu64 " is longer than the limit of %s "
+                        "(--max-record, and never more than a quarter of --memory)",
                         reader->name, offset, limit);
 }
 

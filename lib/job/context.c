@@ -57,10 +57,34 @@ static int set_value(struct mr_ctx *ctx, struct mr_bytes value) {
     return mr_buffer_append(context->set_target, value.data, value.len, &context->err);
 }
 
+/* A name or kind that the job did not declare would read as nothing: it fails the job instead. */
+static bool is_declared(const struct mr_ctx *ctx, const char *name, bool as_number) {
+    struct mr_context *context = context_of(ctx);
+    const struct mr_param *param = context->job->params;
+    while (param && param->name && strcmp(param->name, name) != 0) {
+        param++;
+    }
+    if (!param || !param->name) {
+        (void)mr_fail(&context->ctx, "the job declares no parameter \"%s\"", name);
+        return false;
+    }
+    if (as_number && param->kind != MR_PARAM_U64 && param->kind != MR_PARAM_FLAG) {
+        (void)mr_fail(&context->ctx, "the parameter \"%s\" is not a number", name);
+        return false;
+    }
+    return true;
+}
+
 static const char *param_text(const struct mr_ctx *ctx, const char *name) {
+    if (!is_declared(ctx, name, false)) {
+        return NULL;
+    }
     return mr_params_text(context_of(ctx)->params, name);
 }
 static uint64_t param_u64(const struct mr_ctx *ctx, const char *name) {
+    if (!is_declared(ctx, name, true)) {
+        return 0;
+    }
     return mr_params_u64(context_of(ctx)->params, name);
 }
 static int side_input(struct mr_ctx *ctx, const char *param, struct mr_bytes *content) {
@@ -166,14 +190,15 @@ void mr_context_init(struct mr_context *context, const struct mr_context_source 
 }
 
 int mr_context_setup(struct mr_context *context) {
+    int status = MR_OK;
     if (context->job->setup) {
-        int status = context->job->setup(&context->ctx, &context->state);
-        if (status || context->err.code) {
-            return mr_context_failed(context, "setup", status);
-        }
+        struct mr_where *before = mr_context_where;
+        mr_context_where = &context->where;
+        status = context->job->setup(&context->ctx, &context->state);
+        mr_context_where = before;
     }
-    context->has_state = true;
-    return MR_OK;
+    context->has_state = status == MR_OK; /* also where it only said mr_fail: teardown follows */
+    return status || context->err.code ? mr_context_failed(context, "setup", status) : MR_OK;
 }
 
 void mr_context_teardown(struct mr_context *context) {

@@ -3,6 +3,7 @@
 
 #include "lib/job/context.h"
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,7 +79,26 @@ static void handle(int number) {
     raise(number);
 }
 
+/* Code that ends the process from within a callback would make a failed job look done. */
+static void refuse_exit(void) {
+    struct line line = {.len = 0};
+    const struct mr_where *where = mr_context_where;
+    if (!where) {
+        return;
+    }
+    add_text(&line, "millrace: the job's code ended the process by exit()");
+    add_place(&line, where);
+    add_text(&line, "\n");
+    (void)!write(STDERR_FILENO, line.text, line.len);
+    signal(SIGABRT, SIG_DFL);
+    raise(SIGABRT);
+}
+
 void mr_crash_install(void) {
+    static atomic_flag is_guarded = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&is_guarded)) {
+        (void)atexit(refuse_exit);
+    }
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     struct sigaction action = {.sa_handler = handle, .sa_flags = SA_ONSTACK | SA_NODEFER};
     sigemptyset(&action.sa_mask);

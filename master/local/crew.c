@@ -113,6 +113,9 @@ static int close_round(struct mr_crew *crew, uint32_t round, struct mr_error *er
     mr_books_report(&crew->round.books, &result->rounds[round]);
     result->rounds[round].name = crew->source.plan->rounds[round].name;
     result->round_count = round + 1;
+    if (round == 0) { /* a stream's bytes are known now */
+        result->input_bytes = mr_tasks_consumed(&crew->round.tasks);
+    }
     if (crew->round.tasks.err.code) {
         mr_tasks_abandon(&crew->round.tasks);
         *err = crew->round.tasks.err;

@@ -107,7 +107,7 @@ static int ask_job(struct mr_plan *plan, struct mr_error *err) {
         if (status || context.err.code) {
             mr_context_failed(&context, "plan", status);
             *err = context.err;
-            err->code = MR_ERR_USAGE;
+            err->code = err->code == MR_ERR_NOMEM ? MR_ERR_NOMEM : MR_ERR_USAGE;
         } else {
             (void)!check_rounds(plan, err);
         }

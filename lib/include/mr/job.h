@@ -86,7 +86,8 @@ struct mr_ctx {
 
 /* Emits a pair. Key and value are copied before the call returns.
  * In map: for MR_VALUES, MR_FIRST and MR_COMBINED rounds. In reduce of the last round: writes the
- * line KEY TAB VALUE (KEY alone where the value's data is NULL). In reduce of an earlier round: a
+ * line KEY TAB VALUE (KEY alone where the value's data is NULL); the bytes are written as they are,
+ * tabs and line ends included. In reduce of an earlier round: a
  * pair for the next round (without data: an empty value). Returns 0, or the (sticky) status of the
  * first failure. */
 MR_MUST_USE static inline int mr_emit(struct mr_ctx *ctx, struct mr_bytes key,
@@ -114,8 +115,9 @@ static inline void mr_at(struct mr_ctx *ctx, uint64_t offset) {
 }
 
 /* Steps to the group's next value: 1 and the value, valid until the next step; 0 at the end; or a
- * negative status. A group may be larger than memory. Returning from reduce with values unread is
- * fine. */
+ * negative status. In rounds that fold there is one value for each key; numbers come as decimal
+ * text (reduce_u64 and its like get them as they are). A group may be larger than memory. Returning
+ * from reduce with values unread is fine. */
 MR_MUST_USE static inline int mr_next(struct mr_ctx *ctx, struct mr_values *values,
                                       struct mr_bytes *value) {
     return ctx->next(ctx, values, value);
@@ -133,7 +135,8 @@ MR_MUST_USE static inline int mr_set(struct mr_ctx *ctx, struct mr_bytes value) 
 }
 
 /* The value of a declared parameter, its default where the user gave none: as text (NULL for a
- * parameter without either), or as a number (flags: 0 or 1). Valid as long as the job. */
+ * parameter without either), or as a number (flags: 0 or 1). Valid as long as the job. A name that
+ * is not declared, or a number asked of a parameter that is none, fails the job. */
 static inline const char *mr_param(const struct mr_ctx *ctx, const char *name) {
     return ctx->param(ctx, name);
 }

@@ -1,8 +1,13 @@
 /* run: runs a job on threads of the calling process; the `millrace` command is written on it.
  *
- *     struct mr_run_spec spec = {.job = job, .inputs = paths, .input_count = 2, .output =
- * "counts"}; struct mr_run_result result; struct mr_error err = {0}; if (mr_run(&spec, &result,
- * &err)) { fprintf(stderr, "%s\n", err.text); }
+ *     const char *paths[] = {"book.txt", "logs"};
+ *     struct mr_run_spec spec = {.job = job, .inputs = paths, .input_count = 2, .output = "out"};
+ *     struct mr_run_result result;
+ *     struct mr_error err = {0};
+ *     if (mr_run(&spec, &result, &err)) {
+ *         fprintf(stderr, "%s\n", err.text);
+ *     }
+ *     mr_run_result_fini(&result);
  */
 #ifndef MR_RUN_H
 #define MR_RUN_H

@@ -125,7 +125,8 @@ static struct mr_input input_of(struct scratch *scratch, const char *name,
     snprintf(path, sizeof path, "%s", scratch_path(scratch, name));
     cr_assert_eq(stat(path, &info), 0);
     uint64_t size = kind == MR_INPUT_STREAM ? 0 : (uint64_t)info.st_size;
-    return (struct mr_input){.path = path, .kind = kind, .size = size};
+    return (struct mr_input){
+        .path = path, .kind = kind, .size = size, .dev = info.st_dev, .ino = info.st_ino};
 }
 
 static const struct mr_split whole = {.begin = 0, .end = UINT64_MAX};
@@ -492,6 +493,10 @@ Test(reader, a_file_that_shrinks) {
     scratch_make(&scratch);
     scratch_write(&scratch, "file", text.data, text.len);
     struct mr_input input = input_of(&scratch, "file", MR_INPUT_FILE);
+    struct mr_input other = input;
+    other.ino++; /* another file under the same name is not what was listed */
+    cr_assert_eq(mr_reader_open(&other, &whole, &options, &reader, &err), MR_ERR_INPUT);
+    err = (struct mr_error){0};
     cr_assert_eq(mr_reader_open(&input, &whole, &options, &reader, &err), 0);
     cr_assert_eq(mr_reader_next(reader, &block, &err), 1);
     cr_assert_eq(truncate(input.path, 30000), 0);
