@@ -49,7 +49,24 @@ int mr_publish_check(const struct mr_pending_place *place, bool overwrite, struc
                             "output \"" SHOWN "\" exists: name another, or give --overwrite",
                             place->shown);
     }
-    return check_ours(place->parent_fd, place->name, place->shown, err);
+    /* A rival that replaces it meanwhile takes the manifest away with the old directory. */
+    struct mr_error why = {0};
+    int status = 0;
+    for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+        why = (struct mr_error){0};
+        status = check_ours(place->parent_fd, place->name, place->shown, &why);
+        struct stat now;
+        if (fstatat(place->parent_fd, place->name, &now, AT_SYMLINK_NOFOLLOW) != 0) {
+            return errno == ENOENT ? 0
+                                   : mr_error_errno(err, MR_ERR_IO, errno, "output \"" SHOWN "\"",
+                                                    place->shown);
+        }
+        if (status == 0 || (now.st_dev == about.st_dev && now.st_ino == about.st_ino)) {
+            break;
+        }
+        about = now;
+    }
+    return status ? mr_error_set(err, status, "%s", why.text) : 0;
 }
 
 /* Sees that the directory holds a manifest of ours. */
