@@ -145,3 +145,17 @@ expect_err 'the sum of "k:1" is larger than 2\^64-1'
 printf 'k\t1\nk\tone\n' >range.txt
 expect_status 1 "$MILLRACE" run "$plugins/sum_u64.so" range.txt
 expect_err 'kinds: "one" is no number \(range.txt, at offset 4\)$'
+
+# ---- group sees neighbours, not the group's first key; what was not declared is no parameter; exit() is no success --------
+printf '%s\n' 22 1 100 8 15 >near.txt
+expect_status 0 "$MILLRACE" run "$plugins/sessions.so" near.txt
+check "neighbours are joined" cmp <(printf '1\t4\n100\t1\n') "$T/.out"
+expect_status 1 "$MILLRACE" run "$plugins/sessions.so" near.txt --wrong name
+expect_err 'sessions: the job declares no parameter "nmae"'
+expect_status 1 "$MILLRACE" run "$plugins/sessions.so" near.txt --wrong kind
+expect_err 'sessions: the parameter "wrong" is not a number'
+if [ -z "${MR_SANITIZE:-}" ]; then
+    expect_status 134 "$MILLRACE" run "$plugins/sessions.so" near.txt -o near --wrong exit
+    expect_err "the job's code ended the process by exit\(\) in job sessions, round join, map task 0, near.txt"
+    expect_missing near
+fi
