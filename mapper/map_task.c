@@ -78,7 +78,6 @@ static int map_block(struct mr_context *context, struct mr_bytes block, const at
     uint64_t read = count_records(block);
     uint64_t mapped = 0;
     int status;
-    context->where.in_callback = true;
     if (context->round->map_block) {
         status = context->round->map_block(&context->ctx, context->state, block, &mapped);
         if (status || context->err.code) {
@@ -87,7 +86,6 @@ static int map_block(struct mr_context *context, struct mr_bytes block, const at
     } else {
         (void)!map_lines(context, block, stop, &mapped);
     }
-    context->where.in_callback = false;
     if (!context->err.code && mapped != read) {
         return mr_fail(&context->ctx, "map_block consumed %llu of %llu records",
                        (unsigned long long)mapped, (unsigned long long)read);

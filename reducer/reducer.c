@@ -304,9 +304,7 @@ int mr_reducer_next(struct mr_reducer *r) {
     }
     uint64_t before = r->counts->records_out;
     r->counts->groups++;
-    r->context.where.in_callback = true;
     int status = reduce_group(r);
-    r->context.where.in_callback = false;
     if (r->counts->records_out > before) {
         r->counts->groups_with_output++;
     } else {

@@ -17,7 +17,6 @@ struct mr_where {
     uint64_t record;   /* of the record, from the block's start: mr_at */
     uint32_t task;
     enum mr_phase phase;
-    bool in_callback;
 };
 
 /* A counter of the job's own: names are the plugin's and live as long. */
