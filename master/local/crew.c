@@ -160,7 +160,8 @@ static int keep_winners(struct mr_crew *crew, struct mr_error *err) {
         return mr_error_nomem(err, "publishing");
     }
     for (uint32_t i = 0; i < count; i++) {
-        crew->winners[i] = mr_core_winner(crew->round.tasks.core, MR_PHASE_REDUCE, i);
+        crew->winners[i] =
+            mr_core_winner(crew->round.tasks.core, MR_TASKS_JOB, MR_PHASE_REDUCE, i).attempt;
     }
     return MR_OK;
 }
@@ -176,10 +177,13 @@ int mr_crew_run(struct mr_crew *crew, struct mr_error *err) {
 }
 
 int mr_crew_published(struct mr_crew *crew, int status, struct mr_error *err) {
+    struct mr_core_event closed = {
+        .kind = MR_CORE_ROUND_CLOSED, .job = MR_TASKS_JOB, .round = crew->round.stage.round};
     struct mr_core_event event = {.kind = status ? MR_CORE_PUBLISH_FAILED : MR_CORE_PUBLISHED,
+                                  .job = MR_TASKS_JOB,
                                   .status = status};
     pthread_mutex_lock(&crew->round.tasks.lock);
-    if (mr_tasks_apply(&crew->round.tasks, &event)) {
+    if (mr_tasks_apply(&crew->round.tasks, &closed) || mr_tasks_apply(&crew->round.tasks, &event)) {
         *err = crew->round.tasks.err;
     }
     pthread_mutex_unlock(&crew->round.tasks.lock);
@@ -214,13 +218,14 @@ static int start_threads(struct mr_crew *crew, struct mr_error *err) {
     return err->code;
 }
 
-/* Submits the job and offers the slots. */
-static int submit(struct mr_crew *crew, struct mr_error *err) {
-    const struct mr_plan *plan = crew->source.plan;
-    struct mr_core_event up = {.kind = MR_CORE_NODE_UP, .slots = plan->threads};
-    struct mr_core_event job = {
-        .kind = MR_CORE_SUBMIT, .rounds = plan->round_count, .max_attempts = 1};
-    if (mr_tasks_apply(&crew->round.tasks, &up) || mr_tasks_apply(&crew->round.tasks, &job)) {
+/* Offers the threads to the core. */
+static int offer_slots(struct mr_crew *crew, struct mr_error *err) {
+    struct mr_core_event up = {.kind = MR_CORE_NODE_UP,
+                               .worker = MR_TASKS_WORKER,
+                               .host = MR_CORE_NONE,
+                               .roles = MR_CORE_DOES_BOTH,
+                               .slots = crew->source.plan->threads};
+    if (mr_tasks_apply(&crew->round.tasks, &up)) {
         *err = crew->round.tasks.err;
     }
     return err->code;
@@ -249,7 +254,7 @@ int mr_crew_create(const struct mr_stage_source *source, struct mr_crew **crew,
         made->workers[i].round = &made->round;
     }
     (void)!mr_tasks_init(&made->round.tasks, err);
-    if (err->code || mr_pool_create(&made->round.pool, err) || submit(made, err) ||
+    if (err->code || mr_pool_create(&made->round.pool, err) || offer_slots(made, err) ||
         (!plan->is_inline && start_threads(made, err))) {
         mr_crew_destroy(made);
         return err->code;

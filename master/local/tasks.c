@@ -11,7 +11,7 @@ int mr_tasks_init(struct mr_tasks *tasks, struct mr_error *err) {
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&tasks->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    return mr_core_create(&tasks->core, err);
+    return mr_core_create(NULL, &tasks->core, err);
 }
 
 void mr_tasks_fini(struct mr_tasks *tasks) {
@@ -63,9 +63,8 @@ static void act_on(struct mr_tasks *tasks, const struct mr_core_effect *effect) 
     case MR_CORE_ROUND_DONE:
         tasks->round_done = true;
         break;
-    case MR_CORE_STOP: /* the threads see tasks->stop */
-    case MR_CORE_PUBLISH:
-    case MR_CORE_FINISHED: /* the caller of mr_tasks_apply goes on */
+    default: /* STOP: the threads see tasks->stop; PUBLISH, FINISHED: the caller of mr_tasks_apply
+                goes on; the others are for shells with workers elsewhere */
         break;
     }
 }
@@ -73,7 +72,7 @@ static void act_on(struct mr_tasks *tasks, const struct mr_core_effect *effect) 
 int mr_tasks_apply(struct mr_tasks *tasks, const struct mr_core_event *event) {
     struct mr_core_effects effects = {0};
     struct mr_error err = {0};
-    if (mr_core_apply(tasks->core, event, &effects, &err)) {
+    if (mr_core_apply(tasks->core, event, 0, &effects, &err)) { /* nothing here depends on time */
         mr_tasks_fail(tasks, &err);
         return err.code;
     }
@@ -97,9 +96,10 @@ static int open_task(struct mr_tasks *tasks, struct mr_task *task, struct mr_err
 
 static void report_task(struct mr_tasks *tasks, const struct mr_core_attempt *attempt, int status) {
     struct mr_core_event event = {.kind = status ? MR_CORE_ATTEMPT_FAILED : MR_CORE_ATTEMPT_DONE,
+                                  .worker = MR_TASKS_WORKER,
                                   .attempt = *attempt,
                                   .status = status,
-                                  .fatal = true};
+                                  .is_fatal = true};
     (void)!mr_tasks_apply(tasks, &event);
 }
 
@@ -216,9 +216,14 @@ void mr_tasks_leave(struct mr_tasks *tasks, struct mr_task *task, const struct m
 }
 
 int mr_tasks_open_round(struct mr_tasks *tasks, struct mr_stage *stage) {
-    struct mr_core_event event = {.kind = MR_CORE_ROUND_OPEN,
-                                  .map_tasks = mr_stage_map_tasks(stage),
-                                  .reduce_tasks = stage->contexts.partitions};
+    bool is_first = stage->round == 0;
+    struct mr_core_event event = {.kind = is_first ? MR_CORE_SUBMIT : MR_CORE_ROUND_CLOSED,
+                                  .job = MR_TASKS_JOB,
+                                  .shape = {.map_tasks = mr_stage_map_tasks(stage),
+                                            .reduce_tasks = stage->contexts.partitions},
+                                  .max_attempts = 1,
+                                  .round = is_first ? 0 : stage->round - 1,
+                                  .has_next = true};
     tasks->stage = stage;
     tasks->maps_done = false;
     tasks->round_done = false;
@@ -228,7 +233,8 @@ int mr_tasks_open_round(struct mr_tasks *tasks, struct mr_stage *stage) {
 }
 
 void mr_tasks_abandon(struct mr_tasks *tasks) {
-    struct mr_core_event cancel = {.kind = MR_CORE_CANCEL, .status = tasks->err.code};
+    struct mr_core_event cancel = {
+        .kind = MR_CORE_CANCEL, .job = MR_TASKS_JOB, .status = tasks->err.code};
     (void)!mr_tasks_apply(tasks, &cancel);
     while (tasks->ready_begin < tasks->ready_end) {
         struct mr_core_attempt attempt = tasks->ready[tasks->ready_begin++];

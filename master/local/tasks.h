@@ -6,6 +6,10 @@
 #include "master/local/stage.h"
 #include <pthread.h>
 
+/* The one job, and the one worker, that the core knows of here. */
+#define MR_TASKS_JOB 1
+#define MR_TASKS_WORKER ((struct mr_core_worker){.node = 0, .incarnation = 1})
+
 /* A task under way, and the threads that work on it. */
 struct mr_task {
     struct mr_task *next;

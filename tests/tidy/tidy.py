@@ -272,7 +272,7 @@ def find_cycle(graph):
 
 
 def check_state(sources):
-    """A machine's state (a member `enum ... state`) is written by its set_state alone."""
+    """A machine's state (a member `enum ... state`) is written by its set_state alone; an initializer makes one."""
     machines = {}
     for source in sources:
         for match in re.finditer(r"\benum\s+\w+\s+(\w*state)\s*;", source.code):
@@ -280,7 +280,7 @@ def check_state(sources):
     for source in sources:
         near = {source.room()} | {str(pathlib.PurePath(name).with_suffix("")) for _, _, name in source.includes}
         for field in set().union(*(machines.get(room, set()) for room in near)):
-            for match in re.finditer(rf"(?:->|\.){field}\s*(?:=(?!=)|\+\+|--|[-+|&^]=)", source.code):
+            for match in re.finditer(rf"(?:->|(?<=[\w\])])\.){field}\s*(?:=(?!=)|\+\+|--|[-+|&^]=)", source.code):
                 name = source.function_at(match.start())
                 if name and not re.search(r"set_\w*state$", name):
                     problem("set-state", source.path, line_of(source.code, match.start()),
