@@ -378,7 +378,8 @@ void mr_process_stop(struct mr_process *process) {
 struct mr_where mr_process_where(const struct mr_process *process) {
     struct mr_where where;
     memcpy(&where, &process->beacon->where, sizeof where);
-    where.job = where.round = where.input = NULL;
+    where.job = where.round = NULL; /* `input` tells only whether there is one */
+    where.input = where.input ? "" : NULL;
     return where;
 }
 
