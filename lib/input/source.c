@@ -10,7 +10,8 @@
 
 struct mr_source {
     struct mr_feed feed;
-    enum mr_input_kind kind; /* STREAM until its first bytes were seen */
+    struct mr_windows *windows; /* or NULL */
+    enum mr_input_kind kind;    /* STREAM until its first bytes were seen */
     struct mr_gzip *gzip;
     struct mr_zstd *zstd;
 };
@@ -33,7 +34,7 @@ static int make_decoder(struct mr_source *source, struct mr_error *err) {
     case MR_INPUT_GZIP:
         return mr_gzip_create(NULL, &source->gzip, err);
     case MR_INPUT_ZSTD:
-        return mr_zstd_create(&source->zstd, err);
+        return mr_zstd_create(source->windows, &source->zstd, err);
     case MR_INPUT_FILE:
     case MR_INPUT_STREAM:
         break;
@@ -41,13 +42,14 @@ static int make_decoder(struct mr_source *source, struct mr_error *err) {
     return MR_OK;
 }
 
-int mr_source_open(const struct mr_input *input, const atomic_bool *stop, struct mr_source **source,
-                   struct mr_error *err) {
+int mr_source_open(const struct mr_input *input, const atomic_bool *stop,
+                   struct mr_windows *windows, struct mr_source **source, struct mr_error *err) {
     struct mr_source *made = calloc(1, sizeof *made);
     if (!made) {
         return mr_error_nomem(err, "opening an input");
     }
     made->kind = input->kind;
+    made->windows = windows;
     int status = mr_feed_open(&made->feed, input, stop, err);
     if (status == MR_OK) {
         status = make_decoder(made, err);
@@ -104,6 +106,12 @@ int mr_source_pull(struct mr_source *source, char *out, size_t room, size_t *got
         break;
     }
     return mr_feed_read(&source->feed, out, room, got, err);
+}
+
+void mr_source_set_waits(struct mr_source *source, bool waits) {
+    if (source->zstd) {
+        mr_zstd_set_waits(source->zstd, waits);
+    }
 }
 
 uint64_t mr_source_consumed(const struct mr_source *source) {

@@ -45,6 +45,7 @@ static bool share_memory(struct mr_plan_memory *memory, unsigned threads) {
     memory->merge_bytes = rest / 3 / threads;
     memory->range_bytes = clamp(rest / threads / 16, MIB / 4, RANGE_BYTES_MAX);
     memory->buffered_max = clamp(rest / 16, MIB / 4, 2 * RANGE_BYTES_MAX);
+    memory->windows_max = memory->total / 2;
     memory->fan_in = clamp(memory->merge_bytes / MR_POOL_CHUNK_BYTES / 2, 4, 64);
     return true;
 }

@@ -20,6 +20,7 @@ struct mr_plan_memory {
     size_t merge_bytes;     /* buffers of runs on disk, a thread */
     size_t range_bytes;     /* of a key range in reduce */
     size_t buffered_max;    /* output that waits for its turn */
+    size_t windows_max;     /* of decompressors, all at once; they leave the pool less */
     size_t fan_in;
 };
 

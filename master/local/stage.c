@@ -68,6 +68,7 @@ int mr_stage_open_map(const struct mr_stage *stage, uint32_t task, struct mr_map
         source.reader.record_bytes_max = plan->record_bytes_max;
         source.reader.stop = stage->source->stop;
         source.reader.large = stage->source->large;
+        source.reader.windows = stage->source->windows;
     } else {
         source.pairs = stage->in.runs[task];
     }
