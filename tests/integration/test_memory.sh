@@ -45,6 +45,11 @@ for memory in 32 64; do
         done
     done
 done
+
+# ---- as many of the most frequent as there are, and giants among them: the engine sorts them ---------------------------
+within 32 2 wordcount distinct.txt --top 3000000
+check "in the order wanted" cmp <(sort distinct.txt | sed 's/$/\t1/') peak/part-00000
+within 64 2 wordcount long.txt --top 60000
 rm -f distinct.txt skewed.txt long.txt
 
 # ---- windows of zstd: those who decompress take turns ------------------------------------------------------------------

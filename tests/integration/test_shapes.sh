@@ -146,3 +146,12 @@ printf 'k\t6\nk\t7' >more.txt
 run "$MILLRACE" run "$plugins/values.so" more.txt - ordered.txt < <(printf 'k\t8\n')
 printf 'k\t%d\n' 6 7 8 1 2 3 4 5 >expected
 expect_same "$T/.out" expected "values stand in the order in which inputs were named"
+
+# ---- the N most frequent, of few and of so many that they are not kept in memory ----------------------------------------
+python3 -c 'print("".join(f"w{i * 7919 % 1000003 % (60000 + i % 1000)}\n" for i in range(300000)), end="")' >words.txt
+expect_status 0 "$MILLRACE" run wordcount words.txt
+LC_ALL=C sort -t "$(printf '\t')" -k2,2nr -k1,1 "$T/.out" >ranked
+for top in 1 9000 20000 59999 1000000; do
+    head -$top ranked >expected
+    same_for expected wordcount words.txt --top $top
+done
