@@ -17,7 +17,7 @@
 #include "jobs/wordcount/words.h"
 #include "jobs/wordcount/ascii.h"
 #include "jobs/wordcount/ngram.h"
-#include "jobs/wordcount/stopwords.h"
+#include "jobs/wordcount/stoplist.h"
 #include "jobs/wordcount/unicode.h"
 #include <stdlib.h>
 
@@ -31,7 +31,7 @@ struct mr_words {
     bool direct; /* neither stop words nor runs: words may be emitted as they are found */
     bool knows_ascii;
     const struct mr_scan *scan;
-    struct mr_stopwords stopwords;
+    const struct mr_stopwords *stopwords; /* shared */
     struct mr_ngram ngram;
     struct mr_unicode unicode;
 
@@ -46,38 +46,6 @@ struct mr_words {
     char before[MARGIN], lowered[CHUNK], behind[MARGIN];
 };
 
-static bool is_space(char byte) {
-    return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
-static int add_stopword(struct mr_words *words, struct mr_bytes word) {
-    if (words->kind != MR_WORDS_UNICODE) {
-        return mr_stopwords_add(&words->stopwords, word, words->fold);
-    }
-    if (!mr_unicode_is_valid(word)) {
-        return 0; /* no word of the text can be equal to it */
-    }
-    int status = words->fold ? mr_unicode_fold(&words->unicode, word, &word) : 0;
-    return status ? status : mr_stopwords_add(&words->stopwords, word, false);
-}
-
-static int add_stopwords(struct mr_words *words, struct mr_bytes list) {
-    int status = 0;
-    for (size_t begin = 0, end; !status && begin < list.len; begin = end) {
-        while (begin < list.len && is_space(list.data[begin])) {
-            begin++;
-        }
-        end = begin;
-        while (end < list.len && !is_space(list.data[end])) {
-            end++;
-        }
-        if (begin < end) {
-            status = add_stopword(words, (struct mr_bytes){list.data + begin, end - begin});
-        }
-    }
-    return status;
-}
-
 int mr_words_create(const struct mr_words_options *options, struct mr_words **words) {
     struct mr_words *made = calloc(1, sizeof(*made));
     if (!made) {
@@ -90,19 +58,22 @@ int mr_words_create(const struct mr_words_options *options, struct mr_words **wo
     made->knows_ascii = options->kind != MR_WORDS_UNICODE || mr_unicode_knows_ascii();
     made->masks = (struct mr_ascii_masks){
         .word = made->word, .cut = made->cut, .high = made->high, .newline = made->newline};
-    int status = add_stopwords(made, options->stopwords);
+    struct mr_stoplist_source stopwords = {.list = options->stopwords,
+                                           .unicode = options->kind == MR_WORDS_UNICODE,
+                                           .fold = options->fold};
+    int status = mr_stoplist_ref(&stopwords, &made->stopwords);
     if (status) {
         mr_words_destroy(made);
         return status;
     }
-    made->direct = options->ngram == 1 && made->stopwords.word_count == 0;
+    made->direct = options->ngram == 1 && made->stopwords->word_count == 0;
     *words = made;
     return 0;
 }
 
 void mr_words_destroy(struct mr_words *words) {
     if (words) {
-        mr_stopwords_fini(&words->stopwords);
+        mr_stoplist_unref(words->stopwords);
         mr_ngram_fini(&words->ngram);
         mr_unicode_fini(&words->unicode);
         free(words);
@@ -186,7 +157,7 @@ static bool is_bare(struct mr_bytes word) {
 /* A word on its way out: past the stop words, and with those before it if runs are wanted. */
 static int take(void *to, struct mr_bytes word) {
     struct mr_words *words = to;
-    if (mr_stopwords_has(&words->stopwords, word)) {
+    if (mr_stopwords_has(words->stopwords, word)) {
         return 0;
     }
     if (words->ngram.want == 1) {

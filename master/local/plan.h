@@ -14,6 +14,7 @@
  * buffers and the pool while reducing. */
 struct mr_plan_memory {
     uint64_t total;
+    uint64_t side_bytes;    /* of side inputs, and of what the job makes of them */
     size_t block_bytes;     /* of a read block, a thread */
     size_t collector_bytes; /* a thread */
     size_t pool_limit;      /* runs in memory beyond it are spilled */

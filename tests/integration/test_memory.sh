@@ -52,6 +52,19 @@ check "in the order wanted" cmp <(sort distinct.txt | sed 's/$/\t1/') peak/part-
 within 64 2 wordcount long.txt --top 60000
 rm -f distinct.txt skewed.txt long.txt
 
+# ---- many stop words: one set for all threads, and as many as there is room for ------------------------------------------
+seq 3000000 3900000 >stop.txt # 7 MB
+seq 3800000 5500000 >some.txt
+cat some.txt some.txt some.txt >more.txt
+for threads in 1 8; do
+    within 64 $threads wordcount more.txt --stopwords stop.txt
+    check "left out" [ "$(cat peak/part-* | wc -l)" -eq 1600000 ]
+    within 64 $threads wordcount more.txt --stopwords stop.txt --words unicode --fold
+done
+expect_status 3 "$MILLRACE" run wordcount more.txt --stopwords stop.txt --memory 32M
+expect_err 'read "stop.txt": it is larger than [0-9.]+ ?[KM]B?, which is what --memory has room for \(reading --stopwords\)'
+rm -f stop.txt some.txt more.txt
+
 # ---- windows of zstd: those who decompress take turns ------------------------------------------------------------------
 if command -v zstd >/dev/null; then
     yes 'the cat and the dog, and the end of it all' | head -c 40000000 >same.txt

@@ -145,7 +145,9 @@ static inline uint64_t mr_param_u64(const struct mr_ctx *ctx, const char *name) 
 }
 
 /* The content of the file that an MR_PARAM_FILE parameter names; len 0 where it was not given. Read
- * once, before the job starts; shared by all tasks and valid as long as the job. */
+ * once, before the job starts; shared by all tasks and valid as long as the job. The plan sets five
+ * times its size aside: what a job makes of it, four times as large at most, should be made once
+ * and shared by its threads. */
 MR_MUST_USE static inline int mr_side_input(struct mr_ctx *ctx, const char *param,
                                             struct mr_bytes *content) {
     return ctx->side_input(ctx, param, content);
