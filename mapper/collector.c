@@ -30,7 +30,9 @@ static int seal_placed_alone(struct mr_collector *c, struct mr_bytes key, struct
         mr_buffer_append(&c->combined, value.data, value.len, &c->context.err)) {
         return c->context.err.code;
     }
-    return mr_seal_alone(c, key, (struct mr_bytes){c->combined.data, c->combined.len});
+    int status = mr_seal_alone(c, key, (struct mr_bytes){c->combined.data, c->combined.len});
+    mr_buffer_trim(&c->combined);
+    return status;
 }
 
 /* Appends {header, key, place, value} to the log. */

@@ -261,6 +261,7 @@ static int read_piece(struct mr_reader *reader, uint64_t begin, uint64_t end,
     int status =
         mr_block_begin(&fill, block, reader->options.block_bytes + 1 + OVERHANG_BYTES, lead, err);
     fill.large = reader->options.large;
+    fill.pool = reader->options.pool;
     if (status == MR_OK) {
         status = read_more(reader, &fill, base, len + OVERHANG_BYTES, &at_end, err);
     }
@@ -359,6 +360,7 @@ static int next_of_source(struct mr_reader *reader, struct mr_block *block, stru
     size_t end = 0;
     int status = mr_block_begin(&fill, block, reader->options.block_bytes, 0, err);
     fill.large = reader->options.large;
+    fill.pool = reader->options.pool;
     if (status != MR_OK) {
         return status;
     }

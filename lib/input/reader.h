@@ -21,6 +21,8 @@ struct mr_reader_options {
     /* May be NULL. Held by whoever has a block of several times block_bytes, until the next
      * call with that block, so that one thread at a time takes so much memory. */
     pthread_mutex_t *large;
+    /* May be NULL. Such blocks count in it. */
+    struct mr_pool *pool;
     /* May be NULL. Where decompressors take their windows from. */
     struct mr_windows *windows;
     /* May be NULL. Once true, waiting for a stream's bytes ends with MR_ERR_INTERRUPTED. */

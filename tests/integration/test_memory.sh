@@ -52,6 +52,25 @@ check "in the order wanted" cmp <(sort distinct.txt | sed 's/$/\t1/') peak/part-
 within 64 2 wordcount long.txt --top 60000
 rm -f distinct.txt skewed.txt long.txt
 
+# ---- records, keys and values that are all nearly as long as they may be ------------------------------------------------
+python3 - <<'PYTHON'
+import random
+rng = random.Random(5)
+with open("near.txt", "wb") as keys, open("values.txt", "wb") as values:
+    for i in range(10):
+        text = rng.randbytes((8 << 20) - 100).hex().encode()
+        keys.write(text + b"\t%d\n" % i)
+        values.write(b"k%d\t" % (i % 3) + text + b"\n")
+PYTHON
+for threads in 1 8; do
+    within 64 $threads wordcount near.txt
+    within 64 $threads wordcount near.txt --top 5
+    within 64 $threads "$plugins/first.so" near.txt
+    within 64 $threads "$plugins/first.so" values.txt
+    within 64 $threads "$plugins/values.so" values.txt
+done
+rm -f near.txt values.txt
+
 # ---- many stop words: one set for all threads, and as many as there is room for ------------------------------------------
 seq 3000000 3900000 >stop.txt # 7 MB
 seq 3800000 5500000 >some.txt
