@@ -202,6 +202,7 @@ int mr_collector_create(const struct mr_collector_options *options, struct mr_co
     mr_context_init(&c->context, &options->source, MR_PHASE_MAP);
     c->store = options->store;
     c->pool = options->pool;
+    c->stop = options->stop;
     c->kind = c->context.round->value;
     c->value_bytes = value_bytes(c->kind);
     c->stride = sizeof(struct mr_table_slot) + c->value_bytes;

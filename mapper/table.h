@@ -51,6 +51,7 @@ struct mr_collector {
     struct mr_context context; /* first: callbacks' ctx is at offset 0 */
     struct mr_run_store *store;
     struct mr_pool *pool;
+    const atomic_bool *stop;
     enum mr_value kind;
     size_t value_bytes;
     size_t stride;
