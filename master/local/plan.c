@@ -167,6 +167,26 @@ static int check_spec(const struct mr_run_spec *spec, struct mr_error *err) {
     return status ? status : mr_plugin_check(spec->job, err);
 }
 
+/* A number of partitions that would have no effect is refused. */
+static int check_partitions(const struct mr_run_spec *spec, const struct mr_plan *plan,
+                            struct mr_error *err) {
+    const struct mr_round *last = &plan->rounds[plan->round_count - 1];
+    uint32_t partitions = mr_plan_partitions(plan, spec, plan->round_count - 1);
+    if (!spec->partitions || spec->partitions == partitions) {
+        return MR_OK;
+    }
+    if (!spec->output) {
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "--partitions %u needs an output directory to make (-o DIR): without "
+                            "one the result is one stream",
+                            spec->partitions);
+    }
+    return mr_error_set(err, MR_ERR_USAGE,
+                        "--partitions %u does not go with round %s of %s, which always makes %u: "
+                        "leave it out",
+                        spec->partitions, last->name, plan->job->name, partitions);
+}
+
 static int make_params(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr_error *err) {
     struct mr_params_source source = {.job = spec->job,
                                       .given = spec->params,
@@ -181,6 +201,7 @@ int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr
                              .memory.total =
                                  granted < MR_PLAN_MEMORY_MIN ? MR_PLAN_MEMORY_MIN : granted};
     if (check_spec(spec, err) || make_params(spec, plan, err) || ask_job(plan, err) ||
+        check_partitions(spec, plan, err) ||
         mr_inputs_expand(spec->inputs, spec->input_count, &plan->inputs, err) ||
         mr_splits_plan(&plan->inputs, &plan->splits, err)) {
         return err->code;
