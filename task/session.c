@@ -48,6 +48,12 @@ static int compare(const struct mr_session *session, struct mr_error *err) {
     return MR_OK;
 }
 
+static int make_params(struct mr_session *session, struct mr_error *err) {
+    struct mr_params_source source = {
+        .job = session->job, .given = session->order.params, .count = session->order.param_count};
+    return mr_params_create(&source, &session->params, err); /* the engine saw that they fit */
+}
+
 int mr_session_begin(struct mr_session *session, const struct mr_job *job, struct mr_bytes order,
                      struct mr_where *where, struct mr_error *err) {
     *session = (struct mr_session){.job = job, .where = where};
@@ -58,9 +64,7 @@ int mr_session_begin(struct mr_session *session, const struct mr_job *job, struc
     memcpy(session->text, order.data, order.len);
     if (mr_orders_read_job((struct mr_bytes){session->text, order.len}, &session->order,
                            &session->held, err) ||
-        (!job && find_job(session->order.job, &session->job, err)) ||
-        mr_params_create(session->job, session->order.params, session->order.param_count,
-                         &session->params, err) ||
+        (!job && find_job(session->order.job, &session->job, err)) || make_params(session, err) ||
         mr_planning_ask(session->job, session->params, &session->chosen, err) ||
         compare(session, err)) {
         return err->code;

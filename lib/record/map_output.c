@@ -106,7 +106,7 @@ static void encode_row(const struct mr_run_block *block, unsigned char out[ROW_B
     put32(out + 32, block->len);
     put32(out + 36, block->records);
     put32(out + 40, block->partition);
-    put32(out + 44, 0);
+    put32(out + 44, block->full_len);
 }
 
 /* Writes the index and the trailer behind the blocks. */
@@ -269,10 +269,11 @@ static bool decode_row(const struct mr_map_output *output, const unsigned char *
                                    .first = {get64(at + 16), get64(at + 24)},
                                    .len = get32(at + 32),
                                    .records = get32(at + 36),
-                                   .partition = get32(at + 40)};
+                                   .partition = get32(at + 40),
+                                   .full_len = get32(at + 44)};
     return block->offset == offset && block->len && block->records &&
            block->partition >= partition && block->partition < output->identity.partitions &&
-           get32(at + 44) == 0;
+           block->full_len >= block->len;
 }
 
 static int decode_index(struct mr_map_output *output, const unsigned char *rows,
