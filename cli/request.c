@@ -89,6 +89,15 @@ const struct mr_option mr_request_options[] = {
                                  .help =
                                      "With --isolate: fail after N failed attempts at one task, "
                                      "with the cause of the first."},
+    [MR_REQUEST_SKIP] = {.name = "skip-bad-records",
+                         .kind = MR_OPTION_U64,
+                         .metavar = "N",
+                         .least = 1,
+                         .most = 1000000,
+                         .help =
+                             "With --isolate and -o: set aside up to N records that the job's "
+                             "code fails or crashes on, into DIR/_skipped, instead of failing at "
+                             "the first."},
     [MR_REQUEST_JSON] = {.name = "json",
                          .kind = MR_OPTION_FLAG,
                          .help = "Print the manifest when done: to standard output with -o, else "
@@ -248,19 +257,25 @@ static void fill_spec(struct mr_request *request) {
     spec->job_name = request->job_name;
     spec->task_memory_bytes = values[MR_REQUEST_TASK_MEMORY].number;
     spec->task_timeout = (double)values[MR_REQUEST_TASK_TIMEOUT].number;
+    spec->skip_bad_records = (uint32_t)values[MR_REQUEST_SKIP].number;
     spec->max_attempts = (uint32_t)values[MR_REQUEST_MAX_ATTEMPTS].number;
 }
 
 /* What is said to task processes is in vain without them. */
 static int check_isolated(const struct mr_request *request, struct mr_error *err) {
     static const unsigned rows[] = {MR_REQUEST_TASK_MEMORY, MR_REQUEST_TASK_TIMEOUT,
-                                    MR_REQUEST_MAX_ATTEMPTS};
+                                    MR_REQUEST_MAX_ATTEMPTS, MR_REQUEST_SKIP};
     for (size_t i = 0; i < sizeof rows / sizeof *rows && !request->spec.isolate; i++) {
         if (request->values[rows[i]].given) {
             return mr_error_set(err, MR_ERR_USAGE,
                                 "--%s is about task processes: give --isolate too",
                                 mr_request_options[rows[i]].name);
         }
+    }
+    if (request->spec.skip_bad_records && !request->spec.output) {
+        return mr_error_set(
+            err, MR_ERR_USAGE,
+            "--skip-bad-records needs a place for what it sets aside: give -o DIR too");
     }
     return 0;
 }

@@ -167,6 +167,7 @@ static void at_record(struct mr_ctx *ctx, uint64_t offset) {
         return;
     }
     context->where->record = offset;
+    context->where->is_exact = true;
 }
 
 static void choose_functions(struct mr_collector *c) {

@@ -16,6 +16,8 @@ struct attempt {
     struct mr_run *pairs;
     struct mr_map_output_writer output;
     struct mr_map_counts counts;
+    struct mr_map_care care;
+    struct mr_channel *channel;
 };
 
 /* A file that is not what it was when the run was planned would be read twice in two ways. */
@@ -31,6 +33,13 @@ static int check_input(const struct mr_input *input, struct mr_error *err) {
                             input->path);
     }
     return MR_OK; /* missing: opening it says so */
+}
+
+/* Tells the engine of a record that was set aside. */
+static int set_aside(void *arg, uint64_t offset, struct mr_bytes record, struct mr_error *err) {
+    struct attempt *attempt = arg;
+    struct mr_orders_skipped skipped = {.offset = offset, .len = record.len, .record = record};
+    return mr_orders_send_skipped(attempt->channel, &skipped, err);
 }
 
 static int open_pairs(struct attempt *attempt, struct mr_error *err) {
@@ -64,6 +73,12 @@ static int open_map(struct attempt *attempt, struct mr_error *err) {
         if (check_input(&task->input, err)) {
             return err->code;
         }
+        attempt->care = (struct mr_map_care){.block = task->care_block,
+                                             .skips = task->skips,
+                                             .skip_count = task->skip_count,
+                                             .skipped = set_aside,
+                                             .arg = attempt};
+        source.care = &attempt->care;
         source.input = &task->input;
         source.split = &task->split;
         source.reader = (struct mr_reader_options){.block_bytes = memory->block_bytes,
@@ -116,6 +131,7 @@ static void fill_result(const struct attempt *attempt, const struct mr_map_outpu
     struct mr_run_store_stats stats = mr_run_store_stats(attempt->store);
     result->records_read = attempt->counts.records_read;
     result->records_mapped = attempt->counts.records_mapped;
+    result->records_skipped = attempt->counts.records_skipped;
     result->bytes_read = attempt->counts.bytes;
     result->read_us = (uint64_t)(attempt->counts.read_seconds * 1e6);
     result->emitted = mr_collector_emitted(attempt->collector);
@@ -127,19 +143,20 @@ static void fill_result(const struct attempt *attempt, const struct mr_map_outpu
 }
 
 int mr_map_attempt_run(struct mr_session *session, const struct mr_orders_task *task,
-                       struct mr_orders_result *result, struct mr_counters *counters,
+                       struct mr_channel *channel, struct mr_map_attempt_account *account,
                        struct mr_error *err) {
-    struct attempt attempt = {.session = session, .task = task};
+    struct attempt attempt = {.session = session, .task = task, .channel = channel};
     struct mr_map_output_summary summary = {0};
     if (!open_attempt(&attempt, err)) {
         struct mr_context *context = mr_collector_context(attempt.collector);
         if (work(&attempt, &summary)) {
             *err = context->err;
         } else {
-            fill_result(&attempt, &summary, result);
+            fill_result(&attempt, &summary, &account->result);
             for (size_t i = 0; i < context->counters.count && !err->code; i++) {
                 const struct mr_run_counter *counter = &context->counters.items[i];
-                (void)!mr_context_counters_add(counters, counter->name, counter->value, err);
+                (void)!mr_context_counters_add(&account->counters, counter->name, counter->value,
+                                               err);
             }
         }
     }

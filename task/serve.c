@@ -50,46 +50,46 @@ static int say_hello(struct server *server, struct mr_error *err) {
     return err->code;
 }
 
-static int send_account(struct server *server, const struct mr_orders_result *result,
-                        const struct mr_counters *counters, struct mr_error *err) {
-    for (size_t i = 0; i < counters->count; i++) {
-        if (mr_orders_send_counter(&server->channel, counters->items[i].name,
-                                   counters->items[i].value, err)) {
+static int send_account(struct server *server, const struct mr_map_attempt_account *account,
+                        struct mr_error *err) {
+    for (size_t i = 0; i < account->counters.count; i++) {
+        const struct mr_run_counter *counter = &account->counters.items[i];
+        if (mr_orders_send_counter(&server->channel, counter->name, counter->value, err)) {
             return err->code;
         }
     }
-    return mr_orders_send_result(&server->channel, result, err);
+    return mr_orders_send_result(&server->channel, &account->result, err);
 }
 
 /* Does a task; *failure tells how it went. */
 static void do_task(struct server *server, struct mr_orders_task *task, struct mr_bytes body,
-                    struct mr_orders_result *result, struct mr_counters *counters,
-                    struct mr_error *failure) {
+                    struct mr_map_attempt_account *account, struct mr_error *failure) {
+    struct mr_session *session = &server->session;
     struct mr_orders_held held = {0};
     double start = mr_clock_seconds();
     mr_surroundings_restore(&server->surroundings);
     if (!mr_orders_read_task(body, task, &held, failure) &&
-        !mr_session_check(&server->session, task, failure)) {
+        !mr_session_check(session, task, failure)) {
         (void)!(task->phase == MR_PHASE_MAP
-                    ? mr_map_attempt_run(&server->session, task, result, counters, failure)
-                    : mr_reduce_attempt_run(&server->session, task, result, counters, failure));
+                    ? mr_map_attempt_run(session, task, &server->channel, account, failure)
+                    : mr_reduce_attempt_run(session, task, &account->result, &account->counters,
+                                            failure));
     }
-    result->busy_us = (uint64_t)((mr_clock_seconds() - start) * 1e6);
+    account->result.busy_us = (uint64_t)((mr_clock_seconds() - start) * 1e6);
     mr_orders_release(&held);
 }
 
 static int answer_task(struct server *server, enum mr_phase phase, struct mr_bytes body,
                        struct mr_error *err) {
     struct mr_orders_task task = {.phase = phase};
-    struct mr_orders_result result = {0};
-    struct mr_counters counters = {0};
+    struct mr_map_attempt_account account = {0};
     struct mr_error failure = server->failure;
     if (!failure.code) {
-        do_task(server, &task, body, &result, &counters, &failure);
+        do_task(server, &task, body, &account, &failure);
     }
     int status = failure.code ? mr_orders_send_failure(&server->channel, &failure, err)
-                              : send_account(server, &result, &counters, err);
-    free(counters.items);
+                              : send_account(server, &account, err);
+    free(account.counters.items);
     return status ? status : mr_channel_send_end(&server->channel, err);
 }
 

@@ -18,6 +18,7 @@ struct mr_where {
     uint64_t beats;    /* grows while the engine works between records */
     uint32_t task;
     enum mr_phase phase;
+    bool is_exact; /* mapping: `record` is the record's own place, not only its block's */
 };
 
 /* A counter of the job's own: names are the plugin's and live as long. */

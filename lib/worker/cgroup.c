@@ -1,15 +1,19 @@
 /* cgroup: bounds on memory and processes of a task and all it starts, where the kernel lets us. */
 #include "lib/worker/cgroup.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TEXT_MAX 4096
+#define END_TRIES 2000
 
 /* Reads a small file; false where it can't. */
 static bool read_text(const char *path, char text[TEXT_MAX]) {
@@ -161,6 +165,34 @@ void mr_cgroup_look(const char *dir, uint64_t *kills, uint64_t *peak_bytes) {
     *peak_bytes = peak > *peak_bytes ? peak : *peak_bytes;
 }
 
-void mr_cgroup_remove(const char *dir) {
-    (void)rmdir(dir); /* somebody may have been faster */
+bool mr_cgroup_remove(const char *dir) {
+    return rmdir(dir) == 0 || errno == ENOENT; /* somebody was faster */
+}
+
+/* Where a group can't be killed as a whole (v1): its members, one by one. */
+static void kill_members(const char *dir) {
+    char path[MR_CGROUP_PATH_MAX + 32];
+    char text[TEXT_MAX];
+    snprintf(path, sizeof path, "%s/cgroup.procs", dir);
+    if (!read_text(path, text)) {
+        return;
+    }
+    for (char *at = text, *end; *at; at = end) {
+        long number = strtol(at, &end, 10);
+        if (end == at) {
+            break;
+        }
+        (void)kill((pid_t)number, SIGKILL);
+        end += *end == '\n';
+    }
+}
+
+void mr_cgroup_end(const char *dir) {
+    for (int i = 0; i < END_TRIES && !mr_cgroup_remove(dir); i++) {
+        struct timespec pause = {.tv_nsec = 1000000};
+        if (!mr_cgroup_kill(dir)) {
+            kill_members(dir);
+        }
+        nanosleep(&pause, NULL);
+    }
 }

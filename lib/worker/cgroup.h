@@ -32,7 +32,9 @@ bool mr_cgroup_join(const char *dir);
 bool mr_cgroup_kill(const char *dir);
 /* How many processes the kernel killed for want of memory, and the most bytes used; added to. */
 void mr_cgroup_look(const char *dir, uint64_t *kills, uint64_t *peak_bytes);
-/* Removes it, where nothing is in it any more. */
-void mr_cgroup_remove(const char *dir);
+/* Removes it, where nothing is in it any more; false: it is still there. */
+bool mr_cgroup_remove(const char *dir);
+/* Kills what is in it, as often as need be, and removes it. */
+void mr_cgroup_end(const char *dir);
 
 #endif

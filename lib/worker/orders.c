@@ -36,11 +36,6 @@ int mr_orders_send_job(struct mr_channel *channel, const struct mr_orders_job *j
     return send_message(channel, MR_CHANNEL_JOB, message, err);
 }
 
-static void put_range(struct mr_message *message, const struct mr_orders_range *range) {
-    mr_message_put_u64(message, range->begin);
-    mr_message_put_u64(message, range->end);
-}
-
 static void put_input(struct mr_message *message, const struct mr_input *input) {
     mr_message_put_text(message, input->path);
     mr_message_put_u64(message, (uint64_t)input->kind);
@@ -54,7 +49,6 @@ static void put_input(struct mr_message *message, const struct mr_input *input) 
 int mr_orders_send_task(struct mr_channel *channel, const struct mr_orders_task *task,
                         struct mr_error *err) {
     struct mr_message *message = mr_message_create();
-    struct mr_orders_range split = {task->split.begin, task->split.end};
     mr_message_put_u64(message, task->round);
     mr_message_put_u64(message, task->task);
     mr_message_put_u64(message, task->attempt);
@@ -62,15 +56,13 @@ int mr_orders_send_task(struct mr_channel *channel, const struct mr_orders_task 
     mr_message_put_u64(message, task->is_last);
     mr_message_put_text(message, task->output);
     put_input(message, &task->input);
-    put_range(message, &split);
+    mr_message_put_u64(message, task->split.begin);
+    mr_message_put_u64(message, task->split.end);
+    mr_message_put_u64(message, task->care_block);
     mr_message_put_bytes(message, (struct mr_bytes){(const char *)task->winners,
                                                     task->winner_count * sizeof *task->winners});
-    put_range(message, &task->care);
-    mr_message_put_u64(message, task->skip_max);
-    mr_message_put_u64(message, task->skip_count);
-    for (size_t i = 0; i < task->skip_count; i++) {
-        put_range(message, &task->skips[i]);
-    }
+    mr_message_put_bytes(message, (struct mr_bytes){(const char *)task->skips,
+                                                    task->skip_count * sizeof *task->skips});
     enum mr_channel_kind kind = task->phase == MR_PHASE_MAP ? MR_CHANNEL_MAP : MR_CHANNEL_REDUCE;
     return send_message(channel, kind, message, err);
 }
@@ -183,11 +175,6 @@ int mr_orders_read_job(struct mr_bytes body, struct mr_orders_job *job, struct m
     return check_end(reader, is_wrong, err);
 }
 
-static struct mr_orders_range get_range(struct mr_message_reader *reader) {
-    uint64_t begin = mr_message_u64(reader);
-    return (struct mr_orders_range){begin, mr_message_u64(reader)};
-}
-
 static void get_input(struct mr_message_reader *reader, struct mr_input *input) {
     input->path = (char *)(uintptr_t)mr_message_text(reader); /* only read */
     input->kind = (enum mr_input_kind)mr_message_u64(reader);
@@ -196,6 +183,21 @@ static void get_input(struct mr_message_reader *reader, struct mr_input *input) 
     input->mtime.tv_nsec = (long)mr_message_u64(reader);
     input->dev = (dev_t)mr_message_u64(reader);
     input->ino = (ino_t)mr_message_u64(reader);
+}
+
+/* Copies rows of numbers to where they are aligned. */
+static int align(struct mr_orders_task *task, struct mr_bytes winners, struct mr_bytes skips,
+                 struct mr_orders_held *held, struct mr_error *err) {
+    char *rows = malloc(skips.len + winners.len + 1);
+    if (!rows) {
+        return mr_error_nomem(err, "reading a control message");
+    }
+    held->rows = rows;
+    memcpy(rows, skips.data ? skips.data : "", skips.len);
+    memcpy(rows + skips.len, winners.data ? winners.data : "", winners.len);
+    task->skips = (const uint64_t *)(const void *)rows;
+    task->winners = (const uint32_t *)(const void *)(rows + skips.len);
+    return MR_OK;
 }
 
 int mr_orders_read_task(struct mr_bytes body, struct mr_orders_task *task,
@@ -212,30 +214,16 @@ int mr_orders_read_task(struct mr_bytes body, struct mr_orders_task *task,
     task->is_last = mr_message_u64(reader) != 0;
     task->output = mr_message_text(reader);
     get_input(reader, &task->input);
-    struct mr_orders_range split = get_range(reader);
-    task->split = (struct mr_split){.begin = split.begin, .end = split.end};
+    task->split.begin = mr_message_u64(reader);
+    task->split.end = mr_message_u64(reader);
+    task->care_block = mr_message_u64(reader);
     struct mr_bytes winners = mr_message_bytes(reader);
-    task->care = get_range(reader);
-    task->skip_max = get_u32(reader, &is_wrong);
-    task->skip_count = get_count(reader, 2, sizeof *task->skips, held, &is_wrong);
-    task->skips = held->rows;
-    for (size_t i = 0; i < task->skip_count; i++) {
-        task->skips[i] = get_range(reader);
-    }
+    struct mr_bytes skips = mr_message_bytes(reader);
     task->winner_count = winners.len / sizeof *task->winners;
-    is_wrong |= winners.len % sizeof *task->winners != 0 || task->partitions == 0;
-    if (winners.len && !is_wrong) { /* aligned: behind the skips */
-        size_t before = (task->skip_count + 1) * sizeof *task->skips;
-        char *rows = realloc(held->rows, before + winners.len);
-        if (!rows) {
-            return mr_error_nomem(err, "reading a control message");
-        }
-        memcpy(rows + before, winners.data, winners.len);
-        held->rows = rows;
-        task->skips = held->rows;
-        task->winners = (const uint32_t *)(const void *)(rows + before);
-    }
-    return check_end(reader, is_wrong, err);
+    task->skip_count = skips.len / sizeof *task->skips;
+    is_wrong |= winners.len % sizeof *task->winners != 0 || skips.len % sizeof *task->skips != 0 ||
+                task->partitions == 0;
+    return check_end(reader, is_wrong, err) ? err->code : align(task, winners, skips, held, err);
 }
 
 int mr_orders_read_counter(struct mr_bytes body, const char **name, uint64_t *value,

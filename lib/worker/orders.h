@@ -41,12 +41,7 @@ struct mr_orders_job {
     struct mr_orders_memory memory;
 };
 
-/* A range of the bytes of a map task's input. */
-struct mr_orders_range {
-    uint64_t begin;
-    uint64_t end;
-};
-
+/* A task. The texts and numbers that it points to are borrowed. */
 struct mr_orders_task {
     enum mr_phase phase;
     uint32_t round;
@@ -56,13 +51,12 @@ struct mr_orders_task {
     bool is_last;       /* a reduce task of it writes a part */
     const char *output; /* where that part goes: a directory, an absolute path; else NULL */
     struct mr_input input;
-    struct mr_split split;         /* of a map task of the first round */
-    const uint32_t *winners;       /* other tasks: the attempts whose output they read, of the */
-    size_t winner_count;           /* round's map tasks; of a later map task: its pairs' */
-    struct mr_orders_range care;   /* of the input: records here are mapped one at a time */
-    struct mr_orders_range *skips; /* records that are set aside, in order */
+    struct mr_split split;   /* of a map task of the first round */
+    const uint32_t *winners; /* other tasks: the attempts whose output they read, of the */
+    size_t winner_count;     /* round's map tasks; of a later map task: its pairs' */
+    uint64_t care_block;     /* the block of the input that begins there is mapped one */
+    const uint64_t *skips;   /* record at a time; records that are set aside begin here */
     size_t skip_count;
-    uint32_t skip_max; /* records that may be set aside besides, where map fails on them */
 };
 
 /* A task's account. */

@@ -358,7 +358,7 @@ void mr_process_stop(struct mr_process *process) {
         }
     }
     for (unsigned i = 0; i < process->cgroup.count; i++) {
-        mr_cgroup_remove(process->cgroup.dirs[i]);
+        mr_cgroup_end(process->cgroup.dirs[i]);
     }
     mr_channel_close(&process->channel);
     if (process->life_fd >= 0) {

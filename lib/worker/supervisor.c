@@ -116,7 +116,7 @@ static void kill_all(struct supervisor *supervisor) {
     }
     for (dir = supervisor->options->cgroups; dir && *dir; dir++) {
         mr_cgroup_look(*dir, &supervisor->report.memory_kills, &supervisor->report.peak_bytes);
-        mr_cgroup_remove(*dir);
+        (void)mr_cgroup_remove(*dir); /* if not, the engine will */
     }
 }
 

@@ -47,7 +47,7 @@ struct mr_fleet {
     struct mr_fleet_tasks tasks; /* of the round */
     struct mr_fleet_queue ready; /* started by the core, taken by nobody */
     struct mr_fleet_failures failures;
-    const struct mr_hand_outcome *answering; /* what the core is being asked about */
+    struct mr_hand_outcome *answering; /* what the core is being asked about */
     bool maps_done;
     bool round_done;
     bool is_finished; /* the job has failed */
@@ -320,7 +320,6 @@ static void wait_for_round(struct mr_fleet *fleet) {
 
 /* With the lock held. Opens a round, the one before being closed by it. */
 static int open_round(struct mr_fleet *fleet, uint32_t round, struct mr_error *err) {
-    const struct mr_plan *plan = fleet->source.plan;
     if (mr_fleet_tasks_open(&fleet->tasks, &fleet->source, round, err)) {
         return err->code;
     }
@@ -338,7 +337,6 @@ static int open_round(struct mr_fleet *fleet, uint32_t round, struct mr_error *e
     if (apply(fleet, &event)) {
         *err = fleet->err;
     }
-    (void)plan;
     return err->code;
 }
 
@@ -352,7 +350,8 @@ static int say_failure(struct mr_fleet *fleet, struct mr_error *err) {
     *err = *blamed;
     size_t count = mr_fleet_tasks_count(&fleet->failures, &fleet->blamed);
     if (count > 1) {
-        mr_error_add(err, " (the first of %zu attempts that failed)", count);
+        mr_error_add(err, " (%s%zu attempts that failed)",
+                     fleet->blamed.attempt == 1 ? "the first of " : "", count);
     }
     return err->code;
 }
@@ -429,6 +428,10 @@ int mr_fleet_published(struct mr_fleet *fleet, int status, struct mr_error *err)
     }
     pthread_mutex_unlock(&fleet->lock);
     return err->code;
+}
+
+int mr_fleet_aside(struct mr_fleet *fleet, struct mr_buffer *text, struct mr_error *err) {
+    return mr_aside_text(&fleet->tasks.aside, text, err);
 }
 
 const uint32_t *mr_fleet_winners(const struct mr_fleet *fleet) {

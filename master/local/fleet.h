@@ -11,6 +11,7 @@
 #ifndef MR_LOCAL_FLEET_H
 #define MR_LOCAL_FLEET_H
 
+#include "master/local/aside.h"
 #include "master/local/stage.h"
 
 struct mr_fleet; /* opaque */
@@ -27,6 +28,10 @@ MR_MUST_USE int mr_fleet_run(struct mr_fleet *fleet, struct mr_error *err);
 
 /* Tells the core how publishing went. */
 MR_MUST_USE int mr_fleet_published(struct mr_fleet *fleet, int status, struct mr_error *err);
+
+/* The text of the side file with the records that were set aside; empty where there are none. */
+MR_MUST_USE int mr_fleet_aside(struct mr_fleet *fleet, struct mr_buffer *text,
+                               struct mr_error *err);
 
 /* The winning attempt of every reduce task of the last round; owned by the fleet. */
 const uint32_t *mr_fleet_winners(const struct mr_fleet *fleet);

@@ -4,28 +4,46 @@
 #include "lib/base/error.h"
 #include <stdlib.h>
 
+#define NOWHERE UINT64_MAX
+#define TIMES_SURE 2 /* failures at one record that make it a bad one */
+
 /* ---- the round --------------------------------------------------------------------------------*/
 
 int mr_fleet_tasks_open(struct mr_fleet_tasks *tasks, const struct mr_stage_source *source,
                         uint32_t round, struct mr_error *err) {
     const struct mr_plan *plan = source->plan;
     uint32_t *pairs = tasks->reduce_winners;
+    struct mr_aside aside = tasks->aside;
     uint32_t maps = round == 0 ? (uint32_t)plan->splits.count : tasks->partitions;
     tasks->reduce_winners = NULL;
+    tasks->aside = (struct mr_aside){0};
     mr_fleet_tasks_close(tasks);
     *tasks = (struct mr_fleet_tasks){.source = source,
                                      .round = round,
                                      .maps = maps,
                                      .partitions = mr_plan_partitions(plan, source->spec, round),
                                      .is_last = round + 1 == plan->round_count,
-                                     .pair_winners = pairs};
+                                     .pair_winners = pairs,
+                                     .aside = aside};
     tasks->map_winners = calloc((size_t)maps + 1, sizeof *tasks->map_winners);
     tasks->reduce_winners = calloc((size_t)tasks->partitions + 1, sizeof *tasks->reduce_winners);
-    return tasks->map_winners && tasks->reduce_winners ? MR_OK
-                                                       : mr_error_nomem(err, "opening a round");
+    bool has_all = tasks->map_winners && tasks->reduce_winners;
+    if (round == 0) {
+        tasks->cares = calloc((size_t)maps + 1, sizeof *tasks->cares);
+        has_all = has_all && tasks->cares;
+    }
+    for (uint32_t i = 0; tasks->cares && i < maps; i++) {
+        tasks->cares[i].block = tasks->cares[i].last = NOWHERE;
+    }
+    return has_all ? MR_OK : mr_error_nomem(err, "opening a round");
 }
 
 void mr_fleet_tasks_close(struct mr_fleet_tasks *tasks) {
+    for (uint32_t i = 0; tasks->cares && i < tasks->maps; i++) {
+        free(tasks->cares[i].skips);
+    }
+    free(tasks->cares);
+    mr_aside_fini(&tasks->aside);
     free(tasks->pair_winners);
     free(tasks->map_winners);
     free(tasks->reduce_winners);
@@ -50,12 +68,16 @@ void mr_fleet_tasks_order(const struct mr_fleet_tasks *tasks, const struct mr_co
     } else {
         order->split = plan->splits.items[attempt->task];
         order->input = plan->inputs.items[order->split.input];
+        order->care_block = tasks->cares[attempt->task].block;
+        order->skips = tasks->cares[attempt->task].skips;
+        order->skip_count = tasks->cares[attempt->task].skip_count;
     }
 }
 
 static void book_map(struct mr_books *books, const struct mr_orders_result *result) {
     books->map.records_read += result->records_read;
     books->map.records_mapped += result->records_mapped;
+    books->map.records_skipped += result->records_skipped;
     books->map.bytes += result->bytes_read;
     books->map.read_seconds += (double)result->read_us / 1e6;
     books->emitted += result->emitted;
@@ -81,7 +103,7 @@ static void book_reduce(struct mr_books *books, const struct mr_orders_result *r
 }
 
 int mr_fleet_tasks_accept(struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt,
-                          const struct mr_hand_outcome *outcome, struct mr_books *books,
+                          struct mr_hand_outcome *outcome, struct mr_books *books,
                           struct mr_error *err) {
     const struct mr_orders_result *result = &outcome->result;
     if (attempt->phase == MR_PHASE_MAP) {
@@ -99,15 +121,69 @@ int mr_fleet_tasks_accept(struct mr_fleet_tasks *tasks, const struct mr_core_att
     }
     mr_books_take_counters(books, &outcome->counters);
     *err = books->err;
+    for (size_t i = 0; i < outcome->skipped_count && !err->code; i++) {
+        const struct mr_plan *plan = tasks->source->plan;
+        const char *path = plan->inputs.items[plan->splits.items[attempt->task].input].path;
+        (void)!mr_aside_take(&tasks->aside, attempt->task, path, &outcome->skipped[i], err);
+    }
     return err->code;
+}
+
+/* Enters a record among those to be set aside. */
+static bool add_skip(struct mr_fleet_care *care, uint64_t offset) {
+    uint64_t *skips = realloc(care->skips, (care->skip_count + 1) * sizeof *skips);
+    if (!skips) {
+        return false;
+    }
+    care->skips = skips;
+    size_t at = care->skip_count++;
+    for (; at > 0 && skips[at - 1] > offset; at--) {
+        skips[at] = skips[at - 1];
+    }
+    skips[at] = offset;
+    return true;
+}
+
+/* A record that failed twice is a bad one: it is set aside, or the job fails by it. */
+static bool condemn(struct mr_fleet_tasks *tasks, struct mr_fleet_care *care,
+                    struct mr_hand_outcome *outcome) {
+    uint32_t most = tasks->source->spec->skip_bad_records;
+    if (tasks->skips < most && add_skip(care, outcome->offset)) {
+        tasks->skips++;
+        care->last = NOWHERE;
+        care->times = 0;
+        return true;
+    }
+    outcome->is_fatal = true;
+    if (most) {
+        mr_error_add(&outcome->err, "; a record more than --skip-bad-records %u allows", most);
+    } else {
+        mr_error_add(&outcome->err,
+                     "; the second time at this record: --skip-bad-records N sets up "
+                     "to N such records aside");
+    }
+    return false;
 }
 
 bool mr_fleet_tasks_judge(struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt,
                           struct mr_hand_outcome *outcome) {
-    (void)tasks;
-    (void)attempt;
-    (void)outcome;
-    return false;
+    bool skips = tasks->source->spec->skip_bad_records > 0;
+    if (!outcome->has_place || !tasks->cares || attempt->phase != MR_PHASE_MAP ||
+        outcome->is_fatal) {
+        return false;
+    }
+    struct mr_fleet_care *care = &tasks->cares[attempt->task];
+    if (!outcome->is_exact) { /* the next attempt looks closer */
+        bool is_new = care->block != outcome->block;
+        care->block = outcome->block;
+        return skips && is_new;
+    }
+    care->times = care->last == outcome->offset ? care->times + 1 : 1;
+    care->last = outcome->offset;
+    if (care->times >= TIMES_SURE) {
+        return condemn(tasks, care, outcome);
+    }
+    return skips;
 }
 
 /* ---- attempts that wait -----------------------------------------------------------------------*/

@@ -3,12 +3,20 @@
 #define MR_LOCAL_FLEET_TASKS_H
 
 #include "master/core/core.h"
+#include "master/local/aside.h"
 #include "master/local/books.h"
 #include "master/local/hand.h"
 #include "master/local/stage.h"
 
-/* What is known of a map task's records that its code does not get over. */
-struct mr_fleet_care;
+/* What is known of a map task's records that its code does not get over: where it failed last, how
+ * often in a row, and what is set aside. */
+struct mr_fleet_care {
+    uint64_t block; /* to be mapped one record at a time; UINT64_MAX: none */
+    uint64_t last;
+    unsigned times;
+    uint64_t *skips;
+    size_t skip_count;
+};
 
 /* The tasks of one round. Behind the fleet's lock; orders are made without it, from what does not
  * change while they run. */
@@ -18,14 +26,17 @@ struct mr_fleet_tasks {
     uint32_t maps;
     uint32_t partitions;
     bool is_last;
-    uint32_t *pair_winners;   /* of the round before; NULL in the first */
-    uint32_t *map_winners;    /* 0: none yet */
-    uint32_t *reduce_winners; /* likewise */
+    uint32_t *pair_winners;      /* of the round before; NULL in the first */
+    uint32_t *map_winners;       /* 0: none yet */
+    uint32_t *reduce_winners;    /* likewise */
+    struct mr_fleet_care *cares; /* of the first round's map tasks; else NULL */
+    uint32_t skips;              /* in all tasks */
     uint64_t bytes_mapped;
     uint32_t reduces_done;
+    struct mr_aside aside;
 };
 
-/* Opens a round; what the one before left becomes its input. */
+/* Opens a round; what the one before left becomes its input. Records that were set aside stay. */
 MR_MUST_USE int mr_fleet_tasks_open(struct mr_fleet_tasks *tasks,
                                     const struct mr_stage_source *source, uint32_t round,
                                     struct mr_error *err);
@@ -38,7 +49,7 @@ void mr_fleet_tasks_order(const struct mr_fleet_tasks *tasks, const struct mr_co
 /* An attempt has won: notes it, and adds its account to the books. */
 MR_MUST_USE int mr_fleet_tasks_accept(struct mr_fleet_tasks *tasks,
                                       const struct mr_core_attempt *attempt,
-                                      const struct mr_hand_outcome *outcome, struct mr_books *books,
+                                      struct mr_hand_outcome *outcome, struct mr_books *books,
                                       struct mr_error *err);
 
 /* An attempt has failed: what that means for the next ones. May set outcome->is_fatal. True: it

@@ -204,6 +204,16 @@ static int hear_answer(struct watch *watch, struct mr_error *err) {
     return 0;
 }
 
+/* Where the code failed, by crash or by a word. */
+static void note_place(struct watch *watch, const struct mr_where *where) {
+    struct mr_hand_outcome *outcome = watch->outcome;
+    struct mr_verdict verdict = {.task = watch->task, .where = *where};
+    outcome->has_place = mr_verdict_has_place(&verdict);
+    outcome->is_exact = where->is_exact;
+    outcome->block = where->offset;
+    outcome->offset = where->offset + where->record;
+}
+
 /* What is to be said of a process that ended before it answered. */
 static void judge(struct watch *watch) {
     struct mr_hand *hand = watch->hand;
@@ -217,9 +227,7 @@ static void judge(struct watch *watch) {
                                  .timeout = watch->terminated > 0 ? hand->source->timeout : 0};
     outcome->err = (struct mr_error){0};
     outcome->is_crash = true;
-    outcome->has_place = mr_verdict_has_place(&verdict);
-    outcome->block = where.offset;
-    outcome->offset = where.offset + where.record;
+    note_place(watch, &where);
     if (atomic_load(&hand->stop)) {
         mr_error_set(&outcome->err, MR_ERR_INTERRUPTED, "interrupted");
         return;
@@ -247,6 +255,10 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
         err = (struct mr_error){0}; /* it has ended: how, it will be told */
     }
     int ended = err.code ? err.code : hear_answer(&watch, &err);
+    if (outcome->err.code == MR_ERR_JOB) {
+        struct mr_where where = mr_process_where(hand->process);
+        note_place(&watch, &where);
+    }
     if (ended == 1) {
         judge(&watch);
     } else if (ended < 0) {

@@ -90,10 +90,21 @@ static int write_manifest(struct run *run, struct mr_error *err) {
     return mr_manifest_write(&source, &result->manifest, err);
 }
 
+/* Adds the file of the records that were set aside to the output. */
+static int write_aside(struct run *run, struct mr_error *err) {
+    struct mr_buffer text = {0};
+    if (run->fleet && !mr_fleet_aside(run->fleet, &text, err) && text.len) {
+        struct mr_bytes bytes = {text.data, text.len};
+        (void)!mr_commit_add(run->commit, MR_ASIDE_NAME, bytes, err);
+    }
+    mr_buffer_fini(&text);
+    return err->code;
+}
+
 static int publish(struct run *run, struct mr_error *err) {
     struct mr_run_result *result = run->result;
     int status = MR_OK;
-    if (run->commit) {
+    if (run->commit && (status = write_aside(run, err)) == MR_OK) {
         const uint32_t *winners =
             run->fleet ? mr_fleet_winners(run->fleet) : mr_crew_winners(run->crew);
         status = mr_commit_publish(run->commit, result->parts, winners, result->part_count,
