@@ -3,6 +3,7 @@
 
 #include "tests/unit/test.h"
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 static struct mr_bytes make(struct mr_message *message) {
