@@ -8,6 +8,7 @@
 #include "task/map_attempt.h"
 #include "task/reduce_attempt.h"
 #include "task/surroundings.h"
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -101,23 +102,41 @@ static void begin_job(struct server *server, struct mr_bytes body) {
                             &server->failure);
 }
 
+/* Obeys one order; *ends: it was the last. */
+static int obey(struct server *server, enum mr_channel_kind kind, struct mr_bytes body, bool *ends,
+                struct mr_error *err) {
+    switch (kind) {
+    case MR_CHANNEL_JOB:
+        begin_job(server, body);
+        return MR_OK;
+    case MR_CHANNEL_MAP:
+        return answer_task(server, MR_PHASE_MAP, body, err);
+    case MR_CHANNEL_REDUCE:
+        return answer_task(server, MR_PHASE_REDUCE, body, err);
+    case MR_CHANNEL_QUIT:
+        *ends = true;
+        return MR_OK;
+    default:
+        return mr_error_set(err, MR_ERR_INTERNAL, "an order that is none");
+    }
+}
+
 static int serve(struct server *server, struct mr_error *err) {
-    enum mr_channel_kind kind;
-    struct mr_bytes body;
-    int got = say_hello(server, err) ? err->code : 1;
+    bool ends = false;
     mr_error_set(&server->failure, MR_ERR_INTERNAL, "a task came before its job");
-    while (got == 1) {
-        got = mr_channel_receive(&server->channel, &kind, &body, err);
-        if (got == 1 && kind == MR_CHANNEL_JOB) {
-            begin_job(server, body);
-        } else if (got == 1 && (kind == MR_CHANNEL_MAP || kind == MR_CHANNEL_REDUCE)) {
-            enum mr_phase phase = kind == MR_CHANNEL_MAP ? MR_PHASE_MAP : MR_PHASE_REDUCE;
-            got = answer_task(server, phase, body, err) ? err->code : 1;
-        } else if (got == 1) {
-            got = mr_error_set(err, MR_ERR_INTERNAL, "an order that is none");
+    (void)!say_hello(server, err);
+    while (!err->code && !ends) {
+        enum mr_channel_kind kind;
+        struct mr_bytes body;
+        int got = mr_channel_receive(&server->channel, &kind, &body, err);
+        if (got == 1) {
+            (void)!obey(server, kind, body, &ends, err);
+        } else if (got == 0) {
+            mr_error_set(err, MR_ERR_CLOSED, "the engine is gone");
         }
     }
-    return got;
+    mr_surroundings_restore(&server->surroundings);
+    return err->code;
 }
 
 int mr_serve_task(const struct mr_job *job, char *const *args, struct mr_error *err) {
@@ -139,8 +158,8 @@ int mr_serve_task(const struct mr_job *job, char *const *args, struct mr_error *
     }
     mr_session_fini(&server.session);
     mr_channel_close(&server.channel);
-    if (err->code == MR_ERR_CLOSED) { /* the engine is gone: so are we */
-        *err = (struct mr_error){0};
+    if (err->code == MR_ERR_CLOSED) { /* the engine died, so do we, before the supervisor has to */
+        (void)raise(SIGKILL);
     }
     return err->code;
 }

@@ -22,7 +22,8 @@
 #define BEACON_BYTES 4096
 #define SPAWN_FD_MIN 16 /* above those that a task process gets */
 #define LOG_READ_BYTES 4096
-#define KILL_WAIT_MS 20000 /* for a supervisor to end all it stands over */
+#define LEAVE_SECONDS 1.0 /* for a worker that has nothing to do to end */
+#define KILL_SECONDS 20.0 /* for a supervisor to end all it stands over */
 
 extern char **environ;
 
@@ -36,6 +37,7 @@ struct mr_process {
     struct mr_cgroup cgroup;
     struct mr_supervisor_report report;
     bool has_ended;
+    bool has_echoed; /* the supervisor has done what it was asked */
     bool echoes;
     uint64_t log_bytes; /* of the attempt */
     char tail[2 * MR_PROCESS_TAIL];
@@ -248,6 +250,10 @@ static bool is_ready(int fd) {
 /* The supervisor reported, or is gone. What was said before then is read first. */
 static int take_end(struct mr_process *process, struct mr_error *err) {
     ssize_t got = recv(process->life_fd, &process->report, sizeof process->report, MSG_WAITALL);
+    if (got == sizeof process->report && process->report.magic == MR_SUPERVISOR_ECHOED) {
+        process->has_echoed = true;
+        return MR_OK;
+    }
     if (got != sizeof process->report || process->report.magic != MR_SUPERVISOR_MAGIC) {
         process->report = (struct mr_supervisor_report){0};
     }
@@ -331,11 +337,12 @@ void mr_process_terminate(struct mr_process *process, bool at_once) {
     order(process, at_once ? MR_SUPERVISOR_KILL : MR_SUPERVISOR_TERM);
 }
 
-/* Waits until the supervisor has ended all, or for as long as that may take. */
-static void wait_for_end(struct mr_process *process) {
-    double until = mr_clock_seconds() + KILL_WAIT_MS / 1000.0;
+/* Waits until the supervisor has ended all, or (`is_echo`) done what it was asked, or for as long
+ * as that may take. */
+static void wait_for_end(struct mr_process *process, bool is_echo, double seconds) {
+    double until = mr_clock_seconds() + seconds;
     struct mr_error ignored = {0};
-    while (!process->has_ended && mr_clock_seconds() < until) {
+    while (!process->has_ended && !(is_echo && process->has_echoed) && mr_clock_seconds() < until) {
         struct pollfd look = {.fd = process->life_fd, .events = POLLIN};
         if (poll(&look, 1, 100) > 0) {
             (void)!take_end(process, &ignored);
@@ -347,12 +354,17 @@ static void wait_for_end(struct mr_process *process) {
 }
 
 void mr_process_stop(struct mr_process *process) {
+    struct mr_error ignored = {0};
     if (!process) {
         return;
     }
     if (process->pid > 0) {
+        order(process, MR_SUPERVISOR_ECHO); /* a sweep is over before the worker goes */
+        wait_for_end(process, true, LEAVE_SECONDS);
+        (void)!mr_channel_send(&process->channel, MR_CHANNEL_QUIT, (struct mr_bytes){0}, &ignored);
+        wait_for_end(process, false, LEAVE_SECONDS);
         order(process, MR_SUPERVISOR_KILL);
-        wait_for_end(process);
+        wait_for_end(process, false, KILL_SECONDS);
         (void)kill(process->pid, SIGKILL);
         while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) {
         }

@@ -132,6 +132,9 @@ static bool obey(struct supervisor *supervisor) {
     }
     if (order == MR_SUPERVISOR_SWEEP) {
         sweep(supervisor);
+    } else if (order == MR_SUPERVISOR_ECHO) {
+        struct mr_supervisor_report echo = {.magic = MR_SUPERVISOR_ECHOED};
+        (void)!send(MR_SUPERVISOR_LIFE_FD, &echo, sizeof echo, MSG_NOSIGNAL);
     } else if (order == MR_SUPERVISOR_TERM) {
         (void)kill(supervisor->worker, SIGTERM);
     }

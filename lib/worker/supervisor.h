@@ -6,7 +6,7 @@
  * killed when the engine says that the task is over; everything is killed when the worker ends, or
  * when the engine does (their socket closes, however it died).
  *
- * The engine speaks to it in single bytes; it answers once, when all is over, with a report. */
+ * The engine speaks to it in single bytes; it answers when all is over, with a report. */
 #ifndef MR_WORKER_SUPERVISOR_H
 #define MR_WORKER_SUPERVISOR_H
 
@@ -22,6 +22,7 @@
 
 enum mr_supervisor_order {
     MR_SUPERVISOR_SWEEP = 's', /* the task is over: kill what it left */
+    MR_SUPERVISOR_ECHO = 'e',  /* answer, when all before this is done */
     MR_SUPERVISOR_TERM = 't',  /* SIGTERM to the worker */
     MR_SUPERVISOR_KILL = 'k',  /* all */
 };
@@ -35,6 +36,7 @@ struct mr_supervisor_report {
     uint64_t swept;        /* processes of the job's that were killed */
 };
 #define MR_SUPERVISOR_MAGIC 0x4D525355u
+#define MR_SUPERVISOR_ECHOED 0x4D524543u /* no report, but the answer to ECHO */
 
 struct mr_supervisor_options {
     const char *const *cgroups; /* directories that the worker joins; ended by NULL */

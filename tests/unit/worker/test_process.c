@@ -63,17 +63,26 @@ Test(process, starts_and_stops) {
     expect_gone(process, worker);
 }
 
-Test(process, ends_by_itself_when_nobody_asks_any_more) {
-    struct mr_process *process = start();
-    struct mr_bytes body;
-    pid_t worker = hear_hello(process);
-    mr_channel_close(mr_process_channel(process));
-    expect(process, MR_PROCESS_ENDED, &body);
-    const struct mr_supervisor_report *report = mr_process_report(process);
-    cr_assert_eq(report->magic, MR_SUPERVISOR_MAGIC);
-    cr_assert(WIFEXITED(report->wait_status) && WEXITSTATUS(report->wait_status) == 0);
-    cr_assert_gt(report->peak_bytes, (uint64_t)100000);
-    expect_gone(process, worker);
+/* Told to quit it ends as a program does; left alone, at once. */
+Test(process, ends_when_nobody_asks_any_more) {
+    for (int quits = 0; quits < 2; quits++) {
+        struct mr_process *process = start();
+        struct mr_error err = {0};
+        struct mr_bytes body = {0};
+        pid_t worker = hear_hello(process);
+        if (quits) {
+            struct mr_channel *channel = mr_process_channel(process);
+            cr_assert_eq(mr_channel_send(channel, MR_CHANNEL_QUIT, body, &err), 0);
+        } else {
+            mr_channel_close(mr_process_channel(process));
+        }
+        expect(process, MR_PROCESS_ENDED, &body);
+        const struct mr_supervisor_report *report = mr_process_report(process);
+        cr_assert_eq(report->magic, MR_SUPERVISOR_MAGIC);
+        cr_assert_eq(report->wait_status, quits ? 0 : SIGKILL);
+        cr_assert_gt(report->peak_bytes, (uint64_t)100000);
+        expect_gone(process, worker);
+    }
 }
 
 Test(process, is_killed) {
