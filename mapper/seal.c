@@ -238,7 +238,10 @@ static int put_run(struct mr_collector *c, struct mr_run_writer *writer) {
         return c->context.err.code;
     }
     struct mr_record_rules rules = mr_context_rules(&c->context);
-    return mr_run_store_put(c->store, run, &rules, &c->context.err);
+    const char *input = mr_context_leave_record(&c->context); /* it may merge others */
+    (void)!mr_run_store_put(c->store, run, &rules, &c->context.err);
+    mr_context_return_to_record(&c->context, input);
+    return c->context.err.code;
 }
 
 static int write_run(struct mr_collector *c, struct batch *batch) {
@@ -286,12 +289,14 @@ int mr_seal_table(struct mr_collector *c) {
     if (!batch.ends) {
         return mr_error_nomem(&c->context.err, "sorting");
     }
+    const char *input = mr_context_leave_record(&c->context); /* what is sealed is of others too */
     if (!reserve_refs(c, &batch)) {
         int status = is_log(c) ? refer_to_log(c, &batch) : refer_to_slots(c, &batch);
         if (!status) {
             (void)!(distribute(c, &batch) || write_run(c, &batch));
         }
     }
+    mr_context_return_to_record(&c->context, input);
     free(batch.ends);
     empty(c);
     return c->context.err.code;
