@@ -88,8 +88,10 @@ static int refer(struct mr_collector *c, struct batch *batch, size_t i, struct m
     return MR_OK;
 }
 
-/* The keys of slots ahead are fetched early: their places in the arena follow no order. */
-static void prefetch_long_key(const struct mr_collector *c, uint64_t index) {
+/* The keys of slots ahead are fetched early: their places in the arena follow no order. (What does
+ * nothing but prefetch must be inlined by force: a call of it has no effect that GCC knows, and is
+ * left out.) */
+MR_TABLE_INLINE void prefetch_long_key(const struct mr_collector *c, uint64_t index) {
     const struct mr_table_slot *slot = mr_table_slot_at(c, index & c->mask);
     if (slot->len1 > MR_TABLE_SHORT_MAX + 1) {
         __builtin_prefetch(mr_table_long_key(c, slot));
@@ -202,8 +204,8 @@ static struct mr_bytes value_of(const struct mr_collector *c, const struct mr_ke
 }
 
 /* Fetches entries ahead: first their slot, then, when that is there, a long key's bytes. */
-static void prefetch(const struct mr_collector *c, const struct mr_key_ref *refs, size_t i,
-                     size_t count) {
+MR_TABLE_INLINE void prefetch(const struct mr_collector *c, const struct mr_key_ref *refs, size_t i,
+                              size_t count) {
     if (i + 2 * PREFETCH_AHEAD < count) {
         uint32_t index = refs[i + 2 * PREFETCH_AHEAD].index;
         __builtin_prefetch(is_log(c) ? (const void *)entry_at(c, index)
