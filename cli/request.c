@@ -14,7 +14,7 @@
 #define JOBS_MAX 64           /* names that an unknown job is compared with */
 #define MEMORY_LEAST 16777216 /* 16 MiB */
 #define THREADS_MOST 1024
-#define PARTITIONS_MOST 99999 /* part-00000 has five digits */
+#define PARTITIONS_MOST 4096
 
 const struct mr_option mr_request_options[] = {
     [MR_REQUEST_HELP] = MR_COMMANDS_HELP_ROW,
@@ -50,8 +50,10 @@ const struct mr_option mr_request_options[] = {
                                .metavar = "N",
                                .least = 1,
                                .most = PARTITIONS_MOST,
-                               .help = "Write N parts instead of a number that follows from the "
-                                       "size of the input."},
+                               .help = "Write N parts (at most 4096) instead of a number that "
+                                       "follows from the size of the input. Goes with -o, and "
+                                       "not with jobs that settle the number themselves, as "
+                                       "wordcount --top does."},
     [MR_REQUEST_MAX_RECORD] = {.name = "max-record",
                                .kind = MR_OPTION_SIZE,
                                .metavar = "SIZE",

@@ -129,7 +129,8 @@ const struct mr_command mr_run_command = {
     .text =
         "Runs JOB (a built-in one, or the path of a plugin) over the inputs: files, directories, "
         "globs, and - for standard input, which is also read where no input is named. Files "
-        "compressed by gzip or zstd are told by their content. The job's parameters are options "
+        "compressed by gzip or zstd are told by their content; bzip2, xz, zip and the like are "
+        "refused. The job's parameters are options "
         "too: `millrace run JOB --help` shows them.\n"
         "The result is the same bytes for any number of threads and any memory. Nothing is "
         "written to DIR until all is done.",

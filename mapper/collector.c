@@ -30,7 +30,9 @@ static int seal_placed_alone(struct mr_collector *c, struct mr_bytes key, struct
         mr_buffer_append(&c->combined, value.data, value.len, &c->context.err)) {
         return c->context.err.code;
     }
-    return mr_seal_alone(c, key, (struct mr_bytes){c->combined.data, c->combined.len});
+    int status = mr_seal_alone(c, key, (struct mr_bytes){c->combined.data, c->combined.len});
+    mr_buffer_trim(&c->combined);
+    return status;
 }
 
 /* Appends {header, key, place, value} to the log. */
@@ -200,6 +202,7 @@ int mr_collector_create(const struct mr_collector_options *options, struct mr_co
     mr_context_init(&c->context, &options->source, MR_PHASE_MAP);
     c->store = options->store;
     c->pool = options->pool;
+    c->stop = options->stop;
     c->kind = c->context.round->value;
     c->value_bytes = value_bytes(c->kind);
     c->stride = sizeof(struct mr_table_slot) + c->value_bytes;

@@ -6,6 +6,8 @@
 #include "lib/base/lines.h"
 #include <stdlib.h>
 
+#define LONG_BLOCKS 2 /* pairs of so many blocks are mapped by one thread at a time */
+
 struct mr_map_task {
     struct mr_map_task_source source;
     struct mr_reader *reader;
@@ -155,6 +157,22 @@ static int map_pairs(struct mr_map_task *task, struct mr_collector *collector,
     return context->err.code;
 }
 
+/* The same; where they are long, by one thread at a time. */
+static int map_pairs_in_turn(struct mr_map_task *task, struct mr_collector *collector,
+                             const atomic_bool *stop, struct mr_map_counts *counts) {
+    const struct mr_map_task_source *source = &task->source;
+    bool are_long = source->pairs->block_max > LONG_BLOCKS * source->reader.block_bytes;
+    pthread_mutex_t *large = are_long ? source->reader.large : NULL;
+    if (large) {
+        pthread_mutex_lock(large);
+    }
+    int status = map_pairs(task, collector, stop, counts);
+    if (large) {
+        pthread_mutex_unlock(large);
+    }
+    return status;
+}
+
 int mr_map_task_work(struct mr_map_task *task, struct mr_collector *collector,
                      struct mr_block *block, const atomic_bool *stop,
                      struct mr_map_counts *counts) {
@@ -167,7 +185,7 @@ int mr_map_task_work(struct mr_map_task *task, struct mr_collector *collector,
     if (task->reader) {
         status = map_split(task, context, block, stop, counts);
     } else if (!atomic_exchange(&task->is_claimed, true)) {
-        status = map_pairs(task, collector, stop, counts);
+        status = map_pairs_in_turn(task, collector, stop, counts);
     }
     mr_context_where = NULL;
     return status;

@@ -15,8 +15,8 @@ struct mr_map_task_source {
     uint32_t task; /* its place in the input order */
     const struct mr_input *input;
     const struct mr_split *split;
-    struct mr_reader_options reader;
-    const struct mr_run *pairs; /* instead of input and split */
+    struct mr_reader_options reader; /* of pairs: block_bytes and large count */
+    const struct mr_run *pairs;      /* instead of input and split */
     uint32_t pairs_partition;
 };
 

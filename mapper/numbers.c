@@ -3,7 +3,7 @@
  * A pair is hashed and its slot prefetched when it is emitted; when 64 have gathered they are
  * folded in one loop, by when their slots have arrived in cache. The emit of a short key is
  * straight: load, hash, store, prefetch; and so is folding a sum of u64 whose key is in the table:
- * compare, add. */
+ * compare, add. Spans (many keys of one text) are the same without a call for each. */
 #include "mapper/numbers.h"
 
 #include "lib/base/error.h"
@@ -139,7 +139,9 @@ MR_TABLE_INLINE bool fold_short_sum(const struct mr_table_pending *pair, char *s
     const size_t stride = sizeof(struct mr_table_slot) + sizeof(uint64_t);
     for (uint64_t index = pair->hash & mask;; index = (index + 1) & mask) {
         struct mr_table_slot *slot = (void *)(slots + index * stride);
-        if (slot->k0 == pair->k0 && slot->k1 == pair->k1 && slot->len1 == pair->len1) {
+        uint64_t differs =
+            (slot->k0 ^ pair->k0) | (slot->k1 ^ pair->k1) | (slot->len1 ^ pair->len1);
+        if (!differs) {
             uint64_t *sum = mr_table_value(slot);
             uint64_t folded;
             if (__builtin_add_overflow(*sum, pair->bits, &folded)) {
@@ -218,27 +220,69 @@ static struct mr_collector *collector_of(struct mr_ctx *ctx) {
     return (struct mr_collector *)ctx;
 }
 
+/* Puts a key of 1 to 16 bytes, which can be loaded, in a place of the ring. */
+MR_TABLE_INLINE void put_short(const struct mr_collector *c, struct mr_table_pending *pair,
+                               const char *key, size_t len, uint64_t value) {
+    const size_t stride = sizeof(struct mr_table_slot) + sizeof(uint64_t);
+    mr_table_load_short(key, len, &pair->k0, &pair->k1);
+    uint64_t hash = mr_table_hash_short(c, pair->k0, pair->k1);
+    __builtin_prefetch(c->slots + (hash & c->mask) * stride, 1);
+    pair->bits = value;
+    pair->hash = (uint32_t)hash;
+    pair->len1 = (uint32_t)len + 1;
+}
+
 static int emit_u64_sum(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value) {
     struct mr_collector *c = collector_of(ctx);
     bool is_plain = len - 1 < MR_TABLE_SHORT_MAX && mr_table_is_loadable(key);
     if (__builtin_expect(!is_plain, 0)) { /* empty, long, or at the end of a page */
         return emit_any(c, key, len, value);
     }
-    unsigned at = c->ring_len;
-    struct mr_table_pending *pair = &c->ring[at];
-    size_t first = len < 8 ? len : 8;
-    uint64_t k0 = mr_table_load_half(key, first);
-    uint64_t k1 = mr_table_load_half(key + 8, len - first);
-    uint64_t hash = mr_table_hash_short(c, k0, k1);
-    pair->k0 = k0;
-    pair->k1 = k1;
-    pair->hash = hash;
-    pair->bits = value;
-    pair->len1 = (uint32_t)len + 1;
-    const size_t stride = sizeof(struct mr_table_slot) + sizeof(uint64_t);
-    __builtin_prefetch(c->slots + (hash & c->mask) * stride, 1);
-    c->ring_len = at + 1;
-    return __builtin_expect(at + 1 == MR_TABLE_RING, 0) ? drain(c) : c->context.err.code;
+    put_short(c, &c->ring[c->ring_len], key, len, value);
+    c->ring_len++;
+    return __builtin_expect(c->ring_len == MR_TABLE_RING, 0) ? drain(c) : c->context.err.code;
+}
+
+/* Puts keys in the ring up to the first that is empty or long; returns how many. All can be loaded,
+ * and the ring has room. */
+static size_t put_shorts(struct mr_collector *c, const char *text, const uint32_t *bounds,
+                         size_t count, uint64_t value) {
+    struct mr_table_pending *pair = &c->ring[c->ring_len];
+    size_t i = 0;
+    for (; i < count; i++) {
+        size_t len = bounds[2 * i + 1] - bounds[2 * i];
+        if (__builtin_expect(len - 1 >= MR_TABLE_SHORT_MAX, 0)) {
+            break;
+        }
+        put_short(c, &pair[i], text + bounds[2 * i], len, value);
+    }
+    c->ring_len += (unsigned)i;
+    return i;
+}
+
+static int emit_u64_sum_spans(struct mr_ctx *ctx, const char *text, const uint32_t *bounds,
+                              size_t count, uint64_t value) {
+    struct mr_collector *c = collector_of(ctx);
+    size_t inner = count; /* so many can be loaded without reading beyond the last key */
+    while (inner && (size_t)bounds[2 * inner - 2] + MR_TABLE_SHORT_MAX > bounds[2 * count - 1]) {
+        inner--;
+    }
+    for (size_t i = 0; i < inner;) {
+        size_t room = MR_TABLE_RING - c->ring_len;
+        size_t wanted = inner - i < room ? inner - i : room;
+        size_t put = put_shorts(c, text, bounds + 2 * i, wanted, value);
+        i += put;
+        if (c->ring_len == MR_TABLE_RING) {
+            (void)drain(c);
+        } else if (put < wanted) {
+            (void)emit_any(c, text + bounds[2 * i], bounds[2 * i + 1] - bounds[2 * i], value);
+            i++;
+        }
+    }
+    for (size_t i = inner; i < count; i++) {
+        (void)emit_u64_sum(ctx, text + bounds[2 * i], bounds[2 * i + 1] - bounds[2 * i], value);
+    }
+    return c->context.err.code;
 }
 
 static int emit_u64(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value) {
@@ -271,6 +315,7 @@ void mr_numbers_choose(struct mr_collector *c) {
     struct mr_ctx *ctx = &c->context.ctx;
     if (c->kind == MR_SUM_U64) {
         ctx->emit_u64 = emit_u64_sum;
+        ctx->emit_u64_spans = emit_u64_sum_spans;
     } else if (mr_fold_is_u64(c->kind)) {
         ctx->emit_u64 = emit_u64;
     } else if (mr_fold_is_i64(c->kind)) {

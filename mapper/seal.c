@@ -9,6 +9,7 @@
 #define PREFETCH_AHEAD 16
 #define SMALL_RUN 64 /* entries, which take no more chunks than that */
 #define HUGE_SHARE 8 /* a pair of that part of the collector's budget is huge */
+#define STOP_CHECK_ENTRIES ((size_t)1 << 16) /* a power of two */
 
 void mr_seal_release(struct mr_collector *c) {
     mr_pages_unmap(c->refs, c->refs_bytes);
@@ -68,12 +69,19 @@ static struct mr_bytes key_of(const struct mr_collector *c, const struct mr_key_
     return (struct mr_bytes){(const char *)words, ref->len};
 }
 
+/* Looks at the stop with every so many entries. */
+static inline bool is_stopped(struct mr_collector *c, size_t entry) {
+    return entry % STOP_CHECK_ENTRIES == 0 && c->stop &&
+           atomic_load_explicit(c->stop, memory_order_relaxed) &&
+           mr_error_set(&c->context.err, MR_ERR_INTERRUPTED, "interrupted");
+}
+
 /* Notes entry number i: its reference, and its partition, while its key is in cache. */
 static int refer(struct mr_collector *c, struct batch *batch, size_t i, struct mr_key_ref ref) {
     uint64_t words[2];
     uint32_t *partition = &batch->partitions[i];
     batch->arrived[i] = ref;
-    if (mr_context_partition(&c->context, key_of(c, &ref, words), partition)) {
+    if (is_stopped(c, i) || mr_context_partition(&c->context, key_of(c, &ref, words), partition)) {
         return c->context.err.code;
     }
     batch->ends[*partition + 1]++;
@@ -123,25 +131,31 @@ static int refer_to_log(struct mr_collector *c, struct batch *batch) {
 }
 
 /* Moves the references into their partitions, keeping the order of arrival within each. */
-static void distribute(struct mr_collector *c, struct batch *batch) {
+static int distribute(struct mr_collector *c, struct batch *batch) {
     for (uint32_t p = 0; p < c->context.ctx.partitions; p++) {
         batch->ends[p + 1] += batch->ends[p];
     }
     for (size_t i = 0; i < batch->count; i++) { /* ends[p] walks from p's start to its end */
+        if (is_stopped(c, i)) {
+            return c->context.err.code;
+        }
         batch->sorted[batch->ends[batch->partitions[i]]++] = batch->arrived[i];
     }
+    return MR_OK;
 }
 
 static int sort_partition(struct mr_collector *c, struct mr_key_ref *refs, size_t count,
                           struct mr_key_ref *scratch) {
     struct mr_record_rules rules = mr_context_rules(&c->context);
-    struct mr_key_source source = {.key = long_key, .arg = c};
-    if (!rules.order.compare) {
+    struct mr_key_source source = {.key = long_key, .arg = c, .stop = c->stop};
+    int status = MR_OK;
+    if (rules.order.compare) {
+        struct mr_key_order order = {rules.order.compare, rules.order.arg};
+        status = mr_key_sort_by(refs, count, scratch, &source, &order);
+    } else {
         mr_key_sort(refs, count, scratch, &source);
-        return MR_OK;
     }
-    struct mr_key_order order = {rules.order.compare, rules.order.arg};
-    return mr_key_sort_by(refs, count, scratch, &source, &order);
+    return is_stopped(c, 0) ? c->context.err.code : status;
 }
 
 size_t mr_seal_encode(const struct mr_collector *c, const void *value, char *out) {
@@ -206,6 +220,9 @@ static int write_partition(struct mr_collector *c, struct mr_run_writer *writer,
     uint64_t words[2];
     for (size_t i = 0; i < count; i++) {
         prefetch(c, refs, i, count);
+        if (is_stopped(c, i)) {
+            return c->context.err.code;
+        }
         struct mr_prefix prefix = {refs[i].hi, refs[i].lo};
         if (mr_run_writer_add(writer, partition, prefix, key_of(c, &refs[i], words),
                               value_of(c, &refs[i], encoded), &c->context.err)) {
@@ -272,8 +289,7 @@ int mr_seal_table(struct mr_collector *c) {
     if (!reserve_refs(c, &batch)) {
         int status = is_log(c) ? refer_to_log(c, &batch) : refer_to_slots(c, &batch);
         if (!status) {
-            distribute(c, &batch);
-            (void)!write_run(c, &batch);
+            (void)!(distribute(c, &batch) || write_run(c, &batch));
         }
     }
     free(batch.ends);

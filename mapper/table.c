@@ -11,15 +11,26 @@
 #define ADDS_PER_KEY 16                 /* the benefit that growing beyond SLOTS_PLAIN asks for */
 #define ARENA_START 8
 
-const uint64_t mr_table_low_bytes[9] = {0,
-                                        0xFF,
-                                        0xFFFF,
-                                        0xFFFFFF,
-                                        0xFFFFFFFF,
-                                        0xFFFFFFFFFF,
-                                        0xFFFFFFFFFFFF,
-                                        0xFFFFFFFFFFFFFF,
-                                        0xFFFFFFFFFFFFFFFF};
+#define FIRST(bytes) (~(uint64_t)0 >> (64 - 8 * (bytes)))
+const uint64_t mr_table_first_bytes[MR_TABLE_SHORT_MAX + 1][2] = {
+    {0, 0},
+    {FIRST(1), 0},
+    {FIRST(2), 0},
+    {FIRST(3), 0},
+    {FIRST(4), 0},
+    {FIRST(5), 0},
+    {FIRST(6), 0},
+    {FIRST(7), 0},
+    {FIRST(8), 0},
+    {FIRST(8), FIRST(1)},
+    {FIRST(8), FIRST(2)},
+    {FIRST(8), FIRST(3)},
+    {FIRST(8), FIRST(4)},
+    {FIRST(8), FIRST(5)},
+    {FIRST(8), FIRST(6)},
+    {FIRST(8), FIRST(7)},
+    {FIRST(8), FIRST(8)},
+};
 
 static uint64_t load64(const char *at) {
     uint64_t value;
@@ -57,11 +68,11 @@ void mr_table_prepare(const struct mr_collector *c, const char *key, size_t len,
     pair->len1 = (uint32_t)len + 1;
     if (len <= MR_TABLE_SHORT_MAX) {
         load_short(key, len, &pair->k0, &pair->k1);
-        pair->hash = mr_table_hash_short(c, pair->k0, pair->k1);
+        pair->hash = (uint32_t)mr_table_hash_short(c, pair->k0, pair->k1);
     } else {
         pair->k0 = load64(key);
         pair->k1 = hash_long(c, key, len);
-        pair->hash = pair->k1;
+        pair->hash = (uint32_t)pair->k1;
     }
 }
 

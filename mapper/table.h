@@ -37,13 +37,13 @@ struct mr_table_entry {
     uint32_t value_len; /* place included */
 };
 
-/* A key as the table compares it, and the number on its way there. 64 bytes, so that a ring of them
- * is indexed by a shift. */
+/* A key as the table compares it, and the number on its way there. 32 bytes, so that a ring of them
+ * is indexed by a shift and stays in cache. */
 struct mr_table_pending {
-    _Alignas(64) uint64_t k0;
+    _Alignas(32) uint64_t k0;
     uint64_t k1;
-    uint64_t hash;
     uint64_t bits; /* of the number */
+    uint32_t hash; /* as much of it as finds one of 2^20 slots */
     uint32_t len1; /* 0: none */
 };
 
@@ -51,6 +51,7 @@ struct mr_collector {
     struct mr_context context; /* first: callbacks' ctx is at offset 0 */
     struct mr_run_store *store;
     struct mr_pool *pool;
+    const atomic_bool *stop;
     enum mr_value kind;
     size_t value_bytes;
     size_t stride;
@@ -113,18 +114,21 @@ MR_TABLE_INLINE uint64_t mr_table_hash_short(const struct mr_collector *c, uint6
     return mr_table_mix(k0 ^ c->seed0, k1 ^ c->seed1);
 }
 
-extern const uint64_t mr_table_low_bytes[9];
+/* Masks of the first bytes of two little-endian integers, by how many. */
+extern const uint64_t mr_table_first_bytes[MR_TABLE_SHORT_MAX + 1][2];
 
 /* Whether 16 bytes can be read at `key`, whatever its length. */
 MR_TABLE_INLINE bool mr_table_is_loadable(const char *key) {
     return ((uintptr_t)key & 4095) <= 4096 - MR_TABLE_SHORT_MAX;
 }
 
-/* One half of a loadable key of up to 16 bytes: `len` bytes at `at`. */
-MR_TABLE_READS_PAST_END static inline uint64_t mr_table_load_half(const char *at, size_t len) {
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return word & mr_table_low_bytes[len];
+/* The halves of a loadable key of up to 16 bytes. */
+MR_TABLE_READS_PAST_END static inline void mr_table_load_short(const char *key, size_t len,
+                                                               uint64_t *k0, uint64_t *k1) {
+    uint64_t halves[2];
+    memcpy(halves, key, sizeof halves);
+    *k0 = halves[0] & mr_table_first_bytes[len][0];
+    *k1 = halves[1] & mr_table_first_bytes[len][1];
 }
 
 /* The slot that holds the pair's key (all its bytes at `key`, if it is long), or the empty one

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define FLUSH_BYTES ((size_t)256 << 10)
+#define LONG_SHARE 16 /* a pair of that part of the limit goes to disk from where it lies */
 
 /* The group that reduce is looking at. */
 struct mr_values {
@@ -40,6 +41,9 @@ static int flush(struct mr_reducer *r) {
     int status = mr_lanes_flush(r->output.lanes, r->output.range, &r->text,
                                 &r->counts->wait_seconds, &r->context.err);
     r->counts->bytes_out -= r->text.len == kept ? kept : 0; /* not its turn: counted later */
+    if (!r->text.len) {
+        mr_buffer_trim(&r->text);
+    }
     return status;
 }
 
@@ -67,8 +71,10 @@ static int write_line(struct mr_reducer *r, struct mr_bytes key, struct mr_bytes
 static int write_pair(struct mr_reducer *r, struct mr_bytes key, struct mr_bytes value) {
     struct mr_run_writer *pairs = r->output.pairs;
     struct mr_error *err = &r->context.err;
-    if (pairs->run->fd < 0 && mr_pool_bytes(r->output.pool) > r->output.pairs_limit &&
-        mr_run_writer_to_disk(pairs, r->output.tmp, err)) {
+    size_t len = key.len + value.len;
+    bool is_over = mr_pool_bytes(r->output.pool) > r->output.pairs_limit ||
+                   len > r->output.pairs_limit / LONG_SHARE;
+    if (pairs->run->fd < 0 && is_over && mr_run_writer_to_disk(pairs, r->output.tmp, err)) {
         return err->code;
     }
     r->counts->records_out++;
@@ -342,6 +348,9 @@ int mr_reducer_finish(struct mr_reducer *r) {
 void mr_reducer_close(struct mr_reducer *r) {
     r->counts->pairs_reduced += r->stream.taken;
     mr_stream_close(&r->stream);
+    mr_fold_fini(&r->group_fold);
+    mr_buffer_trim(&r->group_key);
+    mr_buffer_trim(&r->text);
     r->text.len = 0;
 }
 

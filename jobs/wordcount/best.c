@@ -1,8 +1,9 @@
-/* best: keeps the N most frequent of any number of words. */
+/* best: keeps the N most frequent of any number of words, as long as these take little memory. */
 #include "jobs/wordcount/best.h"
 #include <stdlib.h>
 
 #define CAPACITY_MIN 16u
+#define ALLOCATION_BYTES 16u /* what an allocation takes besides its bytes, about */
 
 static void put_count(char *bytes, uint64_t count) {
     for (unsigned i = 0; i < MR_BEST_COUNT_BYTES; i++) {
@@ -35,7 +36,7 @@ static bool beats(struct mr_bytes word, uint64_t count, const struct mr_best_ran
     return count > other || (count == other && is_before(word, other_word));
 }
 
-static int set_rank(struct mr_best_rank *rank, struct mr_bytes word, uint64_t count) {
+int mr_best_rank(struct mr_best_rank *rank, struct mr_bytes word, uint64_t count) {
     size_t len = MR_BEST_COUNT_BYTES + word.len;
     if (len > rank->capacity) {
         char *bytes = realloc(rank->bytes, len);
@@ -82,11 +83,32 @@ static void sift_down(struct mr_best *best, size_t at) {
     }
 }
 
-static int reserve(struct mr_best *best) {
-    if (best->count < best->capacity) {
+static size_t allocated(const struct mr_best_rank *rank) {
+    return rank->bytes ? rank->capacity + ALLOCATION_BYTES : 0;
+}
+
+/* Whether a word may take a rank's place, in an array of so many. */
+static bool has_room(const struct mr_best *best, const struct mr_best_rank *rank, size_t capacity,
+                     struct mr_bytes word) {
+    size_t len = MR_BEST_COUNT_BYTES + word.len;
+    size_t grown = len > rank->capacity ? len + ALLOCATION_BYTES : allocated(rank);
+    size_t held = best->bytes - allocated(rank) + capacity * sizeof(*rank);
+    return grown <= MR_BEST_BYTES_MAX && held <= MR_BEST_BYTES_MAX - grown;
+}
+
+/* Writes a word over a rank of the heap. */
+static int set_rank(struct mr_best *best, struct mr_best_rank *rank, struct mr_bytes word,
+                    uint64_t count) {
+    best->bytes -= allocated(rank);
+    int status = mr_best_rank(rank, word, count);
+    best->bytes += allocated(rank);
+    return status;
+}
+
+static int reserve(struct mr_best *best, size_t capacity) {
+    if (capacity == best->capacity) {
         return 0;
     }
-    size_t capacity = best->capacity ? 2 * best->capacity : CAPACITY_MIN;
     struct mr_best_rank *ranks = realloc(best->ranks, capacity * sizeof(*ranks));
     if (!ranks) {
         return MR_ERR_NOMEM;
@@ -96,23 +118,37 @@ static int reserve(struct mr_best *best) {
     return 0;
 }
 
-int mr_best_add(struct mr_best *best, struct mr_bytes word, uint64_t count) {
-    int status;
-    if (best->count < best->want) {
-        status = reserve(best);
-        if (!status) {
-            best->ranks[best->count] = (struct mr_best_rank){0};
-            status = set_rank(&best->ranks[best->count], word, count);
-        }
-        if (!status) {
-            sift_up(best, best->count++);
-        }
+/* While there are fewer than wanted. */
+static int append(struct mr_best *best, struct mr_bytes word, uint64_t count) {
+    static const struct mr_best_rank none = {0};
+    size_t doubled = best->capacity ? 2 * best->capacity : CAPACITY_MIN;
+    size_t capacity = best->count < best->capacity ? best->capacity : doubled;
+    if (!has_room(best, &none, capacity, word)) {
+        return MR_BEST_FULL;
+    }
+    int status = reserve(best, capacity);
+    if (status) {
         return status;
+    }
+    best->ranks[best->count] = none;
+    status = set_rank(best, &best->ranks[best->count], word, count);
+    if (!status) {
+        sift_up(best, best->count++);
+    }
+    return status;
+}
+
+int mr_best_add(struct mr_best *best, struct mr_bytes word, uint64_t count) {
+    if (best->count < best->want) {
+        return append(best, word, count);
     }
     if (!beats(word, count, &best->ranks[0])) {
         return 0;
     }
-    status = set_rank(&best->ranks[0], word, count);
+    if (!has_room(best, &best->ranks[0], best->capacity, word)) {
+        return MR_BEST_FULL;
+    }
+    int status = set_rank(best, &best->ranks[0], word, count);
     if (!status) {
         sift_down(best, 0);
     }
@@ -128,10 +164,14 @@ bool mr_best_parse(struct mr_bytes rank, struct mr_bytes *word, uint64_t *count)
     return true;
 }
 
-void mr_best_fini(struct mr_best *best) {
+void mr_best_clear(struct mr_best *best) {
     for (size_t i = 0; i < best->count; i++) {
         free(best->ranks[i].bytes);
     }
     free(best->ranks);
-    *best = (struct mr_best){0};
+    *best = (struct mr_best){.want = best->want};
+}
+
+void mr_best_fini(struct mr_best *best) {
+    mr_best_clear(best);
 }

@@ -21,9 +21,7 @@ static const uint8_t class_of[256] = {
 
 static const struct mr_scan *const all_paths[] = {
 #if defined(__x86_64__)
-    &mr_scan_x86_avx512,
-    &mr_scan_x86_avx2,
-    &mr_scan_x86_sse2,
+    &mr_scan_x86_vbmi2, &mr_scan_x86_avx512, &mr_scan_x86_avx2, &mr_scan_x86_sse2,
 #elif defined(__aarch64__)
     &mr_scan_neon,
 #endif
@@ -115,6 +113,19 @@ static uint64_t plain_count(const uint64_t *masks, size_t rows) {
     return count;
 }
 
+static size_t plain_edges(const uint64_t *masks, size_t rows, uint32_t *edges) {
+    size_t count = 0;
+    uint64_t inside = 0;
+    for (size_t row = 0; row < rows; row++) {
+        uint64_t bits = masks[row] ^ (masks[row] << 1 | inside);
+        inside = masks[row] >> 63;
+        for (; bits; bits &= bits - 1) {
+            edges[count++] = (uint32_t)(row * MR_SCAN_ROW + (size_t)__builtin_ctzll(bits));
+        }
+    }
+    return count;
+}
+
 const struct mr_scan mr_scan_plain = {
     .name = "plain",
     .usable = always,
@@ -122,5 +133,6 @@ const struct mr_scan mr_scan_plain = {
     .letters = plain_letters,
     .classes = plain_classes,
     .lower = plain_lower,
+    .edges = plain_edges,
     .count = plain_count,
 };

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define MR_SCAN_ROW 64 /* bytes */
+#define MR_SCAN_EDGES_SLACK 64
 
 /* What word segmentation wants to know of ASCII, and of everything else that it isn't ASCII. */
 struct mr_scan_classes {
@@ -37,6 +38,10 @@ struct mr_scan {
     void (*classes)(const char *text, size_t rows, struct mr_scan_classes *classes);
     /* Copies whole rows, A-Z as a-z. */
     void (*lower)(const char *text, size_t rows, char *out);
+    /* Where the runs of ones in `masks` begin and end, by turns, in bytes from the first row; one
+     * that lasts to the end of the last row ends nowhere. Returns how many these are. Up to
+     * MR_SCAN_EDGES_SLACK more may be overwritten. */
+    size_t (*edges)(const uint64_t *masks, size_t rows, uint32_t *edges);
     /* The number of bits set. */
     uint64_t (*count)(const uint64_t *masks, size_t rows);
 };
@@ -44,6 +49,7 @@ struct mr_scan {
 extern const struct mr_scan
     mr_scan_plain; /* C alone: the truth that the others are tested against */
 #if defined(__x86_64__)
+extern const struct mr_scan mr_scan_x86_vbmi2;
 extern const struct mr_scan mr_scan_x86_avx512;
 extern const struct mr_scan mr_scan_x86_avx2;
 extern const struct mr_scan mr_scan_x86_sse2;

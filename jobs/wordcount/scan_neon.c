@@ -82,6 +82,7 @@ const struct mr_scan mr_scan_neon = {
     .letters = neon_letters,
     .classes = neon_classes,
     .lower = neon_lower,
+    .edges = neon_edges,
     .count = neon_count,
 };
 #else

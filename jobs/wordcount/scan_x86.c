@@ -53,6 +53,49 @@ const struct mr_scan mr_scan_x86_avx512 = {
     .letters = avx512_letters,
     .classes = avx512_classes,
     .lower = avx512_lower,
+    .edges = avx512_edges,
+    .count = avx512_count,
+};
+
+/* AVX-512VBMI2: besides, the numbers of the bits that are set in a mask, all at once. */
+
+__attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static size_t vbmi2_edges(
+    const uint64_t *masks, size_t rows, uint32_t *edges) {
+    static const uint8_t numbers[64] = {
+        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+        22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+        44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+    uint32_t *out = edges;
+    uint64_t inside = 0;
+    for (size_t row = 0; row < rows; row++) {
+        uint64_t bits = masks[row] ^ (masks[row] << 1 | inside);
+        inside = masks[row] >> 63;
+        __m512i found = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(numbers));
+        __m128i quarters[4] = {_mm512_castsi512_si128(found), _mm512_extracti32x4_epi32(found, 1),
+                               _mm512_extracti32x4_epi32(found, 2),
+                               _mm512_extracti32x4_epi32(found, 3)};
+        __m512i base = _mm512_set1_epi32((int)(row * MR_SCAN_ROW));
+        for (int i = 0; i < 4; i++) {
+            __m512i places = _mm512_add_epi32(base, _mm512_cvtepu8_epi32(quarters[i]));
+            _mm512_storeu_si512(out + 16 * i, places);
+        }
+        out += avx512_ones(bits);
+    }
+    return (size_t)(out - edges);
+}
+
+static bool vbmi2_usable(void) {
+    return avx512_usable() && __builtin_cpu_supports("avx512vbmi2");
+}
+
+const struct mr_scan mr_scan_x86_vbmi2 = {
+    .name = "vbmi2",
+    .usable = vbmi2_usable,
+    .whitespace = avx512_whitespace,
+    .letters = avx512_letters,
+    .classes = avx512_classes,
+    .lower = avx512_lower,
+    .edges = vbmi2_edges,
     .count = avx512_count,
 };
 
@@ -127,6 +170,7 @@ const struct mr_scan mr_scan_x86_avx2 = {
     .letters = avx2_letters,
     .classes = avx2_classes,
     .lower = avx2_lower,
+    .edges = avx2_edges,
     .count = avx2_count,
 };
 
@@ -214,6 +258,7 @@ const struct mr_scan mr_scan_x86_sse2 = {
     .letters = sse2_letters,
     .classes = sse2_classes,
     .lower = sse2_lower,
+    .edges = sse2_edges,
     .count = sse2_count,
 };
 #else

@@ -2,7 +2,8 @@
  *
  * Round `count` sums; its output is the answer, unless --top is given: then each partition keeps
  * its N best and hands them on as ranks (best.h), which round `top` brings together in one
- * partition, in the order wanted, and prints N of. */
+ * partition, in the order wanted, and prints N of. Where N words take too much memory to be kept,
+ * the partition hands on all of its words, and the engine sorts them, spilling as it must. */
 #include "jobs/wordcount/wordcount.h"
 #include "jobs/wordcount/best.h"
 #include "jobs/wordcount/unicode.h"
@@ -13,8 +14,10 @@ enum { ROUND_COUNT, ROUND_TOP, ROUNDS };
 
 /* One thread's, for one phase of one round. */
 struct state {
-    struct mr_words *words; /* map of the first round */
-    struct mr_best best;    /* reduce of the first round */
+    struct mr_words *words;   /* map of the first round */
+    struct mr_best best;      /* reduce of the first round */
+    struct mr_best_rank rank; /* the same, once the best take too much memory */
+    bool hands_on_all;
     uint64_t min_count;
     uint64_t top; /* 0: not given */
     uint64_t printed;
@@ -62,6 +65,7 @@ static void teardown(void *state) {
     if (done) {
         mr_words_destroy(done->words);
         mr_best_fini(&done->best);
+        free(done->rank.bytes);
         free(done);
     }
 }
@@ -71,22 +75,56 @@ static int count_map(struct mr_ctx *ctx, void *state, struct mr_bytes block, uin
     return mr_words_map(own->words, ctx, block, records);
 }
 
+static int emit_rank(struct mr_ctx *ctx, const struct mr_best_rank *rank) {
+    return mr_emit(ctx, (struct mr_bytes){rank->bytes, rank->len}, mr_bytes_text(""));
+}
+
+static int emit_best(struct mr_ctx *ctx, struct mr_best *best) {
+    int status = 0;
+    for (size_t i = 0; !status && i < best->count; i++) {
+        status = emit_rank(ctx, &best->ranks[i]);
+    }
+    return status;
+}
+
+/* Emits a word's rank at once; scratch that a giant word needed is given back. */
+static int hand_on(struct mr_ctx *ctx, struct state *own, struct mr_bytes word, uint64_t count) {
+    int status = mr_best_rank(&own->rank, word, count);
+    status = status ? status : emit_rank(ctx, &own->rank);
+    if (own->rank.capacity > MR_BEST_BYTES_MAX) {
+        free(own->rank.bytes);
+        own->rank = (struct mr_best_rank){0};
+    }
+    return status;
+}
+
+static int keep_best(struct mr_ctx *ctx, struct state *own, struct mr_bytes word, uint64_t count) {
+    int status = own->hands_on_all ? MR_BEST_FULL : mr_best_add(&own->best, word, count);
+    if (status != MR_BEST_FULL) {
+        return status;
+    }
+    if (!own->hands_on_all) {
+        own->hands_on_all = true;
+        status = emit_best(ctx, &own->best);
+        mr_best_clear(&own->best);
+        if (status) {
+            return status;
+        }
+    }
+    return hand_on(ctx, own, word, count);
+}
+
 static int count_reduce(struct mr_ctx *ctx, void *state, struct mr_bytes word, uint64_t count) {
     struct state *own = state;
     if (count < own->min_count) {
         return 0;
     }
-    return own->top > 0 ? mr_best_add(&own->best, word, count) : mr_emit_u64(ctx, word, count);
+    return own->top > 0 ? keep_best(ctx, own, word, count) : mr_emit_u64(ctx, word, count);
 }
 
 static int count_end(struct mr_ctx *ctx, void *state) {
     struct state *own = state;
-    int status = 0;
-    for (size_t i = 0; !status && i < own->best.count; i++) {
-        struct mr_bytes rank = {own->best.ranks[i].bytes, own->best.ranks[i].len};
-        status = mr_emit(ctx, rank, mr_bytes_text(""));
-    }
-    return status;
+    return emit_best(ctx, &own->best);
 }
 
 /* Ranks come in the order to print, and each but once: a word has one partition in the round

@@ -2,9 +2,9 @@
  *
  * A block is taken in chunks that fit the innermost cache. A chunk is scanned to masks of word
  * bytes (scan.h), copied with its letters lowered if case is folded, and then walked: each run of
- * ones in the masks is a word, emitted as a view of the text or of the lowered copy. Where nothing
- * is left out and nothing joined, the walk calls emit_u64 itself; otherwise each word goes through
- * `take`.
+ * ones in the masks is a word, of which begin and end are listed. Where nothing is left out and
+ * nothing joined, the list is emitted as it is, with the text or the lowered copy; otherwise each
+ * word goes through `take`.
  *
  * A chunk ends at a *cut*, a byte before which no word goes on: for white space and letters, a byte
  * that isn't of a word; for unicode see ascii.h. So no word crosses chunks, and each chunk but the
@@ -17,7 +17,7 @@
 #include "jobs/wordcount/words.h"
 #include "jobs/wordcount/ascii.h"
 #include "jobs/wordcount/ngram.h"
-#include "jobs/wordcount/stopwords.h"
+#include "jobs/wordcount/stoplist.h"
 #include "jobs/wordcount/unicode.h"
 #include <stdlib.h>
 
@@ -31,7 +31,7 @@ struct mr_words {
     bool direct; /* neither stop words nor runs: words may be emitted as they are found */
     bool knows_ascii;
     const struct mr_scan *scan;
-    struct mr_stopwords stopwords;
+    const struct mr_stopwords *stopwords; /* shared */
     struct mr_ngram ngram;
     struct mr_unicode unicode;
 
@@ -43,40 +43,9 @@ struct mr_words {
     uint64_t word[ROWS], cut[ROWS], high[ROWS], newline[ROWS];
     struct mr_ascii_masks masks;
     struct mr_scan_classes classes[ROWS];
+    uint32_t edges[CHUNK + MR_SCAN_EDGES_SLACK];
     char before[MARGIN], lowered[CHUNK], behind[MARGIN];
 };
-
-static bool is_space(char byte) {
-    return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
-static int add_stopword(struct mr_words *words, struct mr_bytes word) {
-    if (words->kind != MR_WORDS_UNICODE) {
-        return mr_stopwords_add(&words->stopwords, word, words->fold);
-    }
-    if (!mr_unicode_is_valid(word)) {
-        return 0; /* no word of the text can be equal to it */
-    }
-    int status = words->fold ? mr_unicode_fold(&words->unicode, word, &word) : 0;
-    return status ? status : mr_stopwords_add(&words->stopwords, word, false);
-}
-
-static int add_stopwords(struct mr_words *words, struct mr_bytes list) {
-    int status = 0;
-    for (size_t begin = 0, end; !status && begin < list.len; begin = end) {
-        while (begin < list.len && is_space(list.data[begin])) {
-            begin++;
-        }
-        end = begin;
-        while (end < list.len && !is_space(list.data[end])) {
-            end++;
-        }
-        if (begin < end) {
-            status = add_stopword(words, (struct mr_bytes){list.data + begin, end - begin});
-        }
-    }
-    return status;
-}
 
 int mr_words_create(const struct mr_words_options *options, struct mr_words **words) {
     struct mr_words *made = calloc(1, sizeof(*made));
@@ -90,19 +59,22 @@ int mr_words_create(const struct mr_words_options *options, struct mr_words **wo
     made->knows_ascii = options->kind != MR_WORDS_UNICODE || mr_unicode_knows_ascii();
     made->masks = (struct mr_ascii_masks){
         .word = made->word, .cut = made->cut, .high = made->high, .newline = made->newline};
-    int status = add_stopwords(made, options->stopwords);
+    struct mr_stoplist_source stopwords = {.list = options->stopwords,
+                                           .unicode = options->kind == MR_WORDS_UNICODE,
+                                           .fold = options->fold};
+    int status = mr_stoplist_ref(&stopwords, &made->stopwords);
     if (status) {
         mr_words_destroy(made);
         return status;
     }
-    made->direct = options->ngram == 1 && made->stopwords.word_count == 0;
+    made->direct = options->ngram == 1 && made->stopwords->word_count == 0;
     *words = made;
     return 0;
 }
 
 void mr_words_destroy(struct mr_words *words) {
     if (words) {
-        mr_stopwords_fini(&words->stopwords);
+        mr_stoplist_unref(words->stopwords);
         mr_ngram_fini(&words->ngram);
         mr_unicode_fini(&words->unicode);
         free(words);
@@ -186,7 +158,7 @@ static bool is_bare(struct mr_bytes word) {
 /* A word on its way out: past the stop words, and with those before it if runs are wanted. */
 static int take(void *to, struct mr_bytes word) {
     struct mr_words *words = to;
-    if (mr_stopwords_has(&words->stopwords, word)) {
+    if (mr_stopwords_has(words->stopwords, word)) {
         return 0;
     }
     if (words->ngram.want == 1) {
@@ -218,52 +190,39 @@ static int take_ascii(struct mr_words *words, struct mr_bytes word) {
     return take(words, word);
 }
 
-/* Walks the words in [from, to), where neither end is inside of a word. In each row the ones of
- * `ends` stand behind the words that end there; `begin` is always that of the next to end, so a row
- * has one loop and no special cases. */
-__attribute__((always_inline)) static inline int walk(struct mr_words *words, size_t from,
-                                                      size_t to, bool direct) {
-    struct mr_ctx *ctx = words->ctx;
-    const char *begin = words->keys;
-    uint64_t inside = 0; /* 1: a word goes on from the row before */
-    int status = 0;
-    for (size_t row = from / MR_SCAN_ROW; row * MR_SCAN_ROW < to; row++) {
-        const char *text = words->keys + row * MR_SCAN_ROW;
-        uint64_t word = words->word[row];
-        if (row * MR_SCAN_ROW < from) {
-            word &= ~below(from % MR_SCAN_ROW);
-        }
-        if (to - row * MR_SCAN_ROW < MR_SCAN_ROW) {
-            word &= below(to % MR_SCAN_ROW);
-        }
-        uint64_t before = word << 1 | inside;
-        uint64_t ends = ~word & before, begins = word & ~before;
-        if (!inside) {
-            begin = text + __builtin_ctzll(begins | (uint64_t)1 << 63);
-            begins &= begins - 1;
-        }
-        inside = word >> 63;
-        while (ends) {
-            struct mr_bytes found = {begin, (size_t)(text + __builtin_ctzll(ends) - begin)};
-            ends &= ends - 1;
-            begin = text + __builtin_ctzll(begins | (uint64_t)1 << 63);
-            begins &= begins - 1;
-            status |= direct ? mr_emit_u64(ctx, found, 1) : take_ascii(words, found);
-            if (!direct && status) {
-                return status;
-            }
-        }
+/* Lists where the words in [from, to) begin and end, by turns, in bytes from `base`; returns how
+ * many they are. The range isn't empty, and neither end is inside of a word. */
+static size_t list_words(struct mr_words *words, size_t from, size_t to, size_t base) {
+    uint64_t *first = &words->word[base / MR_SCAN_ROW];
+    uint64_t *last = &words->word[(to - 1) / MR_SCAN_ROW];
+    uint64_t kept = *last; /* what is behind `to` is wanted later */
+    *first &= ~below(from % MR_SCAN_ROW);
+    if (to % MR_SCAN_ROW) {
+        *last &= below(to % MR_SCAN_ROW);
     }
-    if (inside) {
-        struct mr_bytes found = {begin, (size_t)(words->keys + to - begin)};
-        status |= direct ? mr_emit_u64(ctx, found, 1) : take_ascii(words, found);
-    }
-    return status; /* the emits' is the same one each time, so they can be or-ed */
+    size_t count = words->scan->edges(first, (size_t)(last + 1 - first), words->edges);
+    *last = kept;
+    words->edges[count] = (uint32_t)(to - base); /* ends the last word, if nothing else does */
+    return (count + 1) / 2;
 }
 
 static int walk_ascii(struct mr_words *words, size_t from, size_t to) {
     bool bare = words->kind == MR_WORDS_UNICODE && words->masks.any_underscore;
-    return words->direct && !bare ? walk(words, from, to, true) : walk(words, from, to, false);
+    if (from == to) {
+        return 0;
+    }
+    size_t base = from - from % MR_SCAN_ROW;
+    size_t count = list_words(words, from, to, base);
+    const char *text = words->keys + base;
+    const uint32_t *edge = words->edges;
+    if (words->direct && !bare) {
+        return mr_emit_u64_spans(words->ctx, text, edge, count, 1);
+    }
+    int status = 0;
+    for (; count && !status; count--, edge += 2) {
+        status = take_ascii(words, (struct mr_bytes){text + edge[0], edge[1] - edge[0]});
+    }
+    return status;
 }
 
 /* From one cut to another, with bytes beyond ASCII in between. */
@@ -369,6 +328,7 @@ int mr_words_map(struct mr_words *words, struct mr_ctx *ctx, struct mr_bytes blo
     for (size_t at = 0, taken; !status && at < block.len; at += taken) {
         status = map_chunk(words, block, at, &taken, lines);
     }
+    mr_ngram_reset(&words->ngram);
     if (!status && words->kind == MR_WORDS_UNICODE) {
         status = mr_counter_add(ctx, "invalid_bytes", words->unicode.invalid_bytes);
     }

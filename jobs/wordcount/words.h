@@ -16,7 +16,7 @@ struct mr_words_options {
     enum mr_words_kind kind;
     bool fold;                  /* case: all of it in MR_WORDS_UNICODE, else A-Z */
     uint64_t ngram;             /* words in a run, at least 1 */
-    struct mr_bytes stopwords;  /* separated by white space; read during create only */
+    struct mr_bytes stopwords;  /* separated by white space; until destroy */
     const struct mr_scan *scan; /* a path of this machine */
 };
 

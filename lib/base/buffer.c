@@ -71,6 +71,12 @@ done:
     return status;
 }
 
+void mr_buffer_trim(struct mr_buffer *buffer) {
+    if (buffer->cap > MR_BUFFER_KEPT_MAX) {
+        mr_buffer_fini(buffer);
+    }
+}
+
 void mr_buffer_fini(struct mr_buffer *buffer) {
     free(buffer->data);
     *buffer = (struct mr_buffer){0};

@@ -22,6 +22,10 @@ MR_MUST_USE int mr_buffer_append_text(struct mr_buffer *buffer, const char *text
 __attribute__((format(printf, 3, 4))) MR_MUST_USE int mr_buffer_printf(struct mr_buffer *buffer,
                                                                        struct mr_error *err,
                                                                        const char *format, ...);
+/* Frees a buffer whose content is no longer needed, where a long record made it large: beyond
+ * MR_BUFFER_KEPT_MAX bytes. */
+#define MR_BUFFER_KEPT_MAX ((size_t)512 << 10)
+void mr_buffer_trim(struct mr_buffer *buffer);
 void mr_buffer_fini(struct mr_buffer *buffer);
 
 #endif

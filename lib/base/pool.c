@@ -119,6 +119,14 @@ void mr_pool_give_large(struct mr_pool *pool, void *block, size_t bytes) {
     atomic_fetch_sub(&pool->bytes, bytes);
 }
 
+void mr_pool_count(struct mr_pool *pool, size_t bytes) {
+    atomic_fetch_add(&pool->bytes, bytes);
+}
+
+void mr_pool_uncount(struct mr_pool *pool, size_t bytes) {
+    atomic_fetch_sub(&pool->bytes, bytes);
+}
+
 size_t mr_pool_bytes(const struct mr_pool *pool) {
     return atomic_load(&pool->bytes);
 }

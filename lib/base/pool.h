@@ -26,7 +26,12 @@ void mr_pool_give(struct mr_pool *pool, void *chunk);
 void *mr_pool_take_large(struct mr_pool *pool, size_t bytes);
 void mr_pool_give_large(struct mr_pool *pool, void *block, size_t bytes);
 
-/* Bytes taken and not given back. */
+/* Counts memory that somebody holds elsewhere, or no longer does, so that those who watch
+ * mr_pool_bytes leave room for it. */
+void mr_pool_count(struct mr_pool *pool, size_t bytes);
+void mr_pool_uncount(struct mr_pool *pool, size_t bytes);
+
+/* Bytes taken or counted, and not given back. */
 size_t mr_pool_bytes(const struct mr_pool *pool);
 
 #endif

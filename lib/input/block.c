@@ -34,6 +34,13 @@ int mr_block_begin(struct mr_block_fill *fill, struct mr_block *block, size_t ex
     return MR_OK;
 }
 
+/* Counts what a large block has grown by, so that sorted runs leave it room. */
+static void count(const struct mr_block *block, size_t more) {
+    if (block->pool) {
+        mr_pool_count(block->pool, more);
+    }
+}
+
 int mr_block_reserve(struct mr_block_fill *fill, size_t more, struct mr_error *err) {
     struct mr_block *block = fill->block;
     size_t used = fill->head + fill->len + MR_BLOCK_PADDING;
@@ -49,11 +56,14 @@ int mr_block_reserve(struct mr_block_fill *fill, size_t more, struct mr_error *e
     if (fill->large && !block->large && wanted > fill->large_from) {
         pthread_mutex_lock(fill->large);
         block->large = fill->large;
+        block->pool = fill->pool;
+        count(block, block->capacity);
     }
     char *storage = realloc(block->storage, wanted);
     if (!storage) {
         return mr_error_nomem(err, "growing a block for a long record");
     }
+    count(block, wanted - block->capacity);
     block->storage = storage;
     block->capacity = wanted;
     return MR_OK;
@@ -68,9 +78,13 @@ void mr_block_show(struct mr_block_fill *fill, size_t start, size_t end, uint64_
 
 void mr_block_release(struct mr_block *block) {
     if (block->large) {
+        if (block->pool) {
+            mr_pool_uncount(block->pool, block->capacity);
+        }
         free(block->storage);
         block->storage = NULL;
         block->capacity = 0;
+        block->pool = NULL;
         block->bytes = (struct mr_bytes){0};
         pthread_mutex_unlock(block->large);
         block->large = NULL;

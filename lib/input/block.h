@@ -2,6 +2,7 @@
 #ifndef MR_INPUT_BLOCK_H
 #define MR_INPUT_BLOCK_H
 
+#include "lib/base/pool.h"
 #include <mr/bytes.h>
 #include <mr/status.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@ struct mr_block {
     char *storage;
     size_t capacity;
     pthread_mutex_t *large; /* held while the block is far larger than expected; NULL: it is not */
+    struct mr_pool *pool;   /* in which it counts then; or NULL */
 };
 
 /* A block being filled: `len` bytes lie at mr_block_data, padding before them. In the caller's
@@ -25,6 +27,7 @@ struct mr_block_fill {
     struct mr_block *block;
     size_t large_from;      /* a capacity from which `large` is taken */
     pthread_mutex_t *large; /* may be NULL */
+    struct mr_pool *pool;   /* in which a large block counts; may be NULL */
     size_t head;            /* where the data begins in the storage */
     size_t len;
 };

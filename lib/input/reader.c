@@ -98,7 +98,7 @@ int mr_reader_open(const struct mr_input *input, const struct mr_split *split,
     pthread_mutex_init(&made->lock, NULL);
     int status = input->kind == MR_INPUT_FILE
                      ? open_plain(made, input, err)
-                     : mr_source_open(input, options->stop, &made->source, err);
+                     : mr_source_open(input, options->stop, options->windows, &made->source, err);
     if (status != MR_OK) {
         mr_reader_close(made);
         return status;
@@ -261,6 +261,7 @@ static int read_piece(struct mr_reader *reader, uint64_t begin, uint64_t end,
     int status =
         mr_block_begin(&fill, block, reader->options.block_bytes + 1 + OVERHANG_BYTES, lead, err);
     fill.large = reader->options.large;
+    fill.pool = reader->options.pool;
     if (status == MR_OK) {
         status = read_more(reader, &fill, base, len + OVERHANG_BYTES, &at_end, err);
     }
@@ -324,6 +325,7 @@ static int pull_records(struct mr_reader *reader, struct mr_block_fill *fill, si
         int status = mr_block_reserve(fill, want, err);
         size_t got = 0;
         if (status == MR_OK) {
+            mr_source_set_waits(reader->source, !fill->block->large);
             status =
                 mr_source_pull(reader->source, mr_block_data(fill) + fill->len, want, &got, err);
         }
@@ -358,6 +360,7 @@ static int next_of_source(struct mr_reader *reader, struct mr_block *block, stru
     size_t end = 0;
     int status = mr_block_begin(&fill, block, reader->options.block_bytes, 0, err);
     fill.large = reader->options.large;
+    fill.pool = reader->options.pool;
     if (status != MR_OK) {
         return status;
     }

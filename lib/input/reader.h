@@ -4,6 +4,7 @@
 
 #include "lib/input/block.h"
 #include "lib/input/splits.h"
+#include "lib/input/windows.h"
 #include <stdatomic.h>
 
 /* A thread's own struct mr_block (see block.h) is released with mr_reader_block_fini. */
@@ -20,13 +21,17 @@ struct mr_reader_options {
     /* May be NULL. Held by whoever has a block of several times block_bytes, until the next
      * call with that block, so that one thread at a time takes so much memory. */
     pthread_mutex_t *large;
+    /* May be NULL. Such blocks count in it. */
+    struct mr_pool *pool;
+    /* May be NULL. Where decompressors take their windows from. */
+    struct mr_windows *windows;
     /* May be NULL. Once true, waiting for a stream's bytes ends with MR_ERR_INTERRUPTED. */
     const atomic_bool *stop;
 };
 
 /* Opens the input of a split. The file must still be at least as large as it was when it was
- * listed. Decompressors are created here for compressed inputs. `input` and options->stop are
- * borrowed until the reader is closed. */
+ * listed. Decompressors are created here for compressed inputs. `input` and what the options point
+ * to are borrowed until the reader is closed. */
 MR_MUST_USE int mr_reader_open(const struct mr_input *input, const struct mr_split *split,
                                const struct mr_reader_options *options, struct mr_reader **reader,
                                struct mr_error *err);

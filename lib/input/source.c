@@ -10,7 +10,8 @@
 
 struct mr_source {
     struct mr_feed feed;
-    enum mr_input_kind kind; /* STREAM until its first bytes were seen */
+    struct mr_windows *windows; /* or NULL */
+    enum mr_input_kind kind;    /* STREAM until its first bytes were seen */
     struct mr_gzip *gzip;
     struct mr_zstd *zstd;
 };
@@ -28,12 +29,49 @@ enum mr_input_kind mr_source_kind(const void *head, size_t len) {
     return is_skippable ? MR_INPUT_ZSTD : MR_INPUT_FILE;
 }
 
+/* What would be counted as text in silence. */
+static const struct {
+    const char *name;
+    const char *magic;
+    size_t len;
+    const char *command;
+} foreign[] = {
+    {"bzip2", "BZh?1AY&SY", 10, "bzip2 -dc"}, /* the fourth byte is the level */
+    {"bzip2", "BZh?\x17rE8P\x90", 10, "bzip2 -dc"},
+    {"xz", "\xFD\x37zXZ\0", 6, "xz -dc"},
+    {"zip", "PK\x03\x04", 4, "unzip -p"},
+    {"zip", "PK\x05\x06", 4, "unzip -p"}, /* an empty one */
+    {"7-Zip", "7z\xBC\xAF\x27\x1C", 6, "7z x -so"},
+    {"lz4", "\x04\x22\x4D\x18", 4, "lz4 -dc"},
+};
+
+/* '?' stands for any byte. */
+static bool has_magic(const char *head, size_t len, const char *magic, size_t magic_len) {
+    size_t same = 0;
+    while (same < magic_len && same < len && (magic[same] == '?' || magic[same] == head[same])) {
+        same++;
+    }
+    return same == magic_len;
+}
+
+int mr_source_check_head(const void *head, size_t len, const char *name, struct mr_error *err) {
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        if (has_magic(head, len, foreign[i].magic, foreign[i].len)) {
+            return mr_error_set(err, MR_ERR_INPUT,
+                                "\"%s\" is compressed by %s, and only gzip and zstd are read: "
+                                "use %s FILE | millrace run JOB -",
+                                name, foreign[i].name, foreign[i].command);
+        }
+    }
+    return MR_OK;
+}
+
 static int make_decoder(struct mr_source *source, struct mr_error *err) {
     switch (source->kind) {
     case MR_INPUT_GZIP:
         return mr_gzip_create(NULL, &source->gzip, err);
     case MR_INPUT_ZSTD:
-        return mr_zstd_create(&source->zstd, err);
+        return mr_zstd_create(source->windows, &source->zstd, err);
     case MR_INPUT_FILE:
     case MR_INPUT_STREAM:
         break;
@@ -41,13 +79,14 @@ static int make_decoder(struct mr_source *source, struct mr_error *err) {
     return MR_OK;
 }
 
-int mr_source_open(const struct mr_input *input, const atomic_bool *stop, struct mr_source **source,
-                   struct mr_error *err) {
+int mr_source_open(const struct mr_input *input, const atomic_bool *stop,
+                   struct mr_windows *windows, struct mr_source **source, struct mr_error *err) {
     struct mr_source *made = calloc(1, sizeof *made);
     if (!made) {
         return mr_error_nomem(err, "opening an input");
     }
     made->kind = input->kind;
+    made->windows = windows;
     int status = mr_feed_open(&made->feed, input, stop, err);
     if (status == MR_OK) {
         status = make_decoder(made, err);
@@ -81,6 +120,10 @@ int mr_source_open_memory(struct mr_bytes bytes, enum mr_input_kind kind, struct
 static int sniff(struct mr_source *source, struct mr_error *err) {
     int status = mr_feed_fill(&source->feed, MR_SOURCE_MAGIC_BYTES, err);
     if (status == MR_OK) {
+        status =
+            mr_source_check_head(source->feed.next, source->feed.avail, source->feed.name, err);
+    }
+    if (status == MR_OK) {
         source->kind = mr_source_kind(source->feed.next, source->feed.avail);
         status = make_decoder(source, err);
     }
@@ -104,6 +147,12 @@ int mr_source_pull(struct mr_source *source, char *out, size_t room, size_t *got
         break;
     }
     return mr_feed_read(&source->feed, out, room, got, err);
+}
+
+void mr_source_set_waits(struct mr_source *source, bool waits) {
+    if (source->zstd) {
+        mr_zstd_set_waits(source->zstd, waits);
+    }
 }
 
 uint64_t mr_source_consumed(const struct mr_source *source) {

@@ -25,6 +25,15 @@ static int no_emit_u64(struct mr_ctx *ctx, const char *key, size_t len, uint64_t
     (void)value;
     return mr_fail(ctx, "mr_emit_u64 can't be called here: the round's value is of another kind");
 }
+/* In any phase: as emit_u64 does there. */
+static int emit_u64_spans(struct mr_ctx *ctx, const char *text, const uint32_t *bounds,
+                          size_t count, uint64_t value) {
+    int status = context_of(ctx)->err.code;
+    for (size_t i = 0; i < count && !status; i++, bounds += 2) {
+        status = ctx->emit_u64(ctx, text + bounds[0], bounds[1] - bounds[0], value);
+    }
+    return status;
+}
 static int no_emit_i64(struct mr_ctx *ctx, struct mr_bytes key, int64_t value) {
     (void)key;
     (void)value;
@@ -164,6 +173,7 @@ void mr_context_init(struct mr_context *context, const struct mr_context_source 
     *context = (struct mr_context){
         .ctx = {.emit = no_emit,
                 .emit_u64 = no_emit_u64,
+                .emit_u64_spans = emit_u64_spans,
                 .emit_i64 = no_emit_i64,
                 .emit_f64 = no_emit_f64,
                 .at = no_at,

@@ -29,6 +29,7 @@ struct value {
 
 struct mr_params {
     const struct mr_job *job;
+    uint64_t file_bytes_max;
     size_t count;
     struct mr_run_param *rows; /* what the user gave, or the default */
     struct value *values;      /* what became of it; beside `rows` */
@@ -71,13 +72,17 @@ static int take_given(struct mr_params *params, const struct mr_run_param *given
 static int settle(struct mr_params *params, size_t index, struct mr_problems *problems,
                   struct mr_error *err);
 
-int mr_params_create(const struct mr_job *job, const struct mr_run_param *given, size_t count,
-                     struct mr_params **params, struct mr_error *err) {
+int mr_params_create(const struct mr_params_source *source, struct mr_params **params,
+                     struct mr_error *err) {
     struct mr_problems problems = {0};
     struct mr_params *made = NULL;
-    int status = create_defaults(job, &made, err);
-    for (size_t i = 0; i < count && !status; i++) {
-        status = take_given(made, &given[i], &problems, err);
+    int status = create_defaults(source->job, &made, err);
+    for (size_t i = 0; i < source->count && !status; i++) {
+        status = take_given(made, &source->given[i], &problems, err);
+    }
+    if (!status) {
+        bool is_less = source->file_bytes_max && source->file_bytes_max < FILE_BYTES_MAX;
+        made->file_bytes_max = is_less ? source->file_bytes_max : FILE_BYTES_MAX;
     }
     for (size_t i = 0; !status && i < made->count; i++) {
         status = settle(made, i, &problems, err);
@@ -132,6 +137,14 @@ struct mr_bytes mr_params_file(const struct mr_params *params, const char *name)
         content.len = params->values[i].file.len;
     }
     return content;
+}
+
+uint64_t mr_params_file_bytes(const struct mr_params *params) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < params->count; i++) {
+        bytes += params->values[i].file.len;
+    }
+    return bytes;
 }
 
 const struct mr_run_param *mr_params_rows(const struct mr_params *params, size_t *count) {
@@ -298,7 +311,8 @@ done:
     return status;
 }
 
-static int read_file(const char *path, struct mr_buffer *content, struct mr_error *err);
+static int read_file(const char *path, uint64_t limit, struct mr_buffer *content,
+                     struct mr_error *err);
 
 /* Turns the text of a parameter into what callbacks ask for. */
 static int settle(struct mr_params *params, size_t index, struct mr_problems *problems,
@@ -311,11 +325,13 @@ static int settle(struct mr_params *params, size_t index, struct mr_problems *pr
         (void)mr_number_read_u64(text, &value->number); /* it was accepted before */
     } else if (text && value->param->kind == MR_PARAM_FILE) {
         struct mr_error why = {0};
-        int status = read_file(text, &value->file, &why);
+        uint64_t limit = params->file_bytes_max - mr_params_file_bytes(params);
+        int status = read_file(text, limit, &value->file, &why);
         if (status == MR_ERR_NOMEM) {
             return mr_error_set(err, status, "%s (reading --%s)", why.text, value->param->name);
         }
         if (status) {
+            mr_buffer_fini(&value->file);
             mr_problems_add(problems, MR_ERR_INPUT, "%s (reading --%s)", why.text,
                             value->param->name);
         }
@@ -323,12 +339,20 @@ static int settle(struct mr_params *params, size_t index, struct mr_problems *pr
     return 0;
 }
 
-static int refuse_size(const char *path, struct mr_error *err) {
-    return mr_error_set(err, MR_ERR_INPUT, "read \"%s\": it is larger than 1 GiB", path);
+static int refuse_size(const char *path, uint64_t limit, struct mr_error *err) {
+    char text[MR_NUMBER_TEXT_MAX];
+    if (limit == FILE_BYTES_MAX) {
+        return mr_error_set(err, MR_ERR_INPUT, "read \"%s\": it is larger than 1 GiB", path);
+    }
+    mr_number_put_size(text, sizeof text, limit);
+    return mr_error_set(err, MR_ERR_INPUT,
+                        "read \"%s\": it is larger than %s, which is what --memory has room for",
+                        path, text);
 }
 
 /* Reads to the end: a pipe has no size beforehand, and a file's may be old. */
-static int read_all(int fd, const char *path, struct mr_buffer *content, struct mr_error *err) {
+static int read_all(int fd, const char *path, uint64_t limit, struct mr_buffer *content,
+                    struct mr_error *err) {
     size_t got;
     do {
         int status = mr_buffer_reserve(content, FILE_PIECE, err);
@@ -340,14 +364,15 @@ static int read_all(int fd, const char *path, struct mr_buffer *content, struct 
             return status;
         }
         content->len += got;
-        if (content->len > FILE_BYTES_MAX) {
-            return refuse_size(path, err);
+        if (content->len > limit) {
+            return refuse_size(path, limit, err);
         }
     } while (got > 0);
     return 0;
 }
 
-static int read_file(const char *path, struct mr_buffer *content, struct mr_error *err) {
+static int read_file(const char *path, uint64_t limit, struct mr_buffer *content,
+                     struct mr_error *err) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return mr_error_errno(err, MR_ERR_INPUT, errno, "open \"%s\"", path);
@@ -358,13 +383,13 @@ static int read_file(const char *path, struct mr_buffer *content, struct mr_erro
         status = mr_error_errno(err, MR_ERR_INPUT, errno, "stat \"%s\"", path);
         goto done;
     }
-    if (S_ISREG(about.st_mode) && about.st_size > FILE_BYTES_MAX) {
-        status = refuse_size(path, err);
+    if (S_ISREG(about.st_mode) && (uint64_t)about.st_size > limit) {
+        status = refuse_size(path, limit, err);
     } else if (S_ISREG(about.st_mode)) {
         status = mr_buffer_reserve(content, (size_t)about.st_size + FILE_PIECE, err);
     }
     if (!status) {
-        status = read_all(fd, path, content, err);
+        status = read_all(fd, path, limit, content, err);
     }
 done:;
     int closed = mr_file_close(&fd, path, err);

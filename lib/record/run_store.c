@@ -8,6 +8,7 @@
 
 #define SPILL_FROM_EIGHTHS 5 /* of the limit: others go on meanwhile, up to it */
 
+#define LONG_RUNS_MAX 64        /* of a level, of records that fill a merge's buffers alone */
 #define STOP_CHECK_RECORDS 1024 /* a power of two */
 
 struct mr_run_store {
@@ -236,18 +237,25 @@ static size_t count_level(struct mr_run_store *store, unsigned level) {
     return count;
 }
 
-/* Whether so many runs of a level have gathered that one merge can just take them. */
+/* Whether so many runs of a level have gathered that one merge can just take them. Merging long
+ * records takes much memory while others map: it is put off as long as files may be open. */
 static bool is_level_full(struct mr_run_store *store, unsigned level) {
     size_t count = 0;
     size_t bytes = 0;
+    size_t longest = 0;
     pthread_mutex_lock(&store->lock);
     for (size_t i = 0; i < store->count; i++) {
         if (store->runs[i]->level == level) {
+            size_t need = buffer_bytes(store->runs[i]);
             count++;
-            bytes += buffer_bytes(store->runs[i]);
+            bytes += need;
+            longest = need > longest ? need : longest;
         }
     }
     pthread_mutex_unlock(&store->lock);
+    if (longest > buffer_bytes_max(store)) {
+        return count >= LONG_RUNS_MAX;
+    }
     return count > 1 && (count >= store->options.fan_in || bytes >= buffer_bytes_max(store));
 }
 
@@ -322,6 +330,14 @@ static struct disk_runs survey_disk_runs(const struct mr_run_store *store) {
     return disk;
 }
 
+static size_t longest_block(const struct mr_run_store *store) {
+    size_t longest = 0;
+    for (size_t i = 0; i < store->count; i++) {
+        longest = store->runs[i]->block_max > longest ? store->runs[i]->block_max : longest;
+    }
+    return longest;
+}
+
 static int compare_runs(const void *left, const void *right) {
     const struct mr_run *a = *(struct mr_run *const *)left;
     const struct mr_run *b = *(struct mr_run *const *)right;
@@ -330,6 +346,12 @@ static int compare_runs(const void *left, const void *right) {
 
 int mr_run_store_settle(struct mr_run_store *store, size_t buffer_bytes,
                         const struct mr_record_rules *rules, struct mr_error *err) {
+    /* Where long records leave no room for them, runs in memory go to disk. */
+    bool is_tight =
+        longest_block(store) > MR_RUN_BLOCK_BYTES && mr_run_store_is_tight(store, buffer_bytes);
+    if (is_tight && count_level(store, 0) && merge_level(store, 0, rules, err)) {
+        return err->code;
+    }
     struct disk_runs disk = survey_disk_runs(store);
     while (disk.bytes > buffer_bytes && disk.count > 1) {
         if (count_level(store, disk.lowest_level) > 1) {
@@ -359,12 +381,8 @@ const char *mr_run_store_tmp(const struct mr_run_store *store) {
 }
 
 bool mr_run_store_is_tight(const struct mr_run_store *store, size_t buffer_bytes) {
-    size_t longest = 0;
-    for (size_t i = 0; i < store->count; i++) {
-        longest = store->runs[i]->block_max > longest ? store->runs[i]->block_max : longest;
-    }
     /* A key is held once more while its group is reduced, and once as output. */
-    return survey_disk_runs(store).bytes + 2 * longest > buffer_bytes;
+    return survey_disk_runs(store).bytes + 2 * longest_block(store) > buffer_bytes;
 }
 
 uint64_t mr_run_store_bytes(const struct mr_run_store *store, uint32_t partition) {
@@ -375,7 +393,7 @@ uint64_t mr_run_store_bytes(const struct mr_run_store *store, uint32_t partition
         size_t end;
         mr_cursor_blocks(store->runs[i], partition, &all, &begin, &end);
         for (; begin < end; begin++) {
-            bytes += store->runs[i]->blocks[begin].len;
+            bytes += store->runs[i]->blocks[begin].full_len;
         }
     }
     return bytes;
@@ -419,7 +437,8 @@ static int collect_cuts(const struct mr_run_store *store, uint32_t partition, st
         size_t end;
         mr_cursor_blocks(run, partition, &all, &begin, &end);
         for (; begin < end; begin++) {
-            (*cuts)[(*count)++] = (struct cut){run->blocks[begin].first, run->blocks[begin].len};
+            (*cuts)[(*count)++] =
+                (struct cut){run->blocks[begin].first, run->blocks[begin].full_len};
         }
     }
     if (*count) {

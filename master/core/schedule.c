@@ -142,7 +142,9 @@ static uint32_t choose_task(struct mr_core *core, struct mr_state_job *job, enum
     if (task == NONE && phase == MR_PHASE_MAP) {
         task = find_local(job, core->nodes[node].host);
     }
-    return task == NONE ? find_fresh(&job->phases[phase]) : task;
+    task = task == NONE ? find_fresh(&job->phases[phase]) : task;
+    MR_CHECK(task < job->phases[phase].count); /* the job is in line: it has a ready task */
+    return task;
 }
 
 void mr_schedule_again(struct mr_core *core, struct mr_state_job *job, enum mr_phase phase,

@@ -254,8 +254,10 @@ int mr_crew_create(const struct mr_stage_source *source, struct mr_crew **crew,
         made->workers[i].round = &made->round;
     }
     (void)!mr_tasks_init(&made->round.tasks, err);
-    if (err->code || mr_pool_create(&made->round.pool, err) || offer_slots(made, err) ||
-        (!plan->is_inline && start_threads(made, err))) {
+    (void)(err->code || mr_pool_create(&made->round.pool, err));
+    mr_windows_init(&made->round.windows, made->round.pool, plan->memory.windows_max);
+    made->source.windows = &made->round.windows;
+    if (err->code || offer_slots(made, err) || (!plan->is_inline && start_threads(made, err))) {
         mr_crew_destroy(made);
         return err->code;
     }
@@ -278,6 +280,7 @@ void mr_crew_destroy(struct mr_crew *crew) {
     mr_books_fini(&crew->round.books);
     mr_tasks_fini(&crew->round.tasks);
     pthread_mutex_destroy(&crew->round.large);
+    mr_windows_fini(&crew->round.windows);
     mr_pool_destroy(crew->round.pool);
     free(crew->winners);
     free(crew->workers);

@@ -16,6 +16,8 @@
 #define THREADS_MAX 256
 #define INLINE_BYTES MIB        /* below, a thread costs more than it brings */
 #define PROCESS_BYTES (8 * MIB) /* code, libraries, stacks, indexes */
+#define THREAD_BYTES (MIB / 4)  /* stack, output buffers */
+#define SIDE_FACTOR 5 /* what a side input takes, with what a job makes of it: mr_side_input */
 #define COLLECTOR_BYTES_MIN (MIB + MIB / 4)
 #define BLOCK_BYTES_MAX (MIB)
 #define BLOCK_BYTES_MIN ((uint64_t)64 << 10)
@@ -30,11 +32,20 @@ static uint64_t floor_power_of_two(uint64_t value) {
     return value ? (uint64_t)1 << (63 - __builtin_clzll(value)) : 0;
 }
 
+/* What each thread has for reading. */
+static uint64_t block_bytes(uint64_t total, unsigned threads) {
+    return floor_power_of_two(clamp(total / threads / 32, BLOCK_BYTES_MIN, BLOCK_BYTES_MAX));
+}
+
+/* What is taken before anything is shared out. */
+static uint64_t own_bytes(uint64_t total, unsigned threads) {
+    return PROCESS_BYTES + threads * (2 * block_bytes(total, threads) + THREAD_BYTES);
+}
+
 /* Shares memory out among `threads`; false where there are too many for it. */
 static bool share_memory(struct mr_plan_memory *memory, unsigned threads) {
-    uint64_t each = memory->total / threads;
-    memory->block_bytes = floor_power_of_two(clamp(each / 32, BLOCK_BYTES_MIN, BLOCK_BYTES_MAX));
-    uint64_t own = PROCESS_BYTES + threads * (2 * memory->block_bytes + MIB / 4);
+    memory->block_bytes = block_bytes(memory->total, threads);
+    uint64_t own = own_bytes(memory->total, threads) + memory->side_bytes;
     if (own + threads * COLLECTOR_BYTES_MIN * 4 > memory->total) {
         return false;
     }
@@ -45,25 +56,25 @@ static bool share_memory(struct mr_plan_memory *memory, unsigned threads) {
     memory->merge_bytes = rest / 3 / threads;
     memory->range_bytes = clamp(rest / threads / 16, MIB / 4, RANGE_BYTES_MAX);
     memory->buffered_max = clamp(rest / 16, MIB / 4, 2 * RANGE_BYTES_MAX);
+    memory->windows_max = memory->total / 2;
     memory->fan_in = clamp(memory->merge_bytes / MR_POOL_CHUNK_BYTES / 2, 4, 64);
     return true;
 }
 
-static int plan_memory(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr_error *err) {
-    uint64_t total = spec->memory_bytes ? spec->memory_bytes : mr_machine_memory() / 2;
-    if (total < MR_PLAN_MEMORY_MIN) {
-        if (spec->memory_bytes) {
-            return mr_error_set(err, MR_ERR_USAGE, "--memory must be at least 16M");
-        }
-        total = MR_PLAN_MEMORY_MIN;
-    }
-    plan->memory.total = total;
+/* How large side inputs may be, so that one thread still has its least. */
+static uint64_t side_bytes_max(const struct mr_plan *plan) {
+    uint64_t total = plan->memory.total;
+    return (total - own_bytes(total, 1) - COLLECTOR_BYTES_MIN * 4) / SIDE_FACTOR;
+}
+
+static void plan_memory(const struct mr_run_spec *spec, struct mr_plan *plan) {
+    uint64_t total = plan->memory.total;
+    plan->memory.side_bytes = SIDE_FACTOR * mr_params_file_bytes(plan->params);
     while (!share_memory(&plan->memory, plan->threads)) {
         plan->threads--; /* one thread always fits the least memory */
     }
     uint64_t record = spec->record_bytes_max ? spec->record_bytes_max : MR_PLAN_RECORD_MAX;
     plan->record_bytes_max = clamp(record, 1, total / 4);
-    return MR_OK;
 }
 
 static void plan_threads(const struct mr_run_spec *spec, struct mr_plan *plan) {
@@ -146,6 +157,9 @@ static int check_spec(const struct mr_run_spec *spec, struct mr_error *err) {
     if (!spec->job) {
         return mr_error_set(err, MR_ERR_USAGE, "no job was named");
     }
+    if (spec->memory_bytes && spec->memory_bytes < MR_PLAN_MEMORY_MIN) {
+        return mr_error_set(err, MR_ERR_USAGE, "--memory must be at least 16M");
+    }
     if (spec->partitions > PARTITIONS_MAX) {
         return mr_error_set(err, MR_ERR_USAGE, "--partitions must be at most %d", PARTITIONS_MAX);
     }
@@ -153,11 +167,41 @@ static int check_spec(const struct mr_run_spec *spec, struct mr_error *err) {
     return status ? status : mr_plugin_check(spec->job, err);
 }
 
+/* A number of partitions that would have no effect is refused. */
+static int check_partitions(const struct mr_run_spec *spec, const struct mr_plan *plan,
+                            struct mr_error *err) {
+    const struct mr_round *last = &plan->rounds[plan->round_count - 1];
+    uint32_t partitions = mr_plan_partitions(plan, spec, plan->round_count - 1);
+    if (!spec->partitions || spec->partitions == partitions) {
+        return MR_OK;
+    }
+    if (!spec->output) {
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "--partitions %u needs an output directory to make (-o DIR): without "
+                            "one the result is one stream",
+                            spec->partitions);
+    }
+    return mr_error_set(err, MR_ERR_USAGE,
+                        "--partitions %u does not go with round %s of %s, which always makes %u: "
+                        "leave it out",
+                        spec->partitions, last->name, plan->job->name, partitions);
+}
+
+static int make_params(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr_error *err) {
+    struct mr_params_source source = {.job = spec->job,
+                                      .given = spec->params,
+                                      .count = spec->param_count,
+                                      .file_bytes_max = side_bytes_max(plan)};
+    return mr_params_create(&source, &plan->params, err);
+}
+
 int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr_error *err) {
-    *plan = (struct mr_plan){.job = spec->job};
-    if (check_spec(spec, err) ||
-        mr_params_create(spec->job, spec->params, spec->param_count, &plan->params, err) ||
-        ask_job(plan, err) ||
+    uint64_t granted = spec->memory_bytes ? spec->memory_bytes : mr_machine_memory() / 2;
+    *plan = (struct mr_plan){.job = spec->job,
+                             .memory.total =
+                                 granted < MR_PLAN_MEMORY_MIN ? MR_PLAN_MEMORY_MIN : granted};
+    if (check_spec(spec, err) || make_params(spec, plan, err) || ask_job(plan, err) ||
+        check_partitions(spec, plan, err) ||
         mr_inputs_expand(spec->inputs, spec->input_count, &plan->inputs, err) ||
         mr_splits_plan(&plan->inputs, &plan->splits, err)) {
         return err->code;
@@ -165,7 +209,8 @@ int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr
     plan->partitions = mr_splits_partitions(plan->inputs.weighted_bytes, plan->inputs.has_stream);
     plan->tmp = choose_tmp(spec);
     plan_threads(spec, plan);
-    return plan_memory(spec, plan, err);
+    plan_memory(spec, plan);
+    return MR_OK;
 }
 
 void mr_plan_fini(struct mr_plan *plan) {

@@ -14,12 +14,14 @@
  * buffers and the pool while reducing. */
 struct mr_plan_memory {
     uint64_t total;
+    uint64_t side_bytes;    /* of side inputs, and of what the job makes of them */
     size_t block_bytes;     /* of a read block, a thread */
     size_t collector_bytes; /* a thread */
     size_t pool_limit;      /* runs in memory beyond it are spilled */
     size_t merge_bytes;     /* buffers of runs on disk, a thread */
     size_t range_bytes;     /* of a key range in reduce */
     size_t buffered_max;    /* output that waits for its turn */
+    size_t windows_max;     /* of decompressors, all at once; they leave the pool less */
     size_t fan_in;
 };
 

@@ -60,14 +60,18 @@ uint32_t mr_stage_map_tasks(const struct mr_stage *stage) {
 int mr_stage_open_map(const struct mr_stage *stage, uint32_t task, struct mr_map_task **map,
                       struct mr_error *err) {
     const struct mr_plan *plan = stage->source->plan;
-    struct mr_map_task_source source = {.task = task};
+    struct mr_map_task_source source = {
+        .task = task,
+        .reader = {.block_bytes = plan->memory.block_bytes,
+                   .record_bytes_max = plan->record_bytes_max,
+                   .large = stage->source->large,
+                   .pool = stage->pool,
+                   .windows = stage->source->windows,
+                   .stop = stage->source->stop},
+    };
     if (stage->round == 0) {
         source.split = &plan->splits.items[task];
         source.input = &plan->inputs.items[source.split->input];
-        source.reader.block_bytes = plan->memory.block_bytes;
-        source.reader.record_bytes_max = plan->record_bytes_max;
-        source.reader.stop = stage->source->stop;
-        source.reader.large = stage->source->large;
     } else {
         source.pairs = stage->in.runs[task];
     }

@@ -15,6 +15,7 @@ struct mr_stage_source {
     struct mr_run_result *result; /* filled as rounds end */
     struct mr_commit *commit;     /* NULL: the last round writes to spec->output_fd */
     pthread_mutex_t *large;       /* the crew's: held by who has a record that takes much memory */
+    struct mr_windows *windows;   /* the crew's: of decompressors */
     const atomic_bool *stop;      /* what the tasks look at; set by the crew itself */
 };
 

@@ -10,7 +10,8 @@
 struct mr_worker_round {
     struct mr_tasks tasks;
     struct mr_stage stage;
-    pthread_mutex_t large; /* held by who has a record that takes much of the memory */
+    pthread_mutex_t large;     /* held by who has a record that takes much of the memory */
+    struct mr_windows windows; /* of decompressors */
     struct mr_pool *pool;
     unsigned workers;
     struct mr_books books; /* of the round */

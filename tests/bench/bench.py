@@ -9,6 +9,8 @@ import datetime
 import os
 import pathlib
 import platform
+import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -158,6 +160,28 @@ class Bench:
         self.at_most("`text`, unicode --fold / letters --fold", 2, 1.3,
                      ratio(results, "millrace, unicode", "millrace, letters"))
 
+    # ---- the scheduler -------------------------------------------------------------------------------------------
+
+    def core(self):
+        """The core alone: it prints its own figures."""
+        program = self.millrace.parent / "tests/scheduler"
+        say("the scheduler alone")
+        done = [subprocess.run([program], capture_output=True, text=True, check=True).stdout for _ in range(self.runs)]
+        found = [re.search(r"([0-9.]+) us an event .* ([0-9]+) bytes a task", text).groups() for text in done]
+        self.at_most("scheduler, 1,000 nodes × 110,000 tasks, an event", 5, 1,
+                     statistics.median(float(time) for time, _ in found), " µs")
+        self.at_most("the same, memory a task", 512, 200, max(int(size) for _, size in found), " B")
+
+    def tasks(self):
+        count = 1000 if self.quick else 10000
+        plugin = self.millrace.parent / "tests/plugins/empty.so"
+        results = self.measure("empty tasks", [
+            Command(f"millrace, {name}", [self.millrace, "run", plugin, "--threads", THREADS, "--tasks", tasks,
+                                          self.corpora.line()]) for name, tasks in (("none", 1), ("many", count))])
+        many, none = results["millrace, many"], results["millrace, none"]
+        rate = None if many.failed or none.failed else 2 * count / (many.median() - none.median())
+        self.at_least("empty tasks in process, a second", 50000, 500000, rate)
+
     # ---- what people would use instead ---------------------------------------------------------------------------
 
     def peers_on(self, title, source, *words, memory=None, runs=None):
@@ -180,8 +204,9 @@ class Bench:
 
 
 ROWS = {"text": Bench.text, "source": Bench.source, "scaling": Bench.scaling, "memory": Bench.memory,
-        "gz": Bench.gz, "start": Bench.start, "unicode": Bench.unicode, "peers-text": Bench.peers_text,
-        "peers-source": Bench.peers_source, "peers-memory": Bench.peers_memory, "peers-start": Bench.peers_start}
+        "gz": Bench.gz, "start": Bench.start, "unicode": Bench.unicode, "core": Bench.core, "tasks": Bench.tasks,
+        "peers-text": Bench.peers_text, "peers-source": Bench.peers_source, "peers-memory": Bench.peers_memory,
+        "peers-start": Bench.peers_start}
 
 
 def ratio(results, above, below):

@@ -85,6 +85,17 @@ for partitions in 1 7 4096; do
     done
 done
 
+expect_status 2 "$MILLRACE" run "$plugins/sum_u64.so" skewed.txt --partitions 3
+expect_err '^millrace: --partitions 3 needs an output directory to make \(-o DIR\): without one the result is one stream$'
+expect_no_out
+expect_status 2 "$MILLRACE" run wordcount skewed.txt --top 3 --partitions 3 -o parts
+expect_err '^millrace: --partitions 3 does not go with round top of wordcount, which always makes 1: leave it out$'
+expect_missing parts
+expect_status 2 "$MILLRACE" run wordcount skewed.txt --partitions 4097 -o parts
+expect_err '^millrace: .*--partitions.*4096'
+expect_status 0 "$MILLRACE" run wordcount skewed.txt --top 3 --partitions 1 -o parts
+rm -rf parts
+
 # ---- nothing at all ----------------------------------------------------------------------------------------------------
 : >empty.txt
 gzip -c empty.txt >empty.gz
@@ -146,3 +157,12 @@ printf 'k\t6\nk\t7' >more.txt
 run "$MILLRACE" run "$plugins/values.so" more.txt - ordered.txt < <(printf 'k\t8\n')
 printf 'k\t%d\n' 6 7 8 1 2 3 4 5 >expected
 expect_same "$T/.out" expected "values stand in the order in which inputs were named"
+
+# ---- the N most frequent, of few and of so many that they are not kept in memory ----------------------------------------
+python3 -c 'print("".join(f"w{i * 7919 % 1000003 % (60000 + i % 1000)}\n" for i in range(300000)), end="")' >words.txt
+expect_status 0 "$MILLRACE" run wordcount words.txt
+LC_ALL=C sort -t "$(printf '\t')" -k2,2nr -k1,1 "$T/.out" >ranked
+for top in 1 9000 20000 59999 1000000; do
+    head -$top ranked >expected
+    same_for expected wordcount words.txt --top $top
+done

@@ -82,6 +82,8 @@ struct mr_ctx {
     uint32_t round;      /* from 0 */
     uint32_t partition;  /* of the reduce task; 0 while mapping */
     uint32_t partitions; /* of the round */
+    int (*emit_u64_spans)(struct mr_ctx *ctx, const char *text, const uint32_t *bounds,
+                          size_t count, uint64_t value);
 };
 
 /* Emits a pair. Key and value are copied before the call returns.
@@ -112,6 +114,15 @@ MR_MUST_USE static inline int mr_emit_f64(struct mr_ctx *ctx, struct mr_bytes ke
  * the input order; so offsets must not go back within a block: that fails the job. */
 static inline void mr_at(struct mr_ctx *ctx, uint64_t offset) {
     ctx->at(ctx, offset);
+}
+
+/* Emits `count` keys, all with one value, as that many calls of mr_emit_u64 would; faster where
+ * there are many. Key i is text[bounds[2 * i]] up to before text[bounds[2 * i + 1]]; none begins
+ * or ends before the one before it does. */
+MR_MUST_USE static inline int mr_emit_u64_spans(struct mr_ctx *ctx, const char *text,
+                                                const uint32_t *bounds, size_t count,
+                                                uint64_t value) {
+    return ctx->emit_u64_spans(ctx, text, bounds, count, value);
 }
 
 /* Steps to the group's next value: 1 and the value, valid until the next step; 0 at the end; or a
@@ -145,7 +156,9 @@ static inline uint64_t mr_param_u64(const struct mr_ctx *ctx, const char *name) 
 }
 
 /* The content of the file that an MR_PARAM_FILE parameter names; len 0 where it was not given. Read
- * once, before the job starts; shared by all tasks and valid as long as the job. */
+ * once, before the job starts; shared by all tasks and valid as long as the job. The plan sets five
+ * times its size aside: what a job makes of it, four times as large at most, should be made once
+ * and shared by its threads. */
 MR_MUST_USE static inline int mr_side_input(struct mr_ctx *ctx, const char *param,
                                             struct mr_bytes *content) {
     return ctx->side_input(ctx, param, content);

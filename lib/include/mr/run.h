@@ -46,9 +46,11 @@ struct mr_run_spec {
     unsigned threads;      /* 0: as many as the process may use */
     uint64_t memory_bytes; /* 0: half of what the machine or its cgroup grants; at least 16 MiB */
     uint64_t record_bytes_max; /* 0: 64 MiB; never more than a quarter of the memory */
-    uint32_t partitions;       /* of the last round; 0: from the size of the input */
-    const char *tmp;           /* where spills go; NULL: $TMPDIR, else /tmp */
-    bool verbose;              /* the job's log goes to standard error */
+    /* Of the last round; 0: from the size of the input. Another number than the result will have,
+     * without `output` or where the round has one of its own, is MR_ERR_USAGE. */
+    uint32_t partitions;
+    const char *tmp; /* where spills go; NULL: $TMPDIR, else /tmp */
+    bool verbose;    /* the job's log goes to standard error */
     bool
         crash_report; /* a crash in a callback prints job, task and record, then ends the process */
     const atomic_bool

@@ -55,3 +55,15 @@ Test(buffer, refuses_what_cannot_be_and_stays_as_it_was) {
     cr_assert(memcmp(&before, &buffer, sizeof buffer) == 0);
     mr_buffer_fini(&buffer);
 }
+
+Test(buffer, is_trimmed_where_it_grew_large) {
+    struct mr_buffer buffer = {0};
+    struct mr_error err = {0};
+    cr_assert_eq(mr_buffer_reserve(&buffer, MR_BUFFER_KEPT_MAX, &err), 0);
+    mr_buffer_trim(&buffer);
+    cr_assert_not_null(buffer.data);
+    cr_assert_eq(mr_buffer_reserve(&buffer, MR_BUFFER_KEPT_MAX + 1, &err), 0);
+    mr_buffer_trim(&buffer);
+    cr_assert_null(buffer.data);
+    cr_assert_eq(buffer.cap, (size_t)0);
+}

@@ -32,7 +32,8 @@ static const char *refusal(const struct mr_job *of, const struct mr_run_param *g
     static struct mr_error err;
     err = (struct mr_error){0};
     struct mr_params *params = NULL;
-    int status = mr_params_create(of, given, count, &params, &err);
+    struct mr_params_source source = {.job = of, .given = given, .count = count};
+    int status = mr_params_create(&source, &params, &err);
     cr_assert_eq(status, code, "%d: %s", status, err.text);
     cr_assert_eq(err.code, code);
     cr_assert(status == 0 || params == NULL);
@@ -48,7 +49,8 @@ static const char *refusal_of(const char *name, const char *value) {
 static struct mr_params *create(const struct mr_run_param *given, size_t count) {
     struct mr_error err = {0};
     struct mr_params *params = NULL;
-    cr_assert_eq(mr_params_create(&job, given, count, &params, &err), 0, "%s", err.text);
+    struct mr_params_source source = {.job = &job, .given = given, .count = count};
+    cr_assert_eq(mr_params_create(&source, &params, &err), 0, "%s", err.text);
     return params;
 }
 

@@ -65,6 +65,11 @@ static void teardown(struct fixture *fixture) {
     pairs_fini(&fixture->emitted);
 }
 
+static void add_expected(struct fixture *fixture, struct mr_bytes key, struct mr_bytes value) {
+    uint32_t partition = (uint32_t)(mr_hash_xxh3(key.data, key.len) % PARTITIONS);
+    pairs_add(&fixture->emitted, partition, key, value);
+}
+
 static void emit_bits(struct fixture *fixture, struct mr_bytes key, uint64_t bits) {
     enum mr_value kind = fixture->round.value;
     double number;
@@ -73,16 +78,13 @@ static void emit_bits(struct fixture *fixture, struct mr_bytes key, uint64_t bit
                  : mr_fold_is_i64(kind) ? mr_emit_i64(fixture->ctx, key, (int64_t)bits)
                                         : mr_emit_f64(fixture->ctx, key, number);
     cr_assert_eq(status, 0, "%s", mr_collector_context(fixture->collector)->err.text);
-    uint32_t partition = (uint32_t)(mr_hash_xxh3(key.data, key.len) % PARTITIONS);
-    pairs_add(&fixture->emitted, partition, key,
-              (struct mr_bytes){(const char *)&bits, sizeof bits});
+    add_expected(fixture, key, (struct mr_bytes){(const char *)&bits, sizeof bits});
 }
 
 static void emit_bytes(struct fixture *fixture, struct mr_bytes key, struct mr_bytes value) {
     cr_assert_eq(mr_emit(fixture->ctx, key, value), 0, "%s",
                  mr_collector_context(fixture->collector)->err.text);
-    uint32_t partition = (uint32_t)(mr_hash_xxh3(key.data, key.len) % PARTITIONS);
-    pairs_add(&fixture->emitted, partition, key, value);
+    add_expected(fixture, key, value);
 }
 
 /* ---- what is expected ----------------------------------------------------------------------- */
@@ -397,6 +399,50 @@ Test(collector, keys_that_look_alike) {
     }
 }
 
+/* Fills `text` with keys to its end, but for gaps; returns how many. */
+static size_t fill_spans(char *text, size_t len, uint32_t *bounds, uint64_t *state) {
+    size_t count = 0;
+    char key[PAIRS_KEY_MAX];
+    for (size_t at = 0; at < len; count++) {
+        uint64_t which = pairs_random(state) % 500;
+        size_t gap = pairs_random(state) % 3;
+        size_t key_len = pairs_random_key(&which, key);
+        at = at + gap < len ? at + gap : len;
+        key_len = key_len < len - at ? key_len : len - at;
+        memcpy(text + at, key, key_len);
+        bounds[2 * count] = (uint32_t)at;
+        at += key_len;
+        bounds[2 * count + 1] = (uint32_t)at;
+    }
+    return count;
+}
+
+/* Of texts of any length, which end where the memory that can be read ends. */
+Test(collector, spans) {
+    static uint32_t bounds[2 * 4096];
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(pages, MAP_FAILED);
+    cr_assert_eq(mprotect(pages + 4096, 4096, PROT_NONE), 0);
+    for (enum mr_value kind = MR_SUM_U64; kind <= MR_MAX_U64; kind++) {
+        struct fixture fixture;
+        uint64_t state = kind;
+        setup(&fixture, kind, MIB);
+        for (size_t i = 0; i < 400; i++) {
+            size_t len = i % 4 ? i : 4096;
+            char *text = pages + 4096 - len;
+            size_t count = fill_spans(text, len, bounds, &state);
+            cr_assert_eq(mr_emit_u64_spans(fixture.ctx, text, bounds, count, i), 0);
+            for (size_t k = 0; k < count; k++) {
+                struct mr_bytes key = {text + bounds[2 * k], bounds[2 * k + 1] - bounds[2 * k]};
+                add_expected(&fixture, key, (struct mr_bytes){(const char *)&i, sizeof i});
+            }
+        }
+        check(&fixture, 1);
+        teardown(&fixture);
+    }
+    munmap(pages, 8192);
+}
+
 /* Keys that end where the memory that can be read ends; the empty one begins there. */
 Test(collector, keys_at_the_end_of_memory) {
     char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -522,17 +568,20 @@ Test(collector, min_and_max_refuse_nan) {
 /* Each kind takes its own emit alone, and says so. */
 Test(collector, refuses_values_of_another_kind) {
     for (enum mr_value kind = MR_VALUES; kind < MR_VALUE_KINDS; kind++) {
-        for (int emit = 0; emit < 4; emit++) {
+        for (int emit = 0; emit < 5; emit++) {
+            static const uint32_t bounds[2] = {0, 3};
             struct fixture fixture;
             setup(&fixture, kind, MIB);
             struct mr_bytes key = mr_bytes_text("key");
             bool fits = emit == 0   ? mr_fold_is_u64(kind)
                         : emit == 1 ? mr_fold_is_i64(kind)
                         : emit == 2 ? mr_fold_is_f64(kind)
+                        : emit == 3 ? mr_fold_is_u64(kind)
                                     : mr_fold_is_placed(kind) || kind == MR_COMBINED;
             int status = emit == 0   ? mr_emit_u64(fixture.ctx, key, 1)
                          : emit == 1 ? mr_emit_i64(fixture.ctx, key, 1)
                          : emit == 2 ? mr_emit_f64(fixture.ctx, key, 1)
+                         : emit == 3 ? mr_emit_u64_spans(fixture.ctx, key.data, bounds, 1, 1)
                                      : mr_emit(fixture.ctx, key, key);
             cr_assert_eq(status, fits ? 0 : MR_ERR_JOB);
             teardown(&fixture);

@@ -46,7 +46,8 @@ static struct mr_params *make_params(const char *title) {
     close(fd);
     const struct mr_run_param given[] = {
         {"fold", NULL}, {"top", "020"}, {"stopwords", stopwords}, {"title", title}};
-    cr_assert_eq(mr_params_create(&job, given, 4, &params, &err), 0, "%s", err.text);
+    struct mr_params_source source = {.job = &job, .given = given, .count = 4};
+    cr_assert_eq(mr_params_create(&source, &params, &err), 0, "%s", err.text);
     unlink(stopwords);
     return params;
 }

@@ -78,6 +78,15 @@ static inline int fake_emit_u64(struct mr_ctx *ctx, const char *key, size_t len,
     return 0;
 }
 
+static inline int fake_emit_u64_spans(struct mr_ctx *ctx, const char *text, const uint32_t *bounds,
+                                      size_t count, uint64_t value) {
+    int status = 0;
+    for (size_t i = 0; i < count && !status; i++, bounds += 2) {
+        status = fake_emit_u64(ctx, text + bounds[0], bounds[1] - bounds[0], value);
+    }
+    return status;
+}
+
 static inline int fake_emit(struct mr_ctx *ctx, struct mr_bytes key, struct mr_bytes value) {
     (void)value;
     return fake_emit_u64(ctx, key.data, key.len, 0);
@@ -122,6 +131,7 @@ static inline int fake_fail(struct mr_ctx *ctx, const char *format, va_list args
 static inline void fake_ctx_init(struct fake_ctx *fake) {
     fake->ctx.emit = fake_emit;
     fake->ctx.emit_u64 = fake_emit_u64;
+    fake->ctx.emit_u64_spans = fake_emit_u64_spans;
     fake->ctx.param = fake_param;
     fake->ctx.param_u64 = fake_param_u64;
     fake->ctx.side_input = fake_side_input;

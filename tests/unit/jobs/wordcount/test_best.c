@@ -69,6 +69,39 @@ static void check(uint64_t want, uint64_t seed) {
     mr_best_fini(&best);
 }
 
+/* Adds words of this length until there is no room; returns how many there were. */
+static size_t fill(struct mr_best *best, struct mr_bytes word, char *first) {
+    int status = 0;
+    size_t count = 0;
+    for (; !status; count++) {
+        memcpy(first, &count, sizeof count);
+        status = mr_best_add(best, word, 1 + count);
+    }
+    cr_assert_eq(status, MR_BEST_FULL);
+    cr_assert_eq(best->count, count - 1);
+    return best->count;
+}
+
+Test(best, takes_no_more_memory_than_said) {
+    char text[1000] = "";
+    struct mr_best best = {.want = ~(uint64_t)0};
+    size_t few = fill(&best, (struct mr_bytes){text, sizeof text}, text);
+    cr_assert(few >= 500 && few < 1049, "%zu words of 1000 bytes in 1 MiB", few);
+    mr_best_clear(&best);
+    size_t many = fill(&best, (struct mr_bytes){text, 8}, text);
+    cr_assert(many >= 8192 && many <= 32768, "%zu words of 8 bytes", many);
+    mr_best_fini(&best);
+}
+
+Test(best, a_longer_word_in_the_place_of_a_shorter) {
+    static char text[MR_BEST_BYTES_MAX];
+    struct mr_best best = {.want = 1};
+    cr_assert_eq(mr_best_add(&best, mr_bytes_text("a"), 1), 0);
+    cr_assert_eq(mr_best_add(&best, (struct mr_bytes){text, sizeof text}, 2), MR_BEST_FULL);
+    cr_assert_eq(best.count, (size_t)1);
+    mr_best_fini(&best);
+}
+
 Test(best, as_sorting_says) {
     for (uint64_t seed = 0; seed < 100; seed++) {
         check(1 + seed, seed);

@@ -66,12 +66,30 @@ static void check_lower(const struct mr_scan *scan, const char *text) {
     cr_assert_eq(lowered[LEN], 'S');
 }
 
+static void check_edges(const struct mr_scan *scan, const char *text) {
+    uint64_t word[ROWS], newline[ROWS];
+    static uint32_t edges[LEN + MR_SCAN_EDGES_SLACK];
+    scan->whitespace(text, ROWS, word, newline);
+    size_t count = scan->edges(word, ROWS, edges), next = 0;
+    bool inside = false;
+    for (unsigned i = 0; i < LEN; i++) {
+        if (bit(word[i / 64], i % 64) != inside) {
+            inside = !inside;
+            cr_assert_lt(next, count);
+            cr_assert_eq(edges[next], i);
+            next++;
+        }
+    }
+    cr_assert_eq(next, count);
+}
+
 static void check_all(const char *text) {
     const struct mr_scan *scan;
     for (size_t path = 0; (scan = mr_scan_path(path)); path++) {
         check_masks(scan, text);
         check_classes(scan, text);
         check_lower(scan, text);
+        check_edges(scan, text);
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include "master/core/core.h"
 
+#include "tests/unit/master/core/answers.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>
@@ -27,15 +28,9 @@ __attribute__((unused)) static struct mr_core *make_core(void) {
     return core;
 }
 
-/* One letter an effect. An answer is 'A' where the attempt won, 'f' where nothing of it counts. */
 static char letter_of(const struct mr_core_effect *effect) {
-    static const char letters[] = {
-        [MR_CORE_START] = 'S',     [MR_CORE_STOP] = 'X',          [MR_CORE_ANSWER] = 'f',
-        [MR_CORE_MAPS_DONE] = 'M', [MR_CORE_ROUND_DONE] = 'R',    [MR_CORE_PUBLISH] = 'P',
-        [MR_CORE_DISCARD] = 'D',   [MR_CORE_DISCARD_ROUND] = 'O', [MR_CORE_TELL] = 't',
-        [MR_CORE_FINISHED] = 'F',  [MR_CORE_PROPOSE] = 'p',       [MR_CORE_WAKE_AT] = 'w',
-    };
-    return effect->kind == MR_CORE_ANSWER && effect->is_accepted ? 'A' : letters[effect->kind];
+    return effect->kind == MR_CORE_ANSWER && effect->is_accepted ? ACCEPTED
+                                                                 : effect_letters[effect->kind];
 }
 
 /* The effects of an event as letters, "-" where it is refused. */

@@ -2,8 +2,6 @@
  */
 #include "tests/unit/master/core/shell.h"
 
-enum place { NOTHING, MAPPING, REDUCING, CLOSING, PUBLISHING, STOPPING, FINISHED, PLACES };
-
 /* A job of two maps and a reduce on a node of two slots, brought to a state. */
 static struct mr_core *reach(enum place place) {
     struct mr_core *core = make_core();
@@ -59,23 +57,6 @@ static struct mr_core_event sample(enum mr_core_event_kind kind) {
 }
 
 Test(core, every_state_answers_every_event) {
-    static const char *const answers[PLACES][MR_CORE_EVENT_KINDS] = {
-        /* submit, cancel, closed, round failed, up, lost, drain, back, done, failed, output lost,
-           backup, published, publish failed, part lost, tick, heard, progress */
-        [NOTHING] = {"SS", "", "-", "", "", "", "t", "", "f", "f", "f", "", "", "", "", "w", "",
-                     ""},
-        [MAPPING] = {"", "XXO", "-", "", "", "DD", "", "", "A", "fDtS", "f", "", "-", "-", "", "w",
-                     "", ""},
-        [REDUCING] = {"", "XO", "-", "", "", "DDtDt", "", "", "A", "f", "fDS", "", "-", "-", "",
-                      "w", "", ""},
-        [CLOSING] = {"", "OF", "OS", "OF", "", "", "", "", "A", "f", "f", "", "-", "-", "DtS", "w",
-                     "", ""},
-        [PUBLISHING] = {"", "", "", "", "", "", "", "", "A", "f", "f", "", "OF", "OF", "DtS", "w",
-                        "", ""},
-        [STOPPING] = {"", "", "", "", "", "DDF", "", "", "fD", "fD", "f", "", "", "", "", "w", "",
-                      ""},
-        [FINISHED] = {"", "", "", "", "", "", "t", "", "f", "f", "f", "", "", "", "", "w", "", ""},
-    };
     for (int place = 0; place < PLACES; place++) {
         for (int kind = 0; kind < MR_CORE_EVENT_KINDS; kind++) {
             struct mr_core *core = reload(reach((enum place)place));
