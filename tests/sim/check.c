@@ -159,6 +159,31 @@ static void check_answer(struct sim *sim, const struct mr_core *core,
     }
 }
 
+/* Where and when it may start, besides what the opinion says of it. */
+static void check_start(struct sim *sim, const struct mr_core *core,
+                        const struct mr_core_effect *effect) {
+    const struct mr_core_attempt *id = &effect->attempt;
+    struct mr_core_job_view job = mr_core_job(core, id->job);
+    struct mr_core_node_view node = mr_core_node(core, effect->worker.node);
+    const struct opinion_try *other = sim->check->opinion.job[id->job].tries;
+    bool is_early = sim->plan->job[id->job].is_early && node.roles == MR_CORE_REDUCES;
+    if (node.state != MR_CORE_NODE_READY) {
+        sim_fail(sim, "V7", "%s is started on worker %u, which shall get nothing",
+                 sim_attempt_words(id), effect->worker.node);
+    } else if (id->phase == MR_PHASE_REDUCE && job.maps_open > 0 && !is_early) {
+        sim_fail(sim, "V7", "%s is started before the maps are done", sim_attempt_words(id));
+    }
+    for (; other; other = other->next) {
+        bool is_beside = other->stage == OPINION_RUNNING && other->id.phase == id->phase &&
+                         other->id.task == id->task && other->id.round == id->round;
+        if (is_beside && other->worker.node == effect->worker.node) {
+            sim_fail(sim, "V7", "%s is started beside try %u on the same worker",
+                     sim_attempt_words(id), other->id.attempt);
+        }
+    }
+    opinion_start(sim, &sim->check->opinion, effect);
+}
+
 static void check_stop(struct sim *sim, const struct mr_core_effect *effect) {
     struct opinion_try *try =
         opinion_find(&sim->check->opinion.job[effect->attempt.job], &effect->attempt);
@@ -250,7 +275,7 @@ static void check_effect(struct sim *sim, const struct mr_core *core,
     enum mr_core_job_state state = mr_core_job(core, effect->job).state;
     switch (effect->kind) {
     case MR_CORE_START:
-        opinion_start(sim, &sim->check->opinion, effect);
+        check_start(sim, core, effect);
         break;
     case MR_CORE_STOP:
         check_stop(sim, effect);
@@ -277,6 +302,11 @@ static void check_effect(struct sim *sim, const struct mr_core *core,
         break;
     case MR_CORE_FINISHED:
         check_finished(sim, effect);
+        break;
+    case MR_CORE_WAKE_AT:
+        if (effect->time_ms <= master_clock(sim)) {
+            sim_fail(sim, "F62", "the core wants to be woken at once: a busy loop");
+        }
         break;
     default:
         break;

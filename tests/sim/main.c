@@ -3,10 +3,12 @@
 #include "tests/sim/schedule.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define FAILURES_SHOWN 5
 
@@ -157,12 +159,26 @@ static const char *mode_name(const struct plan *plan) {
     return plan->limits.is_liveness ? "liveness" : "safety";
 }
 
+static uint64_t running; /* seed, and a bit for the mode */
+
+/* A check room's abort, or a crash: says which schedule did it. */
+static void say_crash(int signal_number) {
+    char line[80];
+    int length = snprintf(line, sizeof line, "seed %" PRIu64 " --mode %s: crashed, signal %d\n",
+                          running >> 1, running & 1 ? "liveness" : "safety", signal_number);
+    if (write(STDOUT_FILENO, line, (size_t)length) < 0) {
+        _exit(3);
+    }
+    _exit(1);
+}
+
 /* Runs one seed; false: it failed, and was said so. */
 static bool run_seed(struct sim *sim, const struct options *options, uint64_t seed,
                      bool is_liveness) {
     struct plan plan;
     struct plan_limits limits = options->limits;
     limits.is_liveness = is_liveness;
+    running = seed << 1 | is_liveness;
     plan_make(&plan, seed, &limits);
     bool is_good = schedule_run(sim, &plan, options->is_trace);
     uint64_t trace = sim->trace;
@@ -250,6 +266,9 @@ int main(int argc, char **argv) {
     struct sim sim;
     uint64_t failed = 0;
     double began = seconds();
+    signal(SIGABRT, say_crash);
+    signal(SIGSEGV, say_crash);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     sim_init(&sim);
     if (options.is_minimise) {
         options.limits.is_liveness = !options.has_safety;

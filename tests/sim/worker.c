@@ -310,7 +310,13 @@ static void hear_answer(struct sim *sim, struct worker *worker,
     }
 }
 
-static void hear_drop(struct worker *worker, const struct network_message *message) {
+/* Some workers fail to remove what they should: such outputs are offered again later. */
+static void hear_drop(struct sim *sim, struct worker *worker,
+                      const struct network_message *message) {
+    uint64_t chance = sim_number(sim, 'd', worker->node, sim_attempt_key(&message->attempt));
+    if (sim_number(sim, 'd', worker->node, 0) % 4 == 0 && chance % 2 == 0 && !sim->has_healed) {
+        return;
+    }
     for (struct output *output = worker->disk; output; output = output->next) {
         bool is_meant = message->kind == NETWORK_DROP
                             ? sim_is_same_attempt(&output->id, &message->attempt)
@@ -506,7 +512,7 @@ void worker_hear(struct sim *sim, const struct network_message *message) {
     } else if (message->epoch < worker->epoch) {
         SIM_SAY(sim, message->epoch, "worker %u: of an old master", worker->node);
     } else if (message->kind == NETWORK_DROP || message->kind == NETWORK_DROP_ROUND) {
-        hear_drop(worker, message);
+        hear_drop(sim, worker, message);
     } else if (message->incarnation == worker->incarnation) {
         worker->epoch = message->epoch;
         hear_master(sim, worker, message);
