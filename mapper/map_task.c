@@ -64,7 +64,7 @@ static int map_lines(struct mr_context *context, struct mr_bytes block, const at
     while (at < end && !is_stopped(context, stop)) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const char *record_end = newline ? newline : end;
-        context->where.record = (uint64_t)(at - block.data);
+        context->where->record = (uint64_t)(at - block.data);
         struct mr_bytes record = {at, (size_t)(record_end - at)};
         int status = context->round->map(&context->ctx, context->state, record);
         if (status || context->err.code) {
@@ -103,6 +103,53 @@ static int map_block(struct mr_context *context, struct mr_bytes block, const at
     return context->err.code;
 }
 
+/* Whether a skip begins in the block; *next is the first that does, or lies behind it. */
+static bool has_skip(const struct mr_map_care *care, const struct mr_block *block, size_t *next) {
+    for (*next = 0; *next < care->skip_count && care->skips[*next] < block->offset;) {
+        ++*next;
+    }
+    return *next < care->skip_count && care->skips[*next] < block->offset + block->bytes.len;
+}
+
+/* Maps a block one record at a time, and sets aside those that are to be skipped. */
+static int map_carefully(const struct mr_map_care *care, struct mr_context *context,
+                         const struct mr_block *block, size_t skip, struct mr_map_counts *counts) {
+    const char *at = block->bytes.data;
+    const char *end = at + block->bytes.len;
+    while (at < end && !context->err.code) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        struct mr_bytes record = {at, (size_t)((newline ? newline + 1 : end) - at)};
+        context->where->offset = block->offset + (uint64_t)(at - block->bytes.data);
+        context->where->record = 0;
+        if (skip < care->skip_count && care->skips[skip] == context->where->offset) {
+            skip++;
+            counts->records_read++;
+            counts->records_skipped++;
+            counts->bytes += record.len;
+            (void)!care->skipped(care->arg, context->where->offset, record, &context->err);
+        } else {
+            context->where->is_exact = true;
+            (void)!map_block(context, record, NULL, counts);
+        }
+        at += record.len;
+    }
+    return context->err.code;
+}
+
+/* Maps a block as its task's care asks. */
+static int map_with_care(const struct mr_map_care *care, struct mr_context *context,
+                         const struct mr_block *block, const atomic_bool *stop,
+                         struct mr_map_counts *counts) {
+    size_t skip = 0;
+    if (care && (has_skip(care, block, &skip) || care->block == block->offset)) {
+        return map_carefully(care, context, block, skip, counts);
+    }
+    context->where->offset = block->offset;
+    context->where->record = 0;
+    context->where->is_exact = !context->round->map_block;
+    return map_block(context, block->bytes, stop, counts);
+}
+
 static int map_split(struct mr_map_task *task, struct mr_context *context, struct mr_block *block,
                      const atomic_bool *stop, struct mr_map_counts *counts) {
     for (;;) {
@@ -116,10 +163,8 @@ static int map_split(struct mr_map_task *task, struct mr_context *context, struc
             atomic_store(&task->is_used_up, true);
             return context->err.code;
         }
-        context->where.offset = block->offset;
-        context->where.record = 0;
         uint64_t before = counts->records_read;
-        int status = map_block(context, block->bytes, stop, counts);
+        int status = map_with_care(task->source.care, context, block, stop, counts);
         atomic_fetch_add_explicit(&task->records, counts->records_read - before,
                                   memory_order_relaxed);
         if (status) {
@@ -155,7 +200,7 @@ static int map_pairs(struct mr_map_task *task, struct mr_collector *collector,
         if (is_stopped(context, stop)) {
             break;
         }
-        context->where.record = counts->records_read++;
+        context->where->record = counts->records_read++;
         atomic_fetch_add_explicit(&task->records, 1, memory_order_relaxed);
         if (map_pair(collector, context, &cursor)) {
             break;
@@ -188,9 +233,9 @@ int mr_map_task_work(struct mr_map_task *task, struct mr_collector *collector,
                      struct mr_map_counts *counts) {
     struct mr_context *context = mr_collector_context(collector);
     mr_collector_set_split(collector, task->source.task);
-    context->where.task = task->source.task;
-    context->where.input = task->source.input ? task->source.input->path : NULL;
-    mr_context_where = &context->where;
+    context->where->task = task->source.task;
+    context->where->input = task->source.input ? task->source.input->path : NULL;
+    mr_context_where = context->where;
     int status = MR_OK;
     if (task->reader) {
         status = map_split(task, context, block, stop, counts);

@@ -141,6 +141,20 @@ int mr_commit_attempt(struct mr_commit *commit, uint32_t task, uint32_t attempt,
     return 0;
 }
 
+static int write_file(int out_fd, const char *name, struct mr_bytes content, struct mr_error *err);
+
+int mr_commit_add(struct mr_commit *commit, const char *name, struct mr_bytes content,
+                  struct mr_error *err) {
+    int out_fd =
+        openat(commit->pending.dir_fd, OUT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (out_fd < 0) {
+        return fail_inside(commit, "open", OUT, err);
+    }
+    int status = write_file(out_fd, name, content, err);
+    int closed = mr_file_close(&out_fd, commit->dir, err);
+    return status ? status : closed;
+}
+
 /* What is to be published. */
 struct content {
     const struct mr_run_part *parts;
@@ -187,7 +201,6 @@ int mr_commit_publish(struct mr_commit *commit, const struct mr_run_part *parts,
 
 static int move_part(const struct mr_commit *commit, int out_fd, const struct content *content,
                      uint32_t task, struct mr_error *err);
-static int write_text(int out_fd, const char *name, const char *text, struct mr_error *err);
 
 /* Makes `out` what the output shall be, and durable. */
 static int fill_out(const struct mr_commit *commit, const struct content *content,
@@ -202,10 +215,10 @@ static int fill_out(const struct mr_commit *commit, const struct content *conten
         status = move_part(commit, out_fd, content, (uint32_t)i, err);
     }
     if (!status) {
-        status = write_text(out_fd, MR_MANIFEST_NAME, content->manifest, err);
+        status = write_file(out_fd, MR_MANIFEST_NAME, mr_bytes_text(content->manifest), err);
     }
     if (!status) {
-        status = write_text(out_fd, MR_MANIFEST_SUCCESS, "", err);
+        status = write_file(out_fd, MR_MANIFEST_SUCCESS, mr_bytes_text(""), err);
     }
     if (!status) {
         status = mr_file_sync(out_fd, commit->dir, err);
@@ -244,7 +257,7 @@ static int move_part(const struct mr_commit *commit, int out_fd, const struct co
 }
 
 /* Writes a small file durably, again where an earlier try left one. */
-static int write_text(int out_fd, const char *name, const char *text, struct mr_error *err) {
+static int write_file(int out_fd, const char *name, struct mr_bytes content, struct mr_error *err) {
     struct mr_part part;
     struct mr_run_part ignored;
     if (unlinkat(out_fd, name, 0) != 0 && errno != ENOENT) {
@@ -252,7 +265,7 @@ static int write_text(int out_fd, const char *name, const char *text, struct mr_
     }
     int status = mr_part_create(&part, out_fd, name, err);
     if (!status) {
-        status = mr_part_write(&part, text, strlen(text), err);
+        status = mr_part_write(&part, content.data, content.len, err);
     }
     if (!status) {
         status = mr_part_finish(&part, &ignored, err);

@@ -31,6 +31,8 @@
 #include <mr/bytes.h>
 #include <stdbool.h>
 
+struct mr_hash;
+
 #define MR_RUN_SLACK 16
 #define MR_RUN_BLOCK_BYTES (MR_POOL_CHUNK_BYTES - MR_RUN_SLACK)
 #define MR_RUN_SHARED_MAX 255 /* the longest key that shares bytes with a neighbour */
@@ -91,6 +93,8 @@ struct mr_run_writer {
     struct mr_prefix last_prefix; /* of the record before */
     size_t last_len;              /* of its key; 0 where nothing may be shared with it */
     char last[MR_RUN_SHARED_MAX + 1 + MR_RUN_SLACK];
+    struct mr_hash *digest; /* NULL, or, on disk from the start: of partitions and records in order;
+                               borrowed */
 };
 
 /* Begins a run of blocks from `pool`, on disk in `tmp` or, where tmp is NULL, in memory. */
@@ -103,6 +107,10 @@ MR_MUST_USE int mr_run_writer_add(struct mr_run_writer *writer, uint32_t partiti
 /* From here on blocks go to disk, those written so far included. */
 MR_MUST_USE int mr_run_writer_to_disk(struct mr_run_writer *writer, const char *tmp,
                                       struct mr_error *err);
+/* Begins a run whose blocks go to `fd`, which the run takes over (also on failure), from `offset`
+ * on. `dir` is for errors. */
+MR_MUST_USE int mr_run_writer_open_file(struct mr_run_writer *writer, struct mr_pool *pool, int fd,
+                                        uint64_t offset, const char *dir, struct mr_error *err);
 /* Ends the run, which the caller then owns. On failure the run is gone. */
 MR_MUST_USE int mr_run_writer_finish(struct mr_run_writer *writer, struct mr_run **run,
                                      struct mr_error *err);
