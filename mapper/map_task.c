@@ -11,6 +11,7 @@
 struct mr_map_task {
     struct mr_map_task_source source;
     struct mr_reader *reader;
+    atomic_uint_fast64_t records; /* read, for progress */
     atomic_bool is_used_up;
     atomic_bool is_claimed; /* pairs: by the one thread that maps them */
 };
@@ -44,6 +45,10 @@ bool mr_map_task_has_more(const struct mr_map_task *task) {
 
 uint64_t mr_map_task_consumed(const struct mr_map_task *task) {
     return task->reader ? mr_reader_consumed(task->reader) : 0;
+}
+
+uint64_t mr_map_task_records(const struct mr_map_task *task) {
+    return atomic_load_explicit(&task->records, memory_order_relaxed);
 }
 
 static bool is_stopped(struct mr_context *context, const atomic_bool *stop) {
@@ -158,7 +163,11 @@ static int map_split(struct mr_map_task *task, struct mr_context *context, struc
             atomic_store(&task->is_used_up, true);
             return context->err.code;
         }
-        if (map_with_care(task->source.care, context, block, stop, counts)) {
+        uint64_t before = counts->records_read;
+        int status = map_with_care(task->source.care, context, block, stop, counts);
+        atomic_fetch_add_explicit(&task->records, counts->records_read - before,
+                                  memory_order_relaxed);
+        if (status) {
             atomic_store(&task->is_used_up, true);
             return context->err.code;
         }
@@ -192,6 +201,7 @@ static int map_pairs(struct mr_map_task *task, struct mr_collector *collector,
             break;
         }
         context->where->record = counts->records_read++;
+        atomic_fetch_add_explicit(&task->records, 1, memory_order_relaxed);
         if (map_pair(collector, context, &cursor)) {
             break;
         }

@@ -56,6 +56,9 @@ bool mr_map_task_has_more(const struct mr_map_task *task);
 /* Bytes of the input consumed so far. Any thread. */
 uint64_t mr_map_task_consumed(const struct mr_map_task *task);
 
+/* Records (or pairs) read so far. Any thread. */
+uint64_t mr_map_task_records(const struct mr_map_task *task);
+
 void mr_map_task_close(struct mr_map_task *task);
 
 #endif

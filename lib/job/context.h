@@ -44,6 +44,8 @@ struct mr_context {
     struct mr_where own_where;
     struct mr_counters counters;
     struct mr_buffer *set_target; /* where mr_set goes, inside combine */
+    struct mr_bytes keys[2];      /* what combine, partition or compare looks at, for errors */
+    unsigned key_count;
 };
 
 /* What contexts of a round share. */
@@ -68,6 +70,11 @@ MR_MUST_USE int mr_context_setup(struct mr_context *context);
 void mr_context_teardown(struct mr_context *context);
 /* Teardown, and frees the counters. */
 void mr_context_fini(struct mr_context *context);
+
+/* Between these two, errors and crashes name no record: what goes on concerns others than the one
+ * being mapped. Returns what to restore. */
+const char *mr_context_leave_record(struct mr_context *context);
+void mr_context_return_to_record(struct mr_context *context, const char *input);
 
 /* The rules of merging in this round, through the job's own callbacks on this context. */
 struct mr_record_rules mr_context_rules(struct mr_context *context);

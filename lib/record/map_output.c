@@ -89,12 +89,12 @@ int mr_map_output_create(struct mr_map_output_writer *writer, struct mr_pool *po
     }
     encode_header(identity, header);
     if (mr_run_writer_open_file(&writer->run, pool, fd, HEADER_BYTES, dir, err) ||
-        mr_hash_create(&writer->digest, err) ||
+        mr_hash_create(&writer->digest.hash, err) ||
         mr_file_write_at(fd, 0, header, sizeof header, NAME, err)) {
         mr_map_output_abandon(writer);
         return err->code;
     }
-    writer->run.digest = writer->digest;
+    writer->run.digest = &writer->digest;
     return MR_OK;
 }
 
@@ -138,7 +138,7 @@ int mr_map_output_finish(struct mr_map_output_writer *writer, struct mr_map_outp
                          struct mr_error *err) {
     struct mr_run *run = NULL;
     if (!mr_run_writer_finish(&writer->run, &run, err)) {
-        uint64_t digest = mr_hash_digest(writer->digest);
+        uint64_t digest = mr_run_digest_end(&writer->digest);
         if (!write_footer(run, digest, err)) {
             *summary = (struct mr_map_output_summary){
                 .records = run->records,
@@ -159,7 +159,7 @@ void mr_map_output_abandon(struct mr_map_output_writer *writer) {
     if (writer->run.run) {
         mr_run_writer_abandon(&writer->run);
     }
-    mr_hash_destroy(writer->digest);
+    mr_hash_destroy(writer->digest.hash);
     *writer = (struct mr_map_output_writer){0};
 }
 

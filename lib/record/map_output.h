@@ -41,7 +41,7 @@ struct mr_map_output_identity {
 struct mr_map_output_writer {
     struct mr_run_writer run;
     struct mr_map_output_identity identity;
-    struct mr_hash *digest;
+    struct mr_run_digest digest;
 };
 
 struct mr_map_output_summary {

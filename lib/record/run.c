@@ -91,18 +91,6 @@ int mr_run_writer_open_file(struct mr_run_writer *writer, struct mr_pool *pool, 
     return MR_OK;
 }
 
-/* Adds a block to the digest: its partition where that is a new one, then its records. */
-static void digest_block(struct mr_run_writer *writer, uint32_t partition, const char *data,
-                         size_t len) {
-    const struct mr_run *run = writer->run;
-    bool is_new = !run->block_count || run->blocks[run->block_count - 1].partition != partition;
-    uint32_t mark = htole32(partition);
-    if (writer->digest) {
-        mr_hash_update(writer->digest, &mark, is_new ? sizeof mark : 0);
-        mr_hash_update(writer->digest, data, len);
-    }
-}
-
 static int write_block(struct mr_run *run, struct mr_run_block *block, const char *data,
                        struct mr_error *err) {
     block->xxh3 = mr_hash_xxh3(data, block->len);
@@ -174,7 +162,6 @@ static int close_block(struct mr_run_writer *writer, struct mr_error *err) {
                                  .first = writer->first};
     bool keep_open = run->fd >= 0 && writer->capacity == MR_RUN_BLOCK_BYTES;
     if (run->fd >= 0) {
-        digest_block(writer, block.partition, writer->data, block.len);
         if (write_block(run, &block, writer->data, err)) {
             return explain_spill(writer->tmp, err);
         }
@@ -232,6 +219,40 @@ static char *put_varint(char *out, size_t value) {
     return out;
 }
 
+static void digest_bytes(struct mr_run_digest *digest, const void *data, size_t len) {
+    if (digest->len + len > sizeof digest->staged) {
+        mr_hash_update(digest->hash, digest->staged, digest->len);
+        digest->len = 0;
+    }
+    if (len > sizeof digest->staged) {
+        mr_hash_update(digest->hash, data, len);
+    } else if (len) {
+        memcpy(digest->staged + digest->len, data, len);
+        digest->len += len;
+    }
+}
+
+static void digest_record(struct mr_run_digest *digest, uint32_t partition, struct mr_bytes key,
+                          struct mr_bytes value) {
+    if (!digest->has_begun || digest->partition != partition) {
+        uint32_t mark = htole32(partition);
+        digest_bytes(digest, &mark, sizeof mark);
+        digest->has_begun = true;
+        digest->partition = partition;
+    }
+    char lengths[RECORD_HEADER_MAX];
+    char *end = put_varint(put_varint(lengths, key.len), value.len);
+    digest_bytes(digest, lengths, (size_t)(end - lengths));
+    digest_bytes(digest, key.data, key.len);
+    digest_bytes(digest, value.data, value.len);
+}
+
+uint64_t mr_run_digest_end(struct mr_run_digest *digest) {
+    mr_hash_update(digest->hash, digest->staged, digest->len);
+    digest->len = 0;
+    return mr_hash_digest(digest->hash);
+}
+
 static char *put_header(char *out, size_t shared, size_t rest, size_t value_len) {
     *out++ = (char)shared;
     return put_varint(put_varint(out, rest), value_len);
@@ -246,9 +267,6 @@ static int write_piece(struct mr_run_writer *writer, struct mr_hash *hash,
         return err->code;
     }
     mr_hash_update(hash, data, len);
-    if (writer->digest) {
-        mr_hash_update(writer->digest, data, len);
-    }
     run->file_bytes += len;
     block->len += (uint32_t)len;
     block->full_len = block->len;
@@ -267,7 +285,6 @@ static int write_long(struct mr_run_writer *writer, const struct mr_run_block *s
         return err->code;
     }
     block.offset = run->file_bytes;
-    digest_block(writer, block.partition, NULL, 0);
     if (write_piece(writer, hash, &block, header, header_len, err) ||
         write_piece(writer, hash, &block, key.data, key.len, err) ||
         write_piece(writer, hash, &block, value.data, value.len, err)) {
@@ -365,6 +382,9 @@ int mr_run_writer_add(struct mr_run_writer *writer, uint32_t partition, struct m
     size_t need = RECORD_HEADER_MAX + key.len + value.len;
     bool fits = writer->data && writer->len + need <= writer->capacity &&
                 writer->len + writer->shared + need <= FULL_BYTES_MAX;
+    if (writer->digest) {
+        digest_record(writer->digest, partition, key, value);
+    }
     if (!fits || partition != writer->partition || !writer->records) {
         if (key.len >= PAIR_BYTES_MAX || value.len >= PAIR_BYTES_MAX - key.len) {
             return mr_error_set(err, MR_ERR_JOB, "a pair of %zu bytes: the limit is 2 GiB",

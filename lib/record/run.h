@@ -33,6 +33,19 @@
 
 struct mr_hash;
 
+/* The XXH3-64 of what a run says, however its records are cut in blocks: a mark of each partition
+ * (32 bits), then, of each record, varint lengths of key and value, key, value. Zero-initialise and
+ * set `hash`, which is borrowed. */
+#define MR_RUN_DIGEST_STAGED 4096
+struct mr_run_digest {
+    struct mr_hash *hash;
+    bool has_begun;
+    uint32_t partition;
+    size_t len; /* staged: small pieces are hashed together */
+    char staged[MR_RUN_DIGEST_STAGED];
+};
+uint64_t mr_run_digest_end(struct mr_run_digest *digest);
+
 #define MR_RUN_SLACK 16
 #define MR_RUN_BLOCK_BYTES (MR_POOL_CHUNK_BYTES - MR_RUN_SLACK)
 #define MR_RUN_SHARED_MAX 255 /* the longest key that shares bytes with a neighbour */
@@ -93,8 +106,7 @@ struct mr_run_writer {
     struct mr_prefix last_prefix; /* of the record before */
     size_t last_len;              /* of its key; 0 where nothing may be shared with it */
     char last[MR_RUN_SHARED_MAX + 1 + MR_RUN_SLACK];
-    struct mr_hash *digest; /* NULL, or, on disk from the start: of partitions and records in order;
-                               borrowed */
+    struct mr_run_digest *digest; /* NULL, or of all that is added; borrowed */
 };
 
 /* Begins a run of blocks from `pool`, on disk in `tmp` or, where tmp is NULL, in memory. */

@@ -2,12 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 need_shim
 
-mkdir in
-printf 'the cat and the dog\nthe end\n' >in/book.txt
-printf 'and\n' >in/stop.txt
-gzip -c in/book.txt >in/book.gz
-zstd -q in/book.txt -o in/book.zst
-seq 1000000 1600000 >in/big.txt
+make_inputs
 
 says='^millrace: out of memory [a-z]+'
 scratch="--tmp {tmp}"

@@ -3,12 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 need_shim
 
-mkdir in
-printf 'the cat and the dog\nthe end\n' >in/book.txt
-printf 'and\n' >in/stop.txt
-gzip -c in/book.txt >in/book.gz
-zstd -q in/book.txt -o in/book.zst
-seq 1000000 2400000 >in/big.txt
+make_inputs
 "$MILLRACE" run wordcount in/stop.txt -o in/old
 
 small="run wordcount {in}/book.txt -o {work}/out --tmp {tmp}"

@@ -100,7 +100,8 @@ rm -f stop.txt some.txt more.txt
 
 # ---- windows of zstd: those who decompress take turns ------------------------------------------------------------------
 if command -v zstd >/dev/null; then
-    yes 'the cat and the dog, and the end of it all' | head -c 40000000 >same.txt
+    python3 -c 'import os; print(os.urandom(300000).hex())' >same.txt # large enough for a thread each
+    yes 'the cat and the dog, and the end of it all' | head -c 40000000 >>same.txt
     for i in 1 2 3 4 5 6 7 8; do
         zstd -q -1 --long=25 <same.txt >window.$i.zst
     done

@@ -29,8 +29,9 @@ struct mr_run_progress {
     enum mr_phase phase;
     uint64_t bytes_done;
     uint64_t bytes_total;
-    uint64_t records; /* read so far */
-    double seconds;   /* since the start */
+    uint64_t
+        records;    /* read so far by the round's map: of the input, or pairs of the round before */
+    double seconds; /* since the start */
 };
 
 #define MR_RUN_MAX_ATTEMPTS 4
