@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -133,6 +134,8 @@ void mr_surroundings_restore(const struct mr_surroundings *surroundings) {
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&all_open);
     sigprocmask(SIG_SETMASK, &all_open, NULL);
+    while (waitpid(-1, NULL, WNOHANG) > 0) { /* what the supervisor killed */
+    }
     (void)setitimer(ITIMER_REAL, &none, NULL);
     (void)setlocale(LC_ALL, "C");
 }

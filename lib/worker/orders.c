@@ -138,14 +138,16 @@ static struct mr_message_reader *hold(struct mr_bytes body, struct mr_orders_hel
 
 /* Takes a count of rows, of so many values each, and room for them. */
 static size_t get_count(struct mr_message_reader *reader, size_t values, size_t row_bytes,
-                        struct mr_orders_held *held, bool *is_wrong) {
+                        struct mr_orders_held *held, bool *is_wrong, struct mr_error *err) {
     uint64_t count = mr_message_u64(reader);
     if (count > mr_message_left(reader) / values) {
         *is_wrong = true;
         return 0;
     }
     held->rows = calloc((size_t)count + 1, row_bytes);
-    *is_wrong |= !held->rows;
+    if (!held->rows) {
+        mr_error_nomem(err, "reading a control message");
+    }
     return held->rows ? (size_t)count : 0;
 }
 
@@ -164,7 +166,7 @@ int mr_orders_read_job(struct mr_bytes body, struct mr_orders_job *job, struct m
     job->scratch = mr_message_text(reader);
 #define GET_MEMORY(name) job->memory.name = mr_message_u64(reader);
     MR_ORDERS_MEMORY_TABLE(GET_MEMORY)
-    job->param_count = get_count(reader, 2, sizeof *job->params, held, &is_wrong);
+    job->param_count = get_count(reader, 2, sizeof *job->params, held, &is_wrong, err);
     job->params = held->rows;
     for (size_t i = 0; i < job->param_count; i++) {
         job->params[i].name = mr_message_text(reader);

@@ -18,7 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHILDREN_MAX 256
+#define CHILDREN_MAX 8192
+#define CHILDREN_TEXT (CHILDREN_MAX * 8)
 #define KILL_ROUNDS_MAX 100000
 
 struct supervisor {
@@ -31,16 +32,21 @@ struct supervisor {
 
 /* The children of a process, up to CHILDREN_MAX. */
 static size_t list_children(pid_t parent, pid_t children[CHILDREN_MAX]) {
+    static char text[CHILDREN_TEXT]; /* this process has one thread */
     char path[64];
-    char text[4096];
     size_t count = 0;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    size_t len = 0;
+    ssize_t got = 1;
+    while (fd >= 0 && got > 0 && len < sizeof text - 1) { /* it comes by pages */
+        got = read(fd, text + len, sizeof text - 1 - len);
+        len += got > 0 ? (size_t)got : 0;
+    }
     if (fd >= 0) {
         (void)close(fd); /* only read from */
     }
-    text[got > 0 ? got : 0] = '\0';
+    text[len] = '\0';
     for (char *at = text, *end; count < CHILDREN_MAX; at = end) {
         long number = strtol(at, &end, 10);
         if (end == at) {
@@ -73,7 +79,7 @@ static bool reap(struct supervisor *supervisor) {
 
 /* Kills children of a process, but one. */
 static size_t kill_children(struct supervisor *supervisor, pid_t parent, pid_t spared) {
-    pid_t children[CHILDREN_MAX];
+    static pid_t children[CHILDREN_MAX];
     size_t killed = 0;
     size_t count = list_children(parent, children);
     for (size_t i = 0; i < count; i++) {
@@ -86,12 +92,9 @@ static size_t kill_children(struct supervisor *supervisor, pid_t parent, pid_t s
 }
 
 /* A task is over: kills what it left, and what those leave, but the worker. A child of the worker
- * that has ended is the worker's to take in, and does not count. */
+ * that has ended is the worker's to take in. */
 static void sweep(struct supervisor *supervisor) {
-    pid_t children[CHILDREN_MAX];
-    if (list_children(supervisor->worker, children)) {
-        kill_children(supervisor, supervisor->worker, 0);
-    }
+    kill_children(supervisor, supervisor->worker, 0);
     for (int i = 0; i < KILL_ROUNDS_MAX && !supervisor->has_ended; i++) {
         (void)reap(supervisor);
         if (!kill_children(supervisor, getpid(), supervisor->worker)) {

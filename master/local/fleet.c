@@ -94,12 +94,9 @@ static void tell(const struct mr_fleet *fleet, const struct mr_core_effect *effe
 }
 
 static void act_on(struct mr_fleet *fleet, const struct mr_core_effect *effect) {
-    struct mr_error err = {0};
     switch (effect->kind) {
     case MR_CORE_START:
-        if (mr_fleet_tasks_push(&fleet->ready, &effect->attempt, &err)) {
-            fail(fleet, &err);
-        }
+        mr_fleet_tasks_push(&fleet->ready, &effect->attempt);
         break;
     case MR_CORE_STOP:
         stop_attempt(fleet, &effect->attempt);
@@ -525,7 +522,8 @@ int mr_fleet_create(const struct mr_stage_source *source, const char *id, struct
     if (!made->slots) {
         mr_error_nomem(err, "starting task processes");
     }
-    if (err->code || mr_core_create(NULL, &made->core, err) ||
+    if (err->code || mr_fleet_tasks_reserve(&made->ready, source->plan->threads, err) ||
+        mr_core_create(NULL, &made->core, err) ||
         mr_scratch_make(&made->scratch, source->plan->tmp, id, err)) {
         mr_fleet_destroy(made);
         return err->code;

@@ -1,6 +1,7 @@
 /* fleet_tasks: the tasks of a fleet's round: what they read, who won, what failed, and why. */
 #include "master/local/fleet_tasks.h"
 
+#include "lib/base/check.h"
 #include "lib/base/error.h"
 #include <stdlib.h>
 
@@ -198,22 +199,20 @@ bool mr_fleet_tasks_same(const struct mr_core_attempt *a, const struct mr_core_a
            a->attempt == b->attempt;
 }
 
-int mr_fleet_tasks_push(struct mr_fleet_queue *queue, const struct mr_core_attempt *attempt,
-                        struct mr_error *err) {
-    if (queue->begin == queue->end) {
-        queue->begin = queue->end = 0;
-    }
+int mr_fleet_tasks_reserve(struct mr_fleet_queue *queue, size_t slots, struct mr_error *err) {
+    queue->items = calloc(slots, sizeof *queue->items);
+    queue->capacity = slots;
+    return queue->items ? MR_OK : mr_error_nomem(err, "starting task processes");
+}
+
+void mr_fleet_tasks_push(struct mr_fleet_queue *queue, const struct mr_core_attempt *attempt) {
     if (queue->end == queue->capacity) {
-        size_t capacity = queue->capacity ? queue->capacity * 2 : 16;
-        struct mr_fleet_waiting *items = realloc(queue->items, capacity * sizeof *items);
-        if (!items) {
-            return mr_error_nomem(err, "starting a task");
-        }
-        queue->items = items;
-        queue->capacity = capacity;
+        queue->end -= queue->begin;
+        memmove(queue->items, queue->items + queue->begin, queue->end * sizeof *queue->items);
+        queue->begin = 0;
     }
+    MR_CHECK(queue->end < queue->capacity);
     queue->items[queue->end++] = (struct mr_fleet_waiting){*attempt, false};
-    return MR_OK;
 }
 
 bool mr_fleet_tasks_pop(struct mr_fleet_queue *queue, struct mr_core_attempt *attempt,

@@ -57,15 +57,17 @@ MR_MUST_USE int mr_fleet_tasks_accept(struct mr_fleet_tasks *tasks,
 bool mr_fleet_tasks_judge(struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt,
                           struct mr_hand_outcome *outcome);
 
-/* Attempts that wait for a slot. Zero-initialise. */
+/* Attempts that wait for a slot: never more than there are slots. Zero-initialise. */
 struct mr_fleet_queue {
     struct mr_fleet_waiting *items;
     size_t begin;
     size_t end;
     size_t capacity;
 };
-MR_MUST_USE int mr_fleet_tasks_push(struct mr_fleet_queue *queue,
-                                    const struct mr_core_attempt *attempt, struct mr_error *err);
+MR_MUST_USE int mr_fleet_tasks_reserve(struct mr_fleet_queue *queue, size_t slots,
+                                       struct mr_error *err);
+/* Can't fail: the core counts on it that what it starts is run. */
+void mr_fleet_tasks_push(struct mr_fleet_queue *queue, const struct mr_core_attempt *attempt);
 /* False: none waits. *is_wanted: it was not stopped meanwhile. */
 bool mr_fleet_tasks_pop(struct mr_fleet_queue *queue, struct mr_core_attempt *attempt,
                         bool *is_wanted);

@@ -265,7 +265,7 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
         outcome->err = err;
         outcome->is_fatal = is_hopeless(err.code);
     }
-    if (ended) {
+    if (outcome->err.code) { /* the next attempt begins afresh */
         mr_hand_stop(hand);
     } else {
         mr_process_sweep(hand->process);

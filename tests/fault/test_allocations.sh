@@ -22,3 +22,12 @@ sweep --class mmap --says "$says" --least 5 -- run wordcount {in}/big.txt --memo
 sweep --class mmap --says "$says" -- run "$plugins/misbehave.so" {in}/book.txt -o {work}/out $scratch
 sweep --class thread --errno EAGAIN --says 'start a thread: Resource' --never-survives --least 2 -- \
     run wordcount {in}/big.txt --threads 2 -o {work}/out $scratch
+
+# In the engine, the supervisor or the worker of a task process (the count goes on from one to the other): what fails in
+# a process is a failed attempt, and tried again.
+for attempts in 1 4; do
+    sweep --class malloc --statuses 1,4 --says 'out of memory [a-z]+' --step 7 --least 300 -- \
+        run wordcount {in}/book.txt --isolate --max-attempts $attempts -o {work}/out $scratch
+done
+sweep --class mmap --statuses 1,4 --says 'out of memory [a-z]+|Cannot allocate memory' --least 5 -- \
+    run wordcount {in}/book.txt --isolate --max-attempts 1 -o {work}/out $scratch

@@ -61,3 +61,15 @@ for how in short eintr; do
 done
 sweep --class read --how eintr --step 1000000 --always-survives -- $spilling
 sweep --class write --how eintr --step 1000000 --always-survives -- $spilling
+
+# ---- task processes: what fails in one is a failed attempt -------------------------------------------------------
+for row in 'write ENOSPC' 'read EIO' 'open EMFILE' 'close EIO --path .pending-' 'mkdir EACCES' 'sync EIO' 'rename EIO'; do
+    for attempts in 1 4; do
+        sweep --class ${row%% *} --errno ${row#* } --statuses 1,3,4 -- $small --isolate --max-attempts $attempts
+    done
+done
+for how in short eintr; do
+    for name in read write; do
+        sweep --class $name --how $how --step 1000000 --always-survives -- $small --isolate
+    done
+done
