@@ -82,6 +82,7 @@ bool schedule_run(struct sim *sim, const struct plan *plan, bool is_loud) {
         if (!sim->has_failed && !is_ended(sim)) {
             say_waiting(sim);
         }
+        run_until(sim, plan->faults_end_ms, false);
         run_until(sim, find_calm(sim) + REST_LEASES * plan->lease_ms, false);
         if (!sim->has_failed) {
             check_rest(sim, master_core(sim));
