@@ -13,6 +13,7 @@ sweep --class malloc --says "$says" --stdin in/book.txt -- run wordcount --words
 # (Where dlopen is short of memory, it says so in its own words, or blames the file.)
 sweep --class malloc --statuses 1,4 --step 3 -- run "$plugins/misbehave.so" {in}/book.txt -o {work}/out $scratch
 sweep --class malloc --says "$says" -- explain wordcount {in}/book.txt
+sweep --class malloc --says "$says" -- simulate wordcount {in}/book.txt --nodes 3 --slots 2 --mtbf 1h
 
 # With threads and with spilling, where the pool's memory is mapped.
 # (A thread that can't be given its storage is a thread that can't be started.)
