@@ -19,6 +19,7 @@
 
 #include <inttypes.h>
 #include <mr/status.h>
+#include <string.h>
 
 #define REPORTED_MAX 64
 
@@ -159,6 +160,55 @@ static void check_answer(struct sim *sim, const struct mr_core *core,
     }
 }
 
+/* Attempts of a phase that a job has on slots. */
+static uint32_t count_busy(const struct opinion_job *job, enum mr_phase phase) {
+    uint32_t count = 0;
+    for (const struct opinion_try *try = job->tries; try; try = try->next) {
+        count += try->stage != OPINION_OVER && try->id.phase == phase;
+    }
+    return count;
+}
+
+/* Whether a job has a task of the phase that could start anywhere. */
+static bool is_waiting(const struct sim *sim, const struct mr_core *core, uint32_t job,
+                       enum mr_phase phase) {
+    struct mr_core_job_view view = mr_core_job(core, job);
+    bool has_ready[PLAN_TASKS_MAX] = {0};
+    uint32_t tasks = phase == MR_PHASE_MAP ? view.map_tasks : view.reduce_tasks;
+    if (view.state != MR_CORE_JOB_RUNNING || (phase == MR_PHASE_REDUCE && view.maps_open > 0)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < tasks; i++) {
+        has_ready[i] = mr_core_winner(core, job, phase, i).attempt == 0;
+    }
+    for (const struct opinion_try *try = sim->check->opinion.job[job].tries; try; try = try->next) {
+        if (try->stage == OPINION_RUNNING && try->id.phase == phase) {
+            has_ready[try->id.task] = false;
+        }
+    }
+    return memchr(has_ready, true, sizeof has_ready) != NULL;
+}
+
+/* The share of slots of the job that gets one is not above that of another that waits. */
+static void check_share(struct sim *sim, const struct mr_core *core,
+                        const struct mr_core_attempt *id) {
+    const struct plan_job *plan = sim->plan->job;
+    uint32_t own = count_busy(&sim->check->opinion.job[id->job], id->phase);
+    for (uint32_t job = 1; job <= sim->plan->jobs; job++) {
+        const struct opinion_job *other = &sim->check->opinion.job[job];
+        if (job == id->job || !other->is_known || other->is_ended ||
+            !is_waiting(sim, core, job, id->phase)) {
+            continue;
+        }
+        uint32_t weight = plan[job].weight ? plan[job].weight : 1;
+        uint32_t own_weight = plan[id->job].weight ? plan[id->job].weight : 1;
+        if (own * weight > count_busy(other, id->phase) * own_weight) {
+            sim_fail(sim, "V7", "%s gets a slot, though job %u has a smaller share",
+                     sim_attempt_words(id), job);
+        }
+    }
+}
+
 /* Where and when it may start, besides what the opinion says of it. */
 static void check_start(struct sim *sim, const struct mr_core *core,
                         const struct mr_core_effect *effect) {
@@ -173,13 +223,18 @@ static void check_start(struct sim *sim, const struct mr_core *core,
     } else if (id->phase == MR_PHASE_REDUCE && job.maps_open > 0 && !is_early) {
         sim_fail(sim, "V7", "%s is started before the maps are done", sim_attempt_words(id));
     }
+    bool is_backup = false;
     for (; other; other = other->next) {
         bool is_beside = other->stage == OPINION_RUNNING && other->id.phase == id->phase &&
                          other->id.task == id->task && other->id.round == id->round;
+        is_backup |= is_beside;
         if (is_beside && other->worker.node == effect->worker.node) {
             sim_fail(sim, "V7", "%s is started beside try %u on the same worker",
                      sim_attempt_words(id), other->id.attempt);
         }
+    }
+    if (!is_backup && sim->plan->jobs > 1 && job.maps_open * (id->phase == MR_PHASE_REDUCE) == 0) {
+        check_share(sim, core, id);
     }
     opinion_start(sim, &sim->check->opinion, effect);
 }
@@ -255,7 +310,8 @@ static void check_finished(struct sim *sim, const struct mr_core_effect *effect)
     }
 }
 
-static void check_news(struct sim *sim, const struct mr_core_effect *effect) {
+static void check_news(struct sim *sim, const struct mr_core *core,
+                       const struct mr_core_effect *effect) {
     static const enum sim_met met[MR_CORE_NEWS_KINDS] = {
         [MR_CORE_TELL_RETRYING] = SIM_MET_FAULT,
         [MR_CORE_TELL_NODE_ASIDE] = SIM_MET_ASIDE,
@@ -264,6 +320,10 @@ static void check_news(struct sim *sim, const struct mr_core_effect *effect) {
         [MR_CORE_TELL_PART_AGAIN] = SIM_MET_PART_AGAIN,
         [MR_CORE_TELL_NOT_DETERMINISTIC] = SIM_MET_NOT_DETERMINISTIC,
     };
+    struct mr_core_node_view node = mr_core_node(core, effect->worker.node);
+    if (effect->news == MR_CORE_TELL_NODE_DRAINED && (node.busy > 0 || node.held > 0)) {
+        sim_fail(sim, "V7", "worker %u is said to be drained, but is not", effect->worker.node);
+    }
     sim->met[met[effect->news]]++;
     if (effect->news == MR_CORE_TELL_NODE_ASIDE) {
         sim->check->aside[effect->worker.node] = master_clock(sim);
@@ -298,7 +358,7 @@ static void check_effect(struct sim *sim, const struct mr_core *core,
         }
         break;
     case MR_CORE_TELL:
-        check_news(sim, effect);
+        check_news(sim, core, effect);
         break;
     case MR_CORE_FINISHED:
         check_finished(sim, effect);
