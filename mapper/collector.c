@@ -12,7 +12,7 @@ static struct mr_collector *collector_of(struct mr_ctx *ctx) {
 }
 
 static struct mr_place place_now(struct mr_collector *c) {
-    uint64_t record = c->context.where.offset + c->context.where.record;
+    uint64_t record = c->context.where->offset + c->context.where->record;
     if (record != c->record) {
         c->record = record;
         c->nth = 0;
@@ -161,12 +161,12 @@ int mr_collector_emit_pair(struct mr_collector *c, struct mr_bytes key, struct m
 
 static void at_record(struct mr_ctx *ctx, uint64_t offset) {
     struct mr_context *context = &collector_of(ctx)->context;
-    if (offset < context->where.record) { /* places must follow the order of emits */
+    if (offset < context->where->record) { /* places must follow the order of emits */
         (void)mr_fail(ctx, "mr_at went back from %llu to %llu within a block",
-                      (unsigned long long)context->where.record, (unsigned long long)offset);
+                      (unsigned long long)context->where->record, (unsigned long long)offset);
         return;
     }
-    context->where.record = offset;
+    context->where->record = offset;
 }
 
 static void choose_functions(struct mr_collector *c) {
@@ -243,13 +243,13 @@ void mr_collector_set_split(struct mr_collector *c, uint32_t split) {
     }
     c->split = split;
     c->record = UINT64_MAX;
-    c->context.where.offset = 0;
-    c->context.where.record = 0;
+    c->context.where->offset = 0;
+    c->context.where->record = 0;
 }
 
 int mr_collector_finish(struct mr_collector *c) {
-    c->context.where.input = NULL; /* sealing concerns no one record */
-    mr_context_where = &c->context.where;
+    c->context.where->input = NULL; /* sealing concerns no one record */
+    mr_context_where = c->context.where;
     mr_numbers_drain(c);
     int status = c->context.err.code ? c->context.err.code : mr_seal_table(c);
     mr_context_where = NULL;

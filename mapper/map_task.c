@@ -59,7 +59,7 @@ static int map_lines(struct mr_context *context, struct mr_bytes block, const at
     while (at < end && !is_stopped(context, stop)) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const char *record_end = newline ? newline : end;
-        context->where.record = (uint64_t)(at - block.data);
+        context->where->record = (uint64_t)(at - block.data);
         struct mr_bytes record = {at, (size_t)(record_end - at)};
         int status = context->round->map(&context->ctx, context->state, record);
         if (status || context->err.code) {
@@ -111,8 +111,8 @@ static int map_split(struct mr_map_task *task, struct mr_context *context, struc
             atomic_store(&task->is_used_up, true);
             return context->err.code;
         }
-        context->where.offset = block->offset;
-        context->where.record = 0;
+        context->where->offset = block->offset;
+        context->where->record = 0;
         if (map_block(context, block->bytes, stop, counts)) {
             atomic_store(&task->is_used_up, true);
             return context->err.code;
@@ -146,7 +146,7 @@ static int map_pairs(struct mr_map_task *task, struct mr_collector *collector,
         if (is_stopped(context, stop)) {
             break;
         }
-        context->where.record = counts->records_read++;
+        context->where->record = counts->records_read++;
         if (map_pair(collector, context, &cursor)) {
             break;
         }
@@ -178,9 +178,9 @@ int mr_map_task_work(struct mr_map_task *task, struct mr_collector *collector,
                      struct mr_map_counts *counts) {
     struct mr_context *context = mr_collector_context(collector);
     mr_collector_set_split(collector, task->source.task);
-    context->where.task = task->source.task;
-    context->where.input = task->source.input ? task->source.input->path : NULL;
-    mr_context_where = &context->where;
+    context->where->task = task->source.task;
+    context->where->input = task->source.input ? task->source.input->path : NULL;
+    mr_context_where = context->where;
     int status = MR_OK;
     if (task->reader) {
         status = map_split(task, context, block, stop, counts);

@@ -85,7 +85,7 @@ static int reduce_groups(struct mr_reducer *reducer, const atomic_bool *stop) {
 static int begin_partition(struct mr_reduce_task *task, struct mr_reducer *reducer) {
     struct mr_context *context = mr_reducer_context(reducer);
     context->ctx.partition = task->source.partition;
-    context->where.task = task->source.partition;
+    context->where->task = task->source.partition;
     if (context->has_state && !task->source.round->reduce_end) {
         return MR_OK;
     }
@@ -122,7 +122,7 @@ static int reduce_range(struct mr_reduce_task *task, struct mr_reducer *reducer,
 int mr_reduce_task_work(struct mr_reduce_task *task, struct mr_reducer *reducer,
                         const atomic_bool *stop, struct mr_reduce_counts *counts) {
     struct mr_context *context = mr_reducer_context(reducer);
-    mr_context_where = &context->where;
+    mr_context_where = context->where;
     bool has_more = true;
     while (has_more && !context->err.code) {
         if (task->source

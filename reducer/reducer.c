@@ -177,6 +177,7 @@ static bool continues_group(struct mr_reducer *r) {
 static int next_value(struct mr_ctx *ctx, struct mr_values *values, struct mr_bytes *value) {
     struct mr_reducer *r = values->reducer;
     (void)ctx;
+    r->context.where->record++;
     if (values->at_first) {
         values->at_first = false;
     } else {
@@ -310,6 +311,7 @@ int mr_reducer_next(struct mr_reducer *r) {
     }
     uint64_t before = r->counts->records_out;
     r->counts->groups++;
+    r->context.where->record++;
     int status = reduce_group(r);
     if (r->counts->records_out > before) {
         r->counts->groups_with_output++;

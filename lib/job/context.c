@@ -45,7 +45,7 @@ static int no_emit_f64(struct mr_ctx *ctx, struct mr_bytes key, double value) {
     return mr_fail(ctx, "mr_emit_f64 can't be called here: the round's value is of another kind");
 }
 static void no_at(struct mr_ctx *ctx, uint64_t offset) {
-    context_of(ctx)->where.record = offset;
+    context_of(ctx)->where->record = offset;
 }
 static int no_next(struct mr_ctx *ctx, struct mr_values *values, struct mr_bytes *value) {
     (void)values;
@@ -117,7 +117,7 @@ static void log_line(struct mr_ctx *ctx, const char *format, va_list args) {
 
 /* Adds where the record stands. */
 static void add_place(struct mr_context *context) {
-    const struct mr_where *where = &context->where;
+    const struct mr_where *where = context->where;
     if (where->input) {
         mr_error_add(&context->err, " (%s, at offset %llu)", where->input,
                      (unsigned long long)(where->offset + where->record));
@@ -193,17 +193,17 @@ void mr_context_init(struct mr_context *context, const struct mr_context_source 
         .round = &source->rounds[source->round],
         .params = source->params,
         .verbose = source->verbose,
-        .where = {.job = source->job->name,
-                  .round = source->rounds[source->round].name,
-                  .phase = phase},
     };
+    context->where = source->where ? source->where : &context->own_where;
+    *context->where = (struct mr_where){
+        .job = source->job->name, .round = source->rounds[source->round].name, .phase = phase};
 }
 
 int mr_context_setup(struct mr_context *context) {
     int status = MR_OK;
     if (context->job->setup) {
         struct mr_where *before = mr_context_where;
-        mr_context_where = &context->where;
+        mr_context_where = context->where;
         status = context->job->setup(&context->ctx, &context->state);
         mr_context_where = before;
     }

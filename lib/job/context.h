@@ -7,14 +7,15 @@
 #include "lib/record/run_store.h"
 #include <mr/job.h>
 
-/* Where a thread is: for error sentences, and for the crash report, which reads it from a signal
- * handler. */
+/* Where a thread is: for error sentences, for the crash report, which reads it from a signal
+ * handler, and for a process that watches this one, which sees it in memory that both map. */
 struct mr_where {
     const char *job;
     const char *round;
     const char *input; /* the file being mapped; NULL while reducing */
     uint64_t offset;   /* of the block */
-    uint64_t record;   /* of the record, from the block's start: mr_at */
+    uint64_t record;   /* of the record, from the block's start: mr_at; reducing: values so far */
+    uint64_t beats;    /* grows while the engine works between records */
     uint32_t task;
     enum mr_phase phase;
 };
@@ -37,8 +38,9 @@ struct mr_context {
     void *state; /* the job's */
     bool has_state;
     bool verbose;
-    struct mr_error err; /* the first failure: sticky */
-    struct mr_where where;
+    struct mr_error err;    /* the first failure: sticky */
+    struct mr_where *where; /* own_where, or the source's */
+    struct mr_where own_where;
     struct mr_counters counters;
     struct mr_buffer *set_target; /* where mr_set goes, inside combine */
 };
@@ -51,9 +53,12 @@ struct mr_context_source {
     uint32_t round;
     uint32_t partitions;
     bool verbose;
+    struct mr_where *where; /* where the one context that works at a time says where it is; NULL:
+                               each for itself */
 };
 
-/* Fills every function of ctx; emits fail until a room replaces them. */
+/* Fills every function of ctx; emits fail until a room replaces them. The context must stay where
+ * it is. */
 void mr_context_init(struct mr_context *context, const struct mr_context_source *source,
                      enum mr_phase phase);
 /* Calls the job's setup. */

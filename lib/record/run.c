@@ -78,6 +78,30 @@ int mr_run_writer_open(struct mr_run_writer *writer, struct mr_pool *pool, const
     return MR_OK;
 }
 
+int mr_run_writer_open_file(struct mr_run_writer *writer, struct mr_pool *pool, int fd,
+                            uint64_t offset, const char *dir, struct mr_error *err) {
+    if (mr_run_writer_open(writer, pool, NULL, err)) {
+        close(fd); /* nothing was written to it */
+        return err->code;
+    }
+    writer->tmp = dir;
+    writer->run->fd = fd;
+    writer->run->file_bytes = offset;
+    return MR_OK;
+}
+
+/* Adds a block to the digest: its partition where that is a new one, then its records. */
+static void digest_block(struct mr_run_writer *writer, uint32_t partition, const char *data,
+                         size_t len) {
+    const struct mr_run *run = writer->run;
+    bool is_new = !run->block_count || run->blocks[run->block_count - 1].partition != partition;
+    uint32_t mark = htole32(partition);
+    if (writer->digest) {
+        mr_hash_update(writer->digest, &mark, is_new ? sizeof mark : 0);
+        mr_hash_update(writer->digest, data, len);
+    }
+}
+
 static int write_block(struct mr_run *run, struct mr_run_block *block, const char *data,
                        struct mr_error *err) {
     block->xxh3 = mr_hash_xxh3(data, block->len);
@@ -148,6 +172,7 @@ static int close_block(struct mr_run_writer *writer, struct mr_error *err) {
                                  .first = writer->first};
     bool keep_open = run->fd >= 0 && writer->capacity == MR_RUN_BLOCK_BYTES;
     if (run->fd >= 0) {
+        digest_block(writer, block.partition, writer->data, block.len);
         if (write_block(run, &block, writer->data, err)) {
             return explain_spill(writer->tmp, err);
         }
@@ -204,12 +229,17 @@ static char *put_varint(char *out, size_t value) {
 }
 
 /* Appends bytes to the block that is being written to disk in pieces. */
-static int write_piece(struct mr_run *run, struct mr_hash *hash, struct mr_run_block *block,
-                       const char *data, size_t len, struct mr_error *err) {
+static int write_piece(struct mr_run_writer *writer, struct mr_hash *hash,
+                       struct mr_run_block *block, const char *data, size_t len,
+                       struct mr_error *err) {
+    struct mr_run *run = writer->run;
     if (len && mr_file_write_at(run->fd, run->file_bytes, data, len, "a scratch file", err)) {
         return err->code;
     }
     mr_hash_update(hash, data, len);
+    if (writer->digest) {
+        mr_hash_update(writer->digest, data, len);
+    }
     run->file_bytes += len;
     block->len += (uint32_t)len;
     return MR_OK;
@@ -227,9 +257,10 @@ static int write_long(struct mr_run_writer *writer, const struct mr_run_block *s
         return err->code;
     }
     block.offset = run->file_bytes;
-    if (write_piece(run, hash, &block, header, header_len, err) ||
-        write_piece(run, hash, &block, key.data, key.len, err) ||
-        write_piece(run, hash, &block, value.data, value.len, err)) {
+    digest_block(writer, block.partition, NULL, 0);
+    if (write_piece(writer, hash, &block, header, header_len, err) ||
+        write_piece(writer, hash, &block, key.data, key.len, err) ||
+        write_piece(writer, hash, &block, value.data, value.len, err)) {
         (void)!explain_spill(writer->tmp, err);
     } else {
         block.xxh3 = mr_hash_digest(hash);

@@ -27,6 +27,8 @@
 #include <mr/bytes.h>
 #include <stdbool.h>
 
+struct mr_hash;
+
 #define MR_RUN_SLACK 16
 #define MR_RUN_BLOCK_BYTES (MR_POOL_CHUNK_BYTES - MR_RUN_SLACK)
 
@@ -81,6 +83,8 @@ struct mr_run_writer {
     uint32_t partition;
     uint32_t records;
     struct mr_prefix first;
+    struct mr_hash *digest; /* NULL, or, on disk from the start: of partitions and records in order,
+                               however they are cut in blocks; borrowed */
 };
 
 /* Begins a run of blocks from `pool`, on disk in `tmp` or, where tmp is NULL, in memory. */
@@ -93,6 +97,10 @@ MR_MUST_USE int mr_run_writer_add(struct mr_run_writer *writer, uint32_t partiti
 /* From here on blocks go to disk, those written so far included. */
 MR_MUST_USE int mr_run_writer_to_disk(struct mr_run_writer *writer, const char *tmp,
                                       struct mr_error *err);
+/* Begins a run whose blocks go to `fd`, which the run takes over (also on failure), from `offset`
+ * on. `dir` is for errors. */
+MR_MUST_USE int mr_run_writer_open_file(struct mr_run_writer *writer, struct mr_pool *pool, int fd,
+                                        uint64_t offset, const char *dir, struct mr_error *err);
 /* Ends the run, which the caller then owns. On failure the run is gone. */
 MR_MUST_USE int mr_run_writer_finish(struct mr_run_writer *writer, struct mr_run **run,
                                      struct mr_error *err);

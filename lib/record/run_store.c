@@ -72,16 +72,20 @@ static int append_run(struct mr_run_store *store, struct mr_run *run, struct mr_
 
 /* What a merge of runs into one needs. */
 struct rewrite {
-    struct mr_run_writer writer;
+    struct mr_run_writer *writer;
     struct mr_fold fold;
     struct mr_buffer key;
     struct mr_prefix prefix;
     uint64_t combined;
-    const atomic_bool *stop;
+    const struct mr_run_store_options *options;
     bool has_key;
 };
 
-static bool is_stopped(const atomic_bool *stop, struct mr_error *err) {
+static bool is_stopped(const struct mr_run_store_options *options, struct mr_error *err) {
+    const atomic_bool *stop = options->stop;
+    if (options->beats) {
+        ++*options->beats;
+    }
     return stop && atomic_load_explicit(stop, memory_order_relaxed) &&
            mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted");
 }
@@ -96,7 +100,7 @@ static int flush_key(struct rewrite *rewrite, uint32_t partition, struct mr_erro
         return err->code;
     }
     struct mr_bytes key = {rewrite->key.data, rewrite->key.len};
-    return mr_run_writer_add(&rewrite->writer, partition, rewrite->prefix, key, value, err);
+    return mr_run_writer_add(rewrite->writer, partition, rewrite->prefix, key, value, err);
 }
 
 static int fold_record(struct rewrite *rewrite, uint32_t partition, const struct mr_cursor *record,
@@ -128,11 +132,11 @@ static int rewrite_partition(struct rewrite *rewrite, struct mr_run *const *runs
         return err->code;
     }
     for (uint64_t records = 0; mr_merge_next(&merge, &record, err) > 0; records++) {
-        if (records % STOP_CHECK_RECORDS == 0 && is_stopped(rewrite->stop, err)) {
+        if (records % STOP_CHECK_RECORDS == 0 && is_stopped(rewrite->options, err)) {
             break;
         }
         int status = rules->kind == MR_VALUES
-                         ? mr_run_writer_add(&rewrite->writer, partition, record->prefix,
+                         ? mr_run_writer_add(rewrite->writer, partition, record->prefix,
                                              record->key, record->value, err)
                          : fold_record(rewrite, partition, record, err);
         if (status) {
@@ -146,28 +150,44 @@ static int rewrite_partition(struct rewrite *rewrite, struct mr_run *const *runs
     return err->code;
 }
 
+/* Merges runs into a writer, partition by partition; the runs are left as they are. */
+static int merge_into(struct mr_run_store *store, struct mr_run *const *runs, size_t count,
+                      const struct mr_record_rules *rules, struct mr_run_writer *writer,
+                      struct mr_error *err) {
+    struct rewrite rewrite = {
+        .writer = writer,
+        .fold = {.kind = rules->kind, .combine = rules->combine, .arg = rules->arg},
+        .options = &store->options};
+    for (uint32_t p = rules->partition_begin; p < rules->partitions && !err->code; p++) {
+        (void)!rewrite_partition(&rewrite, runs, count, p, rules, err);
+    }
+    pthread_mutex_lock(&store->lock);
+    store->stats.combined += rewrite.combined;
+    pthread_mutex_unlock(&store->lock);
+    mr_fold_fini(&rewrite.fold);
+    mr_buffer_fini(&rewrite.key);
+    return err->code;
+}
+
 /* Merges runs into one on disk; the runs are left as they are. */
 static int merge_to_disk(struct mr_run_store *store, struct mr_run *const *runs, size_t count,
                          const struct mr_record_rules *rules, struct mr_run **merged,
                          struct mr_error *err) {
-    struct rewrite rewrite = {
-        .fold = {.kind = rules->kind, .combine = rules->combine, .arg = rules->arg},
-        .stop = store->options.stop};
-    if (!mr_run_writer_open(&rewrite.writer, store->options.pool, store->options.tmp, err)) {
-        for (uint32_t p = 0; p < rules->partitions && !err->code; p++) {
-            (void)!rewrite_partition(&rewrite, runs, count, p, rules, err);
-        }
-        if (!err->code && !mr_run_writer_finish(&rewrite.writer, merged, err)) {
-            pthread_mutex_lock(&store->lock);
-            store->stats.combined += rewrite.combined;
-            store->stats.bytes_spilled += (*merged)->bytes;
-            pthread_mutex_unlock(&store->lock);
-        }
+    struct mr_run_writer writer;
+    if (!mr_run_writer_open(&writer, store->options.pool, store->options.tmp, err) &&
+        !merge_into(store, runs, count, rules, &writer, err) &&
+        !mr_run_writer_finish(&writer, merged, err)) {
+        pthread_mutex_lock(&store->lock);
+        store->stats.bytes_spilled += (*merged)->bytes;
+        pthread_mutex_unlock(&store->lock);
     }
-    mr_run_writer_abandon(&rewrite.writer);
-    mr_fold_fini(&rewrite.fold);
-    mr_buffer_fini(&rewrite.key);
+    mr_run_writer_abandon(&writer);
     return err->code;
+}
+
+int mr_run_store_merge(struct mr_run_store *store, struct mr_run_writer *writer,
+                       const struct mr_record_rules *rules, struct mr_error *err) {
+    return merge_into(store, store->runs, store->count, rules, writer, err);
 }
 
 /* What reading a run takes; those in memory take nothing more. */
@@ -307,6 +327,15 @@ int mr_run_store_put(struct mr_run_store *store, struct mr_run *run,
     }
     pthread_mutex_unlock(&store->spill_lock);
     return err->code;
+}
+
+int mr_run_store_adopt(struct mr_run_store *store, struct mr_run *run, struct mr_error *err) {
+    if (run->records == 0) {
+        mr_run_destroy(run);
+        return MR_OK;
+    }
+    run->level = 1;
+    return append_run(store, run, err);
 }
 
 /* What merging the runs on disk takes for buffers. */

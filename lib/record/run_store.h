@@ -21,7 +21,8 @@ struct mr_record_rules {
     enum mr_value kind;
     mr_fold_combine_fn combine;
     void *arg;
-    uint32_t partitions;
+    uint32_t partition_begin; /* merged are those from here ... */
+    uint32_t partitions;      /* ... up to here: all but where a store holds one partition alone */
 };
 
 struct mr_run_store; /* opaque */
@@ -32,6 +33,7 @@ struct mr_run_store_options {
     size_t fan_in;
     const char *tmp;
     const atomic_bool *stop; /* may be NULL; once true, merging ends with MR_ERR_INTERRUPTED */
+    uint64_t *beats;         /* may be NULL; grows as merging goes on; then one thread merges */
 };
 
 struct mr_run_store_stats {
@@ -48,12 +50,21 @@ void mr_run_store_destroy(struct mr_run_store *store);
 MR_MUST_USE int mr_run_store_put(struct mr_run_store *store, struct mr_run *run,
                                  const struct mr_record_rules *rules, struct mr_error *err);
 
+/* Takes over a run (also on failure) that another process left, as it is: settle merges it where
+ * that must be. */
+MR_MUST_USE int mr_run_store_adopt(struct mr_run_store *store, struct mr_run *run,
+                                   struct mr_error *err);
+
 /* Where its runs on disk lie. */
 const char *mr_run_store_tmp(const struct mr_run_store *store);
 
 /* After the last put, once: leaves runs whose blocks on disk, one a run, fit in `buffer_bytes`. */
 MR_MUST_USE int mr_run_store_settle(struct mr_run_store *store, size_t buffer_bytes,
                                     const struct mr_record_rules *rules, struct mr_error *err);
+
+/* Instead of reducing: merges the settled runs, folding, into a writer of the caller's. */
+MR_MUST_USE int mr_run_store_merge(struct mr_run_store *store, struct mr_run_writer *writer,
+                                   const struct mr_record_rules *rules, struct mr_error *err);
 
 /* The settled runs, in a stable order; borrowed. */
 struct mr_run *const *mr_run_store_runs(const struct mr_run_store *store, size_t *count);

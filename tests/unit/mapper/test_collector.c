@@ -293,7 +293,7 @@ static void emit_random(struct fixture *fixture, size_t count, size_t distinct, 
         uint64_t which = pairs_random(&state) % distinct; /* the key's own seed */
         struct mr_bytes bytes = {key, pairs_random_key(&which, key)};
         size_t len = pairs_random(&state) % (kind == MR_COMBINED ? COMBINED_MAX : sizeof value);
-        mr_collector_context(fixture->collector)->where.record = i / 3;
+        mr_collector_context(fixture->collector)->where->record = i / 3;
         memset(value, (int)(i % 128), len);
         if (is_number) {
             emit_bits(fixture, bytes, random_bits(kind, &state));
@@ -499,7 +499,7 @@ Test(collector, oversized_pairs) {
         setup(&fixture, kind, MIB);
         for (size_t i = 0; i < 60; i++) {
             size_t len = i % 3 == 0 ? 10 + i : i * i * 800 % (i % 4 ? MIB : 3 * MIB);
-            mr_collector_context(fixture.collector)->where.record = i;
+            mr_collector_context(fixture.collector)->where->record = i;
             if (is_number) {
                 emit_bits(&fixture, (struct mr_bytes){large, len},
                           random_bits(kind, &(uint64_t){i}));

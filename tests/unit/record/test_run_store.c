@@ -339,3 +339,49 @@ Test(run_store, stops_when_asked) {
     mr_pool_destroy(pool);
     pairs_fini(&pairs);
 }
+
+/* Runs that another process left: kept as they are however many, merged when they must be, and
+ * then, one partition alone, into a writer. */
+Test(run_store, adopted_runs_merge_by_partition) {
+    enum { RUNS = 40 };
+    struct fixture fixture;
+    struct mr_error err = {0};
+    uint64_t state = 77;
+    setup(&fixture, (size_t)64 << 10, 4, MR_SUM_U64);
+    for (unsigned i = 0; i < RUNS; i++) {
+        struct mr_run *run = make_run(&fixture, &state, "/tmp");
+        cr_assert_eq(mr_run_store_adopt(fixture.store, run, &err), 0, "%s", err.text);
+    }
+    size_t count;
+    mr_run_store_runs(fixture.store, &count);
+    cr_assert_eq(count, (size_t)RUNS); /* far beyond limit and fan-in */
+    fixture.rules.partition_begin = 1;
+    fixture.rules.partitions = 2;
+    cr_assert_eq(mr_run_store_settle(fixture.store, 2 * MR_POOL_CHUNK_BYTES, &fixture.rules, &err),
+                 0, "%s", err.text);
+    mr_run_store_runs(fixture.store, &count);
+    cr_assert_leq(count, (size_t)2);
+    struct mr_run_writer writer;
+    struct mr_run *merged = NULL;
+    cr_assert_eq(mr_run_writer_open(&writer, fixture.pool, NULL, &err), 0);
+    cr_assert_eq(mr_run_store_merge(fixture.store, &writer, &fixture.rules, &err), 0, "%s",
+                 err.text);
+    cr_assert_eq(mr_run_writer_finish(&writer, &merged, &err), 0);
+    struct mr_cursor cursor;
+    struct mr_key_range all = {0};
+    uint64_t seen = 0;
+    cr_assert_eq(mr_cursor_open(&cursor, merged, 1, &all, &err), 0);
+    while (!mr_cursor_step(&cursor, &err) && !cursor.at_end) {
+        uint64_t sum;
+        uint32_t number = number_of(cursor.key);
+        cr_assert(mr_fold_get_u64(cursor.value, &sum));
+        cr_assert_eq(number % PARTITIONS, 1u);
+        cr_assert_eq(sum, atomic_load(&fixture.sums[number]));
+        seen++;
+    }
+    mr_cursor_close(&cursor);
+    cr_assert_eq(merged->records, seen);
+    cr_assert_gt(seen, (uint64_t)KEYS / PARTITIONS - 10);
+    mr_run_destroy(merged);
+    teardown(&fixture);
+}
