@@ -38,7 +38,8 @@ MAY_INCLUDE = {
     "mapper": ["lib/base", *LEAVES, *MIDDLE],
     "reducer": ["lib/base", *LEAVES, *MIDDLE],
     "master/core": ["lib/base", "lib/job"],
-    "master/local": ["lib/base", *LEAVES, *MIDDLE, "mapper", "reducer", "master/core", "jobs"],
+    "master/journal": ["lib/base", "master/core"],
+    "master/local": ["lib/base", *LEAVES, *MIDDLE, "mapper", "reducer", "master/core", "master/journal", "jobs"],
     "jobs": [],  # written on <mr/...> alone
     "cli": ["lib/base", "lib/term"],  # written on <mr/run.h>
 }
