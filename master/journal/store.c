@@ -445,10 +445,11 @@ static int check_row(struct mr_store *store, sqlite3_stmt *row, struct reading *
         sql.column_type(row, 2) != SQLITE_BLOB) {
         return damaged(store, "an entry of another shape", err);
     }
+    static unsigned char nothing[1]; /* SQLite gives no pointer to no bytes */
     const void *bytes = sql.column_blob(row, 2);
     *entry = (struct mr_store_entry){.sequence = number(row, 0),
                                      .kind = (uint32_t)number(row, 1),
-                                     .bytes = (unsigned char *)(uintptr_t)bytes,
+                                     .bytes = bytes ? (unsigned char *)(uintptr_t)bytes : nothing,
                                      .len = (size_t)sql.column_bytes(row, 2)};
     if (entry->len > 0 && !bytes) {
         return mr_error_nomem(err, "reading the journal");
