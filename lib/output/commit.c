@@ -59,7 +59,7 @@ int mr_commit_begin(const char *dir, bool overwrite, const char *id, struct mr_c
         status = open_parent(made, err);
     }
     if (!status) {
-        mr_pending_clean(&made->place);
+        mr_pending_clean(&made->place, NULL, NULL);
         status = mr_publish_check(&made->place, overwrite, err);
     }
     if (!status) {
@@ -127,7 +127,7 @@ int mr_commit_take_up(const char *dir, bool overwrite, const char *id, const cha
     bool is_done = false;
     int status = make_commit(dir, overwrite, &made, err);
     if (!status) {
-        mr_pending_clean(&made->place);
+        mr_pending_clean(&made->place, owner, id);
         status = look_for(made, id, &is_done, err);
     }
     if (!status && !is_done) {

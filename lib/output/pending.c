@@ -259,12 +259,19 @@ static bool is_there(int dir_fd, const char *name) {
     return fstatat(dir_fd, name, &about, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* What is cleared, and who asks. */
+struct cleaning {
+    const struct mr_pending_place *place;
+    const char *owner;
+    const char *id;
+};
+
 static int visit_leftover(void *arg, const char *name, struct mr_error *err);
 
-void mr_pending_clean(const struct mr_pending_place *place) {
+void mr_pending_clean(const struct mr_pending_place *place, const char *owner, const char *id) {
     struct mr_error ignored = {0};
-    struct mr_pending_place here = *place;
-    int status = mr_tree_each(place->parent_fd, visit_leftover, &here, &ignored);
+    struct cleaning cleaning = {place, owner, id};
+    int status = mr_tree_each(place->parent_fd, visit_leftover, &cleaning, &ignored);
     (void)status; /* what stays, the next run clears */
 }
 
@@ -279,17 +286,17 @@ static const char *find_id(const char *name, const char *output, const char *mar
     return is_id(id) ? id : NULL;
 }
 
-static void clean(const struct mr_pending_place *place, const char *id);
+static void clean(const struct cleaning *cleaning, const char *id);
 
 static int visit_leftover(void *arg, const char *name, struct mr_error *err) {
     (void)err;
-    const struct mr_pending_place *place = arg;
-    const char *id = find_id(name, place->name, PENDING_MARK);
+    const struct cleaning *cleaning = arg;
+    const char *id = find_id(name, cleaning->place->name, PENDING_MARK);
     if (!id) {
-        id = find_id(name, place->name, OLD_MARK);
+        id = find_id(name, cleaning->place->name, OLD_MARK);
     }
     if (id) {
-        clean(place, id);
+        clean(cleaning, id);
     }
     return 0;
 }
@@ -297,7 +304,8 @@ static int visit_leftover(void *arg, const char *name, struct mr_error *err) {
 static void settle_old(const struct mr_pending *pending);
 
 /* Whether a journal remembers the run: the folder that is named there still holds one. */
-static bool is_owned(const struct mr_pending *pending) {
+static bool is_owned(const struct mr_pending *pending, const struct cleaning *cleaning,
+                     const char *id) {
     char path[PATH_MAX + sizeof OWNER_JOURNAL];
     int fd = openat(pending->dir_fd, OWNER, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
@@ -308,18 +316,24 @@ static bool is_owned(const struct mr_pending *pending) {
     if (len <= 0 || path[0] != '/') {
         return false;
     }
+    path[len] = '\0';
+    if (cleaning->owner && strcmp(path, cleaning->owner) == 0) {
+        return strcmp(id, cleaning->id) == 0;
+    }
     memcpy(path + len, OWNER_JOURNAL, sizeof OWNER_JOURNAL);
     return access(path, F_OK) == 0;
 }
 
 /* Clears all that bears one id, unless its run lives. */
-static void clean(const struct mr_pending_place *place, const char *id) {
+static void clean(const struct cleaning *cleaning, const char *id) {
+    const struct mr_pending_place *place = cleaning->place;
     struct mr_pending pending;
     begin(&pending, place, id);
     if (open_locked(&pending, LOCK_EX | LOCK_NB) == 0 && is_linked(&pending)) {
         settle_old(&pending);
         bool is_kept = is_there(pending.dir_fd, KEPT) && is_there(pending.dir_fd, OUT);
-        if (!is_kept && !is_owned(&pending) && !is_there(place->parent_fd, pending.old)) {
+        if (!is_kept && !is_owned(&pending, cleaning, id) &&
+            !is_there(place->parent_fd, pending.old)) {
             mr_pending_remove(&pending);
         }
     } else if (pending.dir_fd < 0 && errno == ENOENT) { /* only the old output is left */

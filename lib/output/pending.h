@@ -53,7 +53,8 @@ void mr_pending_keep(struct mr_pending *pending);
 /* Clears what dead runs left beside the place: pending directories that nobody holds, and what
  * stood aside while it was replaced. A replacement that was cut short is finished where the new
  * output is complete, else undone. What can't be cleared (of another user) stays: that is no error.
- */
-void mr_pending_clean(const struct mr_pending_place *place);
+ * `owner` (NULL: none): the journal that the caller holds, and `id` the one run that it remembers:
+ * what else names that journal is dead too. */
+void mr_pending_clean(const struct mr_pending_place *place, const char *owner, const char *id);
 
 #endif

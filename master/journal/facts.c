@@ -89,10 +89,11 @@ void mr_facts_remove(struct mr_facts *facts, uint32_t job, uint32_t kind, uint64
     }
 }
 
-void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kept_kind) {
+void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kind) {
     size_t kept = 0;
     for (size_t i = 0; i < facts->count; i++) {
-        if (facts->items[i].job == job && facts->items[i].kind != kept_kind) {
+        bool is_of = kind == UINT32_MAX || facts->items[i].kind == kind;
+        if (facts->items[i].job == job && is_of) {
             free(facts->items[i].bytes);
         } else {
             facts->items[kept++] = facts->items[i];

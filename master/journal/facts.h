@@ -25,8 +25,8 @@ struct mr_facts {
 MR_MUST_USE int mr_facts_put(struct mr_facts *facts, const struct mr_fact *fact,
                              struct mr_error *err);
 void mr_facts_remove(struct mr_facts *facts, uint32_t job, uint32_t kind, uint64_t key);
-/* Removes all facts of a job but those of one kind. */
-void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kept_kind);
+/* Removes all facts of a job that are of this kind (UINT32_MAX: of any). */
+void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kind);
 const struct mr_fact *mr_facts_find(const struct mr_facts *facts, uint32_t job, uint32_t kind,
                                     uint64_t key);
 void mr_facts_fini(struct mr_facts *facts);

@@ -17,7 +17,7 @@ enum entry_kind {
     ENTRY_EVENT,
     ENTRY_FACT,
     ENTRY_UNFACT, /* a fact is forgotten */
-    ENTRY_FORGET, /* all facts of a job */
+    ENTRY_FORGET, /* all facts of a job, or those of a kind */
     ENTRY_BOOT,
 };
 
@@ -168,7 +168,7 @@ int mr_journal_put(struct mr_journal *journal, uint32_t job, uint32_t kind, uint
     return gather_fact(journal, &fact, err) ? end(journal, err) : MR_OK;
 }
 
-int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint32_t kept_kind,
+int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint32_t kind,
                       struct mr_error *err) {
     if (has_failed(journal, err)) {
         return err->code;
@@ -178,8 +178,8 @@ int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint32_t kept_ki
         mr_error_nomem(err, "writing the journal");
         return end(journal, err);
     }
-    mr_facts_forget(&journal->facts, job, kept_kind);
-    put_fact_head(bytes, job, kept_kind, 0);
+    mr_facts_forget(&journal->facts, job, kind);
+    put_fact_head(bytes, job, kind, 0);
     return gather(journal, ENTRY_FORGET, bytes, FACT_HEAD_BYTES, err) ? end(journal, err) : MR_OK;
 }
 

@@ -58,8 +58,8 @@ MR_MUST_USE int mr_journal_apply(struct mr_journal *journal, const struct mr_cor
 /* Gathers a fact; the bytes are copied. `len` 0 with bytes NULL: the fact is forgotten. */
 MR_MUST_USE int mr_journal_put(struct mr_journal *journal, uint32_t job, uint32_t kind,
                                uint64_t key, const void *bytes, size_t len, struct mr_error *err);
-/* Gathers that all facts of a job but those of one kind (UINT32_MAX: none) are forgotten. */
-MR_MUST_USE int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint32_t kept_kind,
+/* Gathers that all facts of a job that are of this kind (UINT32_MAX: of any) are forgotten. */
+MR_MUST_USE int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint32_t kind,
                                   struct mr_error *err);
 
 /* All facts, gathered ones included, by job, kind, key; and one of them, or NULL. Valid until the

@@ -11,7 +11,9 @@
 #include "lib/output/verify.h"
 #include "master/local/crash.h"
 #include "master/local/crew.h"
+#include "master/local/durable.h"
 #include "master/local/explain.h"
+#include "master/local/fsck.h"
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -60,13 +62,16 @@ static int prepare(struct run *run, struct mr_error *err) {
     }
     if (spec->output) {
         result->part_count = partitions;
+    }
+    if (spec->output && !spec->state) {
         return mr_commit_begin(spec->output, spec->overwrite, run->id, &run->commit, err);
     }
     return MR_OK;
 }
 
 /* What is known when all rounds are done. */
-static int write_manifest(struct run *run, struct mr_error *err) {
+static int write_manifest(void *arg, struct mr_error *err) {
+    struct run *run = arg;
     struct mr_run_result *result = run->result;
     const struct mr_run_round *last = &result->rounds[result->round_count - 1];
     result->output_records = last->books.records_out;
@@ -110,7 +115,10 @@ int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct 
         mr_crash_thread_start(); /* a tiny job runs in this thread */
     }
     struct mr_stage_source source = {.spec = spec, .plan = &run.plan, .result = result};
-    if (!prepare(&run, err)) {
+    struct mr_durable_face face = {run.id, write_manifest, &run};
+    if (!prepare(&run, err) && spec->state) {
+        (void)!mr_durable_run(spec, &run.plan, &face, result, err);
+    } else if (!err->code) {
         source.commit = run.commit;
         if (!mr_crew_create(&source, &run.crew, err) && !mr_crew_run(run.crew, err) &&
             !write_manifest(&run, err)) {
@@ -153,6 +161,16 @@ int mr_run_verify(const char *output, struct mr_run_result *result, struct mr_er
         result->output_bytes += result->parts[i].bytes;
     }
     return err->code;
+}
+
+int mr_run_fsck(const char *state, struct mr_run_journal *about, struct mr_error *err) {
+    return mr_fsck_look(state, about, err);
+}
+
+void mr_run_journal_fini(struct mr_run_journal *about) {
+    free(about->command);
+    free(about->why);
+    *about = (struct mr_run_journal){0};
 }
 
 const struct mr_job *const *mr_run_jobs(void) {
