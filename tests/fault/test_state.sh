@@ -165,6 +165,16 @@ expect_status 0 run_state in -o out
 expect_status 0 "$MILLRACE" verify out
 rm -rf out st
 
+# ---- a journal as version 1 wrote it ------------------------------------------------------------------------------------
+mkdir old
+cp "$SOURCE/tests/fault/journal_v1.db" old/journal.db
+expect_status 0 "$MILLRACE" fsck old
+expect_out '^journal: sound; 12.3 kB, 15 entries, 6 events replayed, 1 hashes compared, started 1 times$'
+expect_out '^job 1 \(e10907bd087f5a417b61d95a7d3125e6\): wordcount in -o out$'
+expect_out '^state: closing$'
+expect_out '^round 0: 2 of 2 map tasks done, 2 of 2 reduce tasks$'
+expect_same old/journal.db "$SOURCE/tests/fault/journal_v1.db" "fsck changes nothing"
+
 # ---- wrong usage ------------------------------------------------------------------------------------------------------
 expect_status 2 "$MILLRACE" run wordcount in --state st
 expect_err '^millrace: --state needs -o DIR'
