@@ -45,6 +45,12 @@ const struct mr_option mr_request_options[] = {
                         .kind = MR_OPTION_TEXT,
                         .metavar = "DIR",
                         .help = "Spill into DIR instead of $TMPDIR or /tmp."},
+    [MR_REQUEST_STATE] = {.name = "state",
+                          .kind = MR_OPTION_TEXT,
+                          .metavar = "DIR",
+                          .help = "Keep a journal in DIR, so that the run survives its process: "
+                                  "after a kill, a crash or a power cut the same command goes on "
+                                  "where it was. Needs -o, and inputs that are files."},
     [MR_REQUEST_PARTITIONS] = {.name = "partitions",
                                .kind = MR_OPTION_U64,
                                .metavar = "N",
@@ -249,6 +255,7 @@ static void fill_spec(struct mr_request *request) {
     spec->threads = (unsigned)values[MR_REQUEST_THREADS].number;
     spec->memory_bytes = values[MR_REQUEST_MEMORY].number;
     spec->tmp = values[MR_REQUEST_TMP].text;
+    spec->state = values[MR_REQUEST_STATE].text;
     spec->partitions = (uint32_t)values[MR_REQUEST_PARTITIONS].number;
     spec->record_bytes_max = values[MR_REQUEST_MAX_RECORD].number;
     spec->verbose = request->verbose;
@@ -286,6 +293,9 @@ static int check(const struct mr_run_spec *spec, struct mr_error *err) {
     }
     if (spec->output && !spec->output[0]) {
         return mr_error_set(err, MR_ERR_USAGE, "--output is empty: it takes a directory to make");
+    }
+    if (spec->state && !spec->state[0]) {
+        return mr_error_set(err, MR_ERR_USAGE, "--state is empty: it takes a directory to make");
     }
     if (spec->overwrite && !spec->output) {
         return mr_error_set(err, MR_ERR_USAGE, "--overwrite replaces an output: give -o DIR too");

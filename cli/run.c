@@ -64,11 +64,30 @@ static void say_skipped(const struct mr_request *request, const struct mr_run_re
     }
 }
 
+/* What came of the state. */
+static void say_state(const struct mr_request *request, const struct mr_run_result *result) {
+    char line[512];
+    if (result->was_done) {
+        snprintf(line, sizeof line, "\"%.200s\" is done already: nothing was run\n",
+                 request->spec.output);
+    } else {
+        snprintf(line, sizeof line, "state: %u tasks were done before, %u now\n",
+                 result->tasks_kept, result->tasks_run);
+    }
+    mr_say_text(line);
+}
+
 /* What is said after a run that succeeded. */
 static int finish(const struct mr_request *request, const struct mr_run_result *result,
                   struct mr_error *err) {
     bool terminal = mr_terminal_is(STDERR_FILENO);
     say_skipped(request, result);
+    if (request->spec.state && (request->verbose || (terminal && !request->quiet))) {
+        say_state(request, result);
+    }
+    if (result->was_done) {
+        return request->json ? print_manifest(request, result, err) : 0;
+    }
     if (request->verbose || (terminal && !request->quiet)) {
         char line[512];
         mr_report_closing(&request->spec, result, line, sizeof line);

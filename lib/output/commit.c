@@ -11,6 +11,7 @@
 #include "lib/output/commit.h"
 
 #include "lib/base/error.h"
+#include "lib/base/fail_point.h"
 #include "lib/base/file.h"
 #include "lib/output/manifest.h"
 #include "lib/output/part.h"
@@ -41,6 +42,8 @@ struct mr_commit {
 
 static int split_path(struct mr_commit *commit, const char *dir, struct mr_error *err);
 static int open_parent(struct mr_commit *commit, struct mr_error *err);
+static int fail_inside(const struct mr_commit *commit, const char *what, const char *path,
+                       struct mr_error *err);
 static int make_out(struct mr_commit *commit, struct mr_error *err);
 
 int mr_commit_begin(const char *dir, bool overwrite, const char *id, struct mr_commit **commit,
@@ -56,7 +59,7 @@ int mr_commit_begin(const char *dir, bool overwrite, const char *id, struct mr_c
         status = open_parent(made, err);
     }
     if (!status) {
-        mr_pending_clean(&made->place);
+        mr_pending_clean(&made->place, NULL, NULL);
         status = mr_publish_check(&made->place, overwrite, err);
     }
     if (!status) {
@@ -70,6 +73,81 @@ int mr_commit_begin(const char *dir, bool overwrite, const char *id, struct mr_c
         mr_commit_end(made);
         return status;
     }
+    *commit = made;
+    return 0;
+}
+
+static int make_commit(const char *dir, bool overwrite, struct mr_commit **commit,
+                       struct mr_error *err) {
+    struct mr_commit *made = calloc(1, sizeof *made);
+    if (!made) {
+        return mr_error_nomem(err, "preparing the output directory");
+    }
+    made->publish = (struct mr_publish){.pending = &made->pending, .overwrite = overwrite};
+    made->place.parent_fd = -1;
+    if (split_path(made, dir, err) || open_parent(made, err)) {
+        mr_commit_end(made);
+        return err->code;
+    }
+    *commit = made;
+    return 0;
+}
+
+/* Whether the output is there and its manifest bears the id. */
+static int look_for(const struct mr_commit *commit, const char *id, bool *is_done,
+                    struct mr_error *err) {
+    *is_done = false;
+    int fd = openat(commit->place.parent_fd, commit->place.name,
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == EMFILE || errno == ENFILE || errno == EIO
+                   ? mr_error_errno(err, MR_ERR_IO, errno, "open \"" SHOWN "\"", commit->dir)
+                   : 0;
+    }
+    struct mr_error why = {0};
+    int status = mr_manifest_is_of(fd, commit->dir, id, is_done, &why);
+    (void)close(fd); /* nothing was written */
+    return status == MR_ERR_INPUT || !status ? 0 : mr_error_set(err, status, "%s", why.text);
+}
+
+int mr_commit_is_done(const char *dir, const char *id, bool *is_done, struct mr_error *err) {
+    struct mr_commit *commit = NULL;
+    *is_done = false;
+    if (!make_commit(dir, false, &commit, err)) {
+        (void)!look_for(commit, id, is_done, err);
+    }
+    mr_commit_leave(commit);
+    return err->code;
+}
+
+int mr_commit_take_up(const char *dir, bool overwrite, const char *id, const char *owner,
+                      struct mr_commit **commit, enum mr_commit_standing *standing,
+                      struct mr_error *err) {
+    struct mr_commit *made = NULL;
+    bool is_done = false;
+    int status = make_commit(dir, overwrite, &made, err);
+    if (!status) {
+        mr_pending_clean(&made->place, owner, id);
+        status = look_for(made, id, &is_done, err);
+    }
+    if (!status && !is_done) {
+        status = mr_publish_check(&made->place, overwrite, err);
+    }
+    if (!status && is_done) { /* that it has its name may not have reached the disk */
+        status = mr_file_sync(made->place.parent_fd, dir, err);
+    }
+    if (!status) {
+        status = mr_pending_take_up(&made->place, id, owner, &made->pending, err);
+        made->is_pending = !status;
+    }
+    if (!status && mkdirat(made->pending.dir_fd, OUT, 0777) != 0 && errno != EEXIST) {
+        status = fail_inside(made, "make", OUT, err);
+    }
+    if (status) {
+        mr_commit_leave(made);
+        return status;
+    }
+    *standing = is_done ? MR_COMMIT_PUBLISHED : MR_COMMIT_OPEN;
     *commit = made;
     return 0;
 }
@@ -155,6 +233,87 @@ int mr_commit_add(struct mr_commit *commit, const char *name, struct mr_bytes co
     return status ? status : closed;
 }
 
+#define ATTEMPT_NAME_MAX 64
+
+static void attempt_name(char name[ATTEMPT_NAME_MAX], uint32_t task, uint32_t attempt) {
+    snprintf(name, ATTEMPT_NAME_MAX, "attempt-%" PRIu32 "-%" PRIu32, task, attempt);
+}
+
+/* Reads a file and compares; one that is missing is not whole. */
+static int check_file(int dir_fd, const char *path, const struct mr_run_part *part, bool *is_whole,
+                      struct mr_error *err) {
+    struct mr_run_part found = {0};
+    *is_whole = false;
+    int fd = openat(dir_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT || errno == ELOOP
+                   ? 0
+                   : mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
+    }
+    struct stat about;
+    int status = 0;
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
+        (uint64_t)about.st_size == part->bytes) {
+        status = mr_part_hash(fd, path, &found, err);
+        *is_whole = !status && found.bytes == part->bytes && found.xxh3 == part->xxh3;
+    }
+    (void)close(fd); /* nothing was written */
+    return status;
+}
+
+int mr_commit_check(const struct mr_commit *commit, uint32_t task, uint32_t attempt,
+                    const struct mr_run_part *part, bool *is_whole, struct mr_error *err) {
+    char name[MR_PART_NAME_MAX];
+    char attempt_dir[ATTEMPT_NAME_MAX];
+    char path[sizeof OUT + ATTEMPT_NAME_MAX + MR_PART_NAME_MAX];
+    mr_part_name(name, sizeof name, task);
+    snprintf(path, sizeof path, OUT "/%s", name);
+    if (check_file(commit->pending.dir_fd, path, part, is_whole, err) || *is_whole) {
+        return err->code;
+    }
+    attempt_name(attempt_dir, task, attempt);
+    snprintf(path, sizeof path, "%s/%s", attempt_dir, name);
+    return check_file(commit->pending.dir_fd, path, part, is_whole, err);
+}
+
+int mr_commit_discard(const struct mr_commit *commit, uint32_t task, uint32_t attempt,
+                      struct mr_error *err) {
+    char name[ATTEMPT_NAME_MAX];
+    attempt_name(name, task, attempt);
+    return mr_tree_remove(commit->pending.dir_fd, name, err);
+}
+
+/* What a sweep is to leave. */
+struct sweep {
+    const struct mr_commit *commit;
+    const uint32_t *winners;
+    size_t count;
+};
+
+static int visit_attempt(void *arg, const char *name, struct mr_error *err) {
+    const struct sweep *sweep = arg;
+    uint32_t task;
+    uint32_t attempt;
+    char same[ATTEMPT_NAME_MAX];
+    if (sscanf(name, "attempt-%" SCNu32 "-%" SCNu32, &task, &attempt) != 2) {
+        return 0;
+    }
+    attempt_name(same, task, attempt);
+    bool is_winner = strcmp(same, name) == 0 && task < sweep->count && attempt &&
+                     sweep->winners[task] == attempt;
+    return is_winner ? 0 : mr_tree_remove(sweep->commit->pending.dir_fd, name, err);
+}
+
+int mr_commit_sweep(const struct mr_commit *commit, const uint32_t *winners, size_t count,
+                    struct mr_error *err) {
+    struct sweep sweep = {commit, winners, count};
+    return mr_tree_each(commit->pending.dir_fd, visit_attempt, &sweep, err);
+}
+
+int mr_commit_sync(const struct mr_commit *commit, struct mr_error *err) {
+    return mr_file_sync(commit->pending.dir_fd, commit->pending.name, err);
+}
+
 /* What is to be published. */
 struct content {
     const struct mr_run_part *parts;
@@ -181,6 +340,9 @@ int mr_commit_publish(struct mr_commit *commit, const struct mr_run_part *parts,
     }
     if (!status) {
         status = settle(commit, err);
+    }
+    if (!status) {
+        MR_FAIL_POINT(output_appeared);
     }
     if (status && commit->publish.must_keep) {
         mr_pending_keep(&commit->pending);
@@ -253,6 +415,7 @@ static int move_part(const struct mr_commit *commit, int out_fd, const struct co
     if (renameat(commit->pending.dir_fd, path, out_fd, name) != 0) {
         return fail_inside(commit, "move", path, err);
     }
+    MR_FAIL_POINT(part_moved);
     return 0;
 }
 
@@ -284,6 +447,15 @@ static int settle(struct mr_commit *commit, struct mr_error *err) {
     return status;
 }
 
+static void destroy(struct mr_commit *commit) {
+    if (commit->place.parent_fd >= 0) {
+        (void)close(commit->place.parent_fd); /* nothing was written through it */
+    }
+    free(commit->parent);
+    free(commit->dir);
+    free(commit);
+}
+
 void mr_commit_end(struct mr_commit *commit) {
     if (!commit) {
         return;
@@ -291,10 +463,15 @@ void mr_commit_end(struct mr_commit *commit) {
     if (commit->is_pending) {
         mr_pending_remove(&commit->pending);
     }
-    if (commit->place.parent_fd >= 0) {
-        (void)close(commit->place.parent_fd); /* nothing was written through it */
+    destroy(commit);
+}
+
+void mr_commit_leave(struct mr_commit *commit) {
+    if (!commit) {
+        return;
     }
-    free(commit->parent);
-    free(commit->dir);
-    free(commit);
+    if (commit->is_pending) {
+        mr_pending_leave(&commit->pending);
+    }
+    destroy(commit);
 }

@@ -15,6 +15,43 @@ struct mr_commit; /* one output directory in the making; opaque */
 MR_MUST_USE int mr_commit_begin(const char *dir, bool overwrite, const char *id,
                                 struct mr_commit **commit, struct mr_error *err);
 
+/* How an output stands that a run is to go on with. */
+enum mr_commit_standing {
+    MR_COMMIT_OPEN,      /* to be filled and published */
+    MR_COMMIT_PUBLISHED, /* DIR is there, made by this very run: nothing is left to do but to end */
+};
+
+/* Prepares DIR for a run that a journal in the folder `owner` (an absolute path) remembers: as
+ * mr_commit_begin, but what the run of this id left is taken over, and other runs leave it alone.
+ * End it with mr_commit_end, or mr_commit_leave where the run is to go on later. */
+MR_MUST_USE int mr_commit_take_up(const char *dir, bool overwrite, const char *id,
+                                  const char *owner, struct mr_commit **commit,
+                                  enum mr_commit_standing *standing, struct mr_error *err);
+
+/* Whether the run of this id made the directory DIR. */
+MR_MUST_USE int mr_commit_is_done(const char *dir, const char *id, bool *is_done,
+                                  struct mr_error *err);
+
+/* Whether a winner's part is there, in its attempt's directory or where it is published from, as it
+ * was written: reads all of it. */
+MR_MUST_USE int mr_commit_check(const struct mr_commit *commit, uint32_t task, uint32_t attempt,
+                                const struct mr_run_part *part, bool *is_whole,
+                                struct mr_error *err);
+
+/* Removes the directory of one attempt, where it is. */
+MR_MUST_USE int mr_commit_discard(const struct mr_commit *commit, uint32_t task, uint32_t attempt,
+                                  struct mr_error *err);
+/* Removes the directories of all attempts but the winners' (`winners`: an attempt number for each
+ * task, 0: none). */
+MR_MUST_USE int mr_commit_sweep(const struct mr_commit *commit, const uint32_t *winners,
+                                size_t count, struct mr_error *err);
+
+/* Makes durable that the attempts' directories are there. Any thread. */
+MR_MUST_USE int mr_commit_sync(const struct mr_commit *commit, struct mr_error *err);
+
+/* Frees and lets go, leaving the pending directory to be taken up again. Harmless on NULL. */
+void mr_commit_leave(struct mr_commit *commit);
+
 /* Makes the directory of one attempt (attempt-<task>-<attempt>) and stores a descriptor of it,
  * which the caller closes (after fsyncing it). Any thread may call, several at once. */
 MR_MUST_USE int mr_commit_attempt(struct mr_commit *commit, uint32_t task, uint32_t attempt,

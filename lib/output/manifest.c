@@ -406,8 +406,10 @@ int mr_manifest_read(const char *dir, struct mr_run_part **parts, size_t *count,
 
 static int read_text(int fd, const char *dir, struct mr_buffer *text, struct mr_error *err);
 
-int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_part **parts, size_t *count,
-                        struct mr_error *err) {
+static json_t *load(const char *text, size_t len, struct mr_error *err);
+
+/* Reads the text of an open directory's manifest. */
+static int read_file(int dir_fd, const char *dir, struct mr_buffer *text, struct mr_error *err) {
     /* Not to wait for the writer of a FIFO, which is refused. */
     int fd = openat(dir_fd, MR_MANIFEST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
@@ -415,8 +417,15 @@ int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_part **parts,
         return mr_error_errno(err, is_ours_to_mend ? MR_ERR_IO : MR_ERR_INPUT, errno,
                               "open \"%.300s/" MR_MANIFEST_NAME "\"", dir);
     }
+    int status = read_text(fd, dir, text, err);
+    (void)close(fd); /* nothing was written */
+    return status;
+}
+
+int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_part **parts, size_t *count,
+                        struct mr_error *err) {
     struct mr_buffer text = {0};
-    int status = read_text(fd, dir, &text, err);
+    int status = read_file(dir_fd, dir, &text, err);
     if (!status) {
         status = mr_manifest_parse(text.data, text.len, parts, count, err);
         if (status) {
@@ -424,8 +433,21 @@ int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_part **parts,
         }
     }
     mr_buffer_fini(&text);
-    (void)close(fd); /* nothing was written */
     return status;
+}
+
+int mr_manifest_is_of(int dir_fd, const char *dir, const char *id, bool *is_of,
+                      struct mr_error *err) {
+    struct mr_buffer text = {0};
+    json_t *root = NULL;
+    *is_of = false;
+    if (!read_file(dir_fd, dir, &text, err) && (root = load(text.data, text.len, err))) {
+        const char *found = json_string_value(json_object_get(json_object_get(root, "run"), "id"));
+        *is_of = found && strcmp(found, id) == 0;
+    }
+    json_decref(root);
+    mr_buffer_fini(&text);
+    return err->code;
 }
 
 static int read_text(int fd, const char *dir, struct mr_buffer *text, struct mr_error *err) {

@@ -19,12 +19,14 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FLUSH_BYTES ((uint64_t)8 << 20)
 #define STOP_CHECK_MS 100
+#define PIECE_BYTES ((size_t)1 << 20)
 
 void mr_part_name(char *name, size_t size, uint32_t partition) {
     snprintf(name, size, "part-%05u", partition);
@@ -188,4 +190,25 @@ void mr_part_abandon(struct mr_part *part) {
         (void)close(part->fd); /* nobody will read it; of a pipe all is in the kernel's hands */
     }
     part->fd = -1;
+}
+
+int mr_part_hash(int fd, const char *name, struct mr_run_part *found, struct mr_error *err) {
+    struct mr_hash *hash = NULL;
+    void *piece = malloc(PIECE_BYTES);
+    int status = piece ? mr_hash_create(&hash, err) : mr_error_nomem(err, "reading the parts");
+    size_t got = PIECE_BYTES;
+    found->bytes = 0;
+    while (!status && got == PIECE_BYTES) {
+        status = mr_file_read(fd, (int64_t)found->bytes, piece, PIECE_BYTES, name, &got, err);
+        if (!status) {
+            mr_hash_update(hash, piece, got);
+            found->bytes += got;
+        }
+    }
+    if (!status) {
+        found->xxh3 = mr_hash_digest(hash);
+    }
+    mr_hash_destroy(hash);
+    free(piece);
+    return status;
 }

@@ -44,6 +44,10 @@ MR_MUST_USE int mr_part_write(struct mr_part *part, const void *data, size_t len
 MR_MUST_USE int mr_part_finish(struct mr_part *part, struct mr_run_part *result,
                                struct mr_error *err);
 
+/* Reads a file from its beginning and stores how many bytes it has, and their XXH3-64. */
+MR_MUST_USE int mr_part_hash(int fd, const char *name, struct mr_run_part *found,
+                             struct mr_error *err);
+
 /* Closes without a result; the file stays where it is, for whoever removes the directory. Harmless
  * on a finished or zeroed part. */
 void mr_part_abandon(struct mr_part *part);

@@ -3,6 +3,8 @@
  *     NAME.pending-ID/lock         held by flock as long as the run lives
  *     NAME.pending-ID/attempt-…/   what tasks write
  *     NAME.pending-ID/out/         what becomes NAME
+ *     NAME.pending-ID/owner        the folder of the journal that remembers the run: not to be
+ *                                  cleared while a journal is there
  *     NAME.pending-ID/kept         where `out` is left to the user: not to be cleared
  *     NAME.old-ID/                 the output before, while it is replaced in two steps
  *
@@ -22,6 +24,7 @@
 #include "lib/output/pending.h"
 
 #include "lib/base/error.h"
+#include "lib/base/file.h"
 #include "lib/output/manifest.h"
 #include "lib/output/tree.h"
 
@@ -37,6 +40,8 @@
 #define LOCK "lock"
 #define OUT "out"
 #define KEPT "kept"
+#define OWNER "owner"
+#define OWNER_JOURNAL "/journal.db" /* in the folder that it names */
 #define PENDING_MARK ".pending-"
 #define OLD_MARK ".old-"
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -93,8 +98,16 @@ static int fail(const struct mr_pending *pending, const char *what, struct mr_er
 static int try_create(struct mr_pending *pending, bool is_first, bool *is_ours,
                       struct mr_error *err);
 
+static int create(const struct mr_pending_place *place, const char *id, bool may_be_there,
+                  struct mr_pending *pending, struct mr_error *err);
+
 int mr_pending_create(const struct mr_pending_place *place, const char *id,
                       struct mr_pending *pending, struct mr_error *err) {
+    return create(place, id, false, pending, err);
+}
+
+static int create(const struct mr_pending_place *place, const char *id, bool may_be_there,
+                  struct mr_pending *pending, struct mr_error *err) {
     if (!is_id(id)) {
         return mr_error_set(err, MR_ERR_INTERNAL, "\"%.40s\" is no job id", id);
     }
@@ -107,7 +120,7 @@ int mr_pending_create(const struct mr_pending_place *place, const char *id,
     int status = hold_spare(pending) ? fail(pending, "make", err) : 0;
     for (unsigned i = 0; i < TRIES_MAX && !is_ours && !status; i++) {
         let_go(pending);
-        status = try_create(pending, i == 0, &is_ours, err);
+        status = try_create(pending, i == 0 && !may_be_there, &is_ours, err);
     }
     if (!status && !is_ours) {
         status = mr_error_set(err, MR_ERR_IO, "make \"%.300s" PENDING_MARK "%s\": it keeps going",
@@ -178,6 +191,41 @@ static bool is_linked(const struct mr_pending *pending) {
            leads_to(pending->dir_fd, LOCK, pending->lock_fd);
 }
 
+/* Notes the owner, durably; again where a crash left half of it. */
+static int note_owner(const struct mr_pending *pending, const char *owner, struct mr_error *err) {
+    int fd =
+        openat(pending->dir_fd, OWNER, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return fail(pending, "note the owner of", err);
+    }
+    int status = mr_file_write(fd, owner, strlen(owner), OWNER, err);
+    if (!status) {
+        status = mr_file_sync(fd, OWNER, err);
+    }
+    int closed = mr_file_close(&fd, OWNER, err);
+    if (!status && !closed) {
+        status = mr_file_sync(pending->dir_fd, pending->name, err);
+    }
+    if (!status && !closed) {
+        status = mr_file_sync(pending->place->parent_fd, pending->place->shown, err);
+    }
+    return status ? status : closed;
+}
+
+int mr_pending_take_up(const struct mr_pending_place *place, const char *id, const char *owner,
+                       struct mr_pending *pending, struct mr_error *err) {
+    int status = create(place, id, true, pending, err);
+    if (!status && (status = note_owner(pending, owner, err))) {
+        mr_pending_leave(pending);
+    }
+    return status;
+}
+
+void mr_pending_leave(struct mr_pending *pending) {
+    release_spare(pending);
+    let_go(pending);
+}
+
 /* What failed once may have been short of something for a moment only. */
 static void unlink_twice(int dir_fd, const char *name, int flags) {
     if (unlinkat(dir_fd, name, flags) != 0) {
@@ -211,12 +259,19 @@ static bool is_there(int dir_fd, const char *name) {
     return fstatat(dir_fd, name, &about, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* What is cleared, and who asks. */
+struct cleaning {
+    const struct mr_pending_place *place;
+    const char *owner;
+    const char *id;
+};
+
 static int visit_leftover(void *arg, const char *name, struct mr_error *err);
 
-void mr_pending_clean(const struct mr_pending_place *place) {
+void mr_pending_clean(const struct mr_pending_place *place, const char *owner, const char *id) {
     struct mr_error ignored = {0};
-    struct mr_pending_place here = *place;
-    int status = mr_tree_each(place->parent_fd, visit_leftover, &here, &ignored);
+    struct cleaning cleaning = {place, owner, id};
+    int status = mr_tree_each(place->parent_fd, visit_leftover, &cleaning, &ignored);
     (void)status; /* what stays, the next run clears */
 }
 
@@ -231,31 +286,54 @@ static const char *find_id(const char *name, const char *output, const char *mar
     return is_id(id) ? id : NULL;
 }
 
-static void clean(const struct mr_pending_place *place, const char *id);
+static void clean(const struct cleaning *cleaning, const char *id);
 
 static int visit_leftover(void *arg, const char *name, struct mr_error *err) {
     (void)err;
-    const struct mr_pending_place *place = arg;
-    const char *id = find_id(name, place->name, PENDING_MARK);
+    const struct cleaning *cleaning = arg;
+    const char *id = find_id(name, cleaning->place->name, PENDING_MARK);
     if (!id) {
-        id = find_id(name, place->name, OLD_MARK);
+        id = find_id(name, cleaning->place->name, OLD_MARK);
     }
     if (id) {
-        clean(place, id);
+        clean(cleaning, id);
     }
     return 0;
 }
 
 static void settle_old(const struct mr_pending *pending);
 
+/* Whether a journal remembers the run: the folder that is named there still holds one. */
+static bool is_owned(const struct mr_pending *pending, const struct cleaning *cleaning,
+                     const char *id) {
+    char path[PATH_MAX + sizeof OWNER_JOURNAL];
+    int fd = openat(pending->dir_fd, OWNER, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t len = read(fd, path, PATH_MAX);
+    (void)close(fd); /* nothing was written */
+    if (len <= 0 || path[0] != '/') {
+        return false;
+    }
+    path[len] = '\0';
+    if (cleaning->owner && strcmp(path, cleaning->owner) == 0) {
+        return strcmp(id, cleaning->id) == 0;
+    }
+    memcpy(path + len, OWNER_JOURNAL, sizeof OWNER_JOURNAL);
+    return access(path, F_OK) == 0;
+}
+
 /* Clears all that bears one id, unless its run lives. */
-static void clean(const struct mr_pending_place *place, const char *id) {
+static void clean(const struct cleaning *cleaning, const char *id) {
+    const struct mr_pending_place *place = cleaning->place;
     struct mr_pending pending;
     begin(&pending, place, id);
     if (open_locked(&pending, LOCK_EX | LOCK_NB) == 0 && is_linked(&pending)) {
         settle_old(&pending);
         bool is_kept = is_there(pending.dir_fd, KEPT) && is_there(pending.dir_fd, OUT);
-        if (!is_kept && !is_there(place->parent_fd, pending.old)) {
+        if (!is_kept && !is_owned(&pending, cleaning, id) &&
+            !is_there(place->parent_fd, pending.old)) {
             mr_pending_remove(&pending);
         }
     } else if (pending.dir_fd < 0 && errno == ENOENT) { /* only the old output is left */

@@ -32,6 +32,16 @@ struct mr_pending {
 MR_MUST_USE int mr_pending_create(const struct mr_pending_place *place, const char *id,
                                   struct mr_pending *pending, struct mr_error *err);
 
+/* The same for a run that a journal remembers: where the directory is there already it is taken
+ * over with what it holds. `owner`, the absolute path of the journal's folder, is noted in it, and
+ * as long as that folder holds a journal mr_pending_clean leaves it alone. All of it is durable. */
+MR_MUST_USE int mr_pending_take_up(const struct mr_pending_place *place, const char *id,
+                                   const char *owner, struct mr_pending *pending,
+                                   struct mr_error *err);
+
+/* Lets go, leaving all where it is, to be taken up again. */
+void mr_pending_leave(struct mr_pending *pending);
+
 /* Removes the directory with all in it and lets go. What can't be removed is left to a later
  * mr_pending_clean. */
 void mr_pending_remove(struct mr_pending *pending);
@@ -43,7 +53,8 @@ void mr_pending_keep(struct mr_pending *pending);
 /* Clears what dead runs left beside the place: pending directories that nobody holds, and what
  * stood aside while it was replaced. A replacement that was cut short is finished where the new
  * output is complete, else undone. What can't be cleared (of another user) stays: that is no error.
- */
-void mr_pending_clean(const struct mr_pending_place *place);
+ * `owner` (NULL: none): the journal that the caller holds, and `id` the one run that it remembers:
+ * what else names that journal is dead too. */
+void mr_pending_clean(const struct mr_pending_place *place, const char *owner, const char *id);
 
 #endif

@@ -2,8 +2,6 @@
 #include "lib/output/verify.h"
 
 #include "lib/base/error.h"
-#include "lib/base/file.h"
-#include "lib/base/hash.h"
 #include "lib/base/number.h"
 #include "lib/output/manifest.h"
 #include "lib/output/part.h"
@@ -15,12 +13,10 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE_BYTES ((size_t)1 << 20)
 #define SHOWN_MAX 10      /* differences told one by one */
 #define DIFFERENCE_MAX 80 /* bytes of one, so that ten fit in an error beside the path */
 
@@ -30,7 +26,6 @@ struct check {
     int dir_fd;
     const struct mr_run_part *parts;
     size_t count;
-    void *piece; /* PIECE_BYTES */
     uint64_t differences;
     struct mr_error found; /* all of them */
 };
@@ -65,11 +60,6 @@ int mr_verify_output(const char *dir, struct mr_run_part **parts, size_t *count,
     }
     check.parts = *parts;
     check.count = *count;
-    check.piece = malloc(PIECE_BYTES);
-    if (!check.piece) {
-        status = mr_error_nomem(err, "reading the parts");
-        goto done;
-    }
     status = check_all(&check, err);
     if (!status && check.differences > SHOWN_MAX) {
         mr_error_add(&check.found, "\nand %" PRIu64 " more", check.differences - SHOWN_MAX);
@@ -78,7 +68,6 @@ int mr_verify_output(const char *dir, struct mr_run_part **parts, size_t *count,
         status = mr_error_set(err, check.found.code, "%s", check.found.text);
     }
 done:
-    free(check.piece);
     (void)close(check.dir_fd); /* nothing was written */
     return status;
 }
@@ -132,9 +121,6 @@ static int check_part(struct check *check, uint32_t index, struct mr_error *err)
     return status;
 }
 
-static int hash_file(struct check *check, int fd, const char *name, struct mr_run_part *found,
-                     struct mr_error *err);
-
 /* Compares one part. That it can't be read is a difference too, but for want of memory. */
 static int check_open(struct check *check, uint32_t index, int fd, struct mr_error *err) {
     const struct mr_run_part *wanted = &check->parts[index];
@@ -149,7 +135,7 @@ static int check_open(struct check *check, uint32_t index, int fd, struct mr_err
     }
     struct mr_run_part found = {.bytes = (uint64_t)about.st_size};
     struct mr_error why = {0};
-    int status = found.bytes == wanted->bytes ? hash_file(check, fd, name, &found, &why) : 0;
+    int status = found.bytes == wanted->bytes ? mr_part_hash(fd, name, &found, &why) : 0;
     if (status == MR_ERR_NOMEM) {
         return mr_error_set(err, status, "%s", why.text);
     }
@@ -162,27 +148,6 @@ static int check_open(struct check *check, uint32_t index, int fd, struct mr_err
                wanted->xxh3);
     }
     return 0;
-}
-
-/* Stores how many bytes the file has, and their hash. */
-static int hash_file(struct check *check, int fd, const char *name, struct mr_run_part *found,
-                     struct mr_error *err) {
-    struct mr_hash *hash = NULL;
-    int status = mr_hash_create(&hash, err);
-    size_t got = PIECE_BYTES;
-    found->bytes = 0; /* it may have changed since its size was asked for */
-    while (!status && got == PIECE_BYTES) {
-        status = mr_file_read(fd, -1, check->piece, PIECE_BYTES, name, &got, err);
-        if (!status) {
-            mr_hash_update(hash, check->piece, got);
-            found->bytes += got;
-        }
-    }
-    if (!status) {
-        found->xxh3 = mr_hash_digest(hash);
-    }
-    mr_hash_destroy(hash);
-    return status;
 }
 
 /* Whether the manifest lists the name. */

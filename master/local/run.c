@@ -11,8 +11,10 @@
 #include "lib/output/verify.h"
 #include "master/local/crash.h"
 #include "master/local/crew.h"
+#include "master/local/durable.h"
 #include "master/local/explain.h"
 #include "master/local/fleet.h"
+#include "master/local/fsck.h"
 #include "task/serve.h"
 #include <stdlib.h>
 #include <sys/random.h>
@@ -63,13 +65,16 @@ static int prepare(struct run *run, struct mr_error *err) {
     }
     if (spec->output) {
         result->part_count = partitions;
+    }
+    if (spec->output && !spec->state) {
         return mr_commit_begin(spec->output, spec->overwrite, run->id, &run->commit, err);
     }
     return MR_OK;
 }
 
 /* What is known when all rounds are done. */
-static int write_manifest(struct run *run, struct mr_error *err) {
+static int write_manifest(void *arg, struct mr_error *err) {
+    struct run *run = arg;
     struct mr_run_result *result = run->result;
     const struct mr_run_round *last = &result->rounds[result->round_count - 1];
     result->output_records = last->books.records_out;
@@ -138,7 +143,10 @@ int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct 
         mr_crash_install();
         mr_crash_thread_start(); /* a tiny job runs in this thread */
     }
-    if (!prepare(&run, err) && !work(&run, err) && !write_manifest(&run, err)) {
+    struct mr_durable_face face = {run.id, write_manifest, &run};
+    if (!prepare(&run, err) && spec->state) {
+        (void)!mr_durable_run(spec, &run.plan, &face, result, err);
+    } else if (!err->code && !work(&run, err) && !write_manifest(&run, err)) {
         (void)!publish(&run, err);
     }
     mr_crew_destroy(run.crew);
@@ -178,6 +186,16 @@ int mr_run_verify(const char *output, struct mr_run_result *result, struct mr_er
         result->output_bytes += result->parts[i].bytes;
     }
     return err->code;
+}
+
+int mr_run_fsck(const char *state, struct mr_run_journal *about, struct mr_error *err) {
+    return mr_fsck_look(state, about, err);
+}
+
+void mr_run_journal_fini(struct mr_run_journal *about) {
+    free(about->command);
+    free(about->why);
+    *about = (struct mr_run_journal){0};
 }
 
 const struct mr_job *const *mr_run_jobs(void) {

@@ -22,7 +22,7 @@ int mr_scratch_make(struct mr_scratch *scratch, const char *tmp, const char *id,
         free(parent);
         return err->code;
     }
-    mr_pending_clean(&scratch->place);
+    mr_pending_clean(&scratch->place, NULL, NULL);
     if (!mr_pending_create(&scratch->place, id, &scratch->pending, err)) {
         scratch->is_made = true;
         if (asprintf(&scratch->path, "%s/%s", parent, scratch->pending.name) < 0) {

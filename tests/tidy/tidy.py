@@ -39,8 +39,9 @@ MAY_INCLUDE = {
     "reducer": ["lib/base", *LEAVES, *MIDDLE],
     "task": ["lib/base", *LEAVES, *MIDDLE, "lib/worker", "mapper", "reducer", "jobs"],
     "master/core": ["lib/base", "lib/job"],
+    "master/journal": ["lib/base", "master/core"],
     "master/local": ["lib/base", *LEAVES, *MIDDLE, "lib/worker", "mapper", "reducer", "task",
-                     "master/core", "jobs"],
+                     "master/core", "master/journal", "jobs"],
     "master/simulate": ["lib/base", *LEAVES, *MIDDLE, "master/core", "master/local"],
     "jobs": [],  # written on <mr/...> alone
     "cli": ["lib/base", "lib/term"],  # written on <mr/run.h>

@@ -74,6 +74,11 @@ struct mr_run_spec {
     /* Called about ten times a second from the thread that called mr_run. */
     void (*progress)(void *arg, const struct mr_run_progress *progress);
     void *progress_arg;
+
+    /* A folder for a journal and what tasks leave for one another, made where it is missing: the
+     * run survives its process, and the same spec goes on where it was. Needs `output`, and inputs
+     * that are files. NULL: none. */
+    const char *state;
 };
 
 /* Where a phase's time went. */
@@ -141,6 +146,9 @@ struct mr_run_result {
     uint64_t memory_bytes;
     uint64_t peak_rss_bytes;
     double seconds;
+    uint32_t tasks_kept; /* with `state`: done before this process began */
+    uint32_t tasks_run;  /* with `state`: done by this one */
+    bool was_done;       /* with `state`: all was, and nothing was run */
     char *manifest; /* the JSON text of _manifest.json, also where no directory was written; may be
                        NULL */
 };
@@ -159,6 +167,35 @@ MR_MUST_USE int mr_run_explain(const struct mr_run_spec *spec, int out_fd, struc
 /* Checks every part of an output directory against its manifest's sizes and checksums. */
 MR_MUST_USE int mr_run_verify(const char *output, struct mr_run_result *result,
                               struct mr_error *err);
+
+/* What the journal in a --state folder holds: the last job, and the journal's own measures. */
+struct mr_run_journal {
+    uint64_t starts;      /* how often a run began on it */
+    uint64_t entries;     /* that were replayed */
+    uint64_t events;      /* of the scheduler, among them */
+    uint64_t comparisons; /* of the replayed state's hash with the one stored */
+    uint64_t bytes;       /* of the file */
+    uint32_t job;         /* its number; 0: none */
+    char id[33];
+    const char
+        *state;    /* "none", "running", "closing", "publishing", "stopping", "done", "failed" */
+    char *command; /* about as it was typed; NULL: none */
+    char *why;     /* it failed; NULL: it didn't */
+    uint32_t round;
+    uint32_t map_tasks;
+    uint32_t maps_done;
+    uint32_t reduce_tasks;
+    uint32_t reduces_done;
+    uint64_t files; /* map outputs that are there, as long as they should be */
+    uint64_t files_bytes;
+    uint64_t files_missing; /* and those that will be made again */
+};
+
+/* Replays the journal in `state` and checks all that can be checked, changing nothing. MR_ERR_INPUT
+ * where it is damaged, with what and how much is known; MR_ERR_IO where it is in use, or can't be
+ * read. Release with mr_run_journal_fini in any case. */
+MR_MUST_USE int mr_run_fsck(const char *state, struct mr_run_journal *about, struct mr_error *err);
+void mr_run_journal_fini(struct mr_run_journal *about);
 
 /* Finds a job: the name of a built-in one, or the path of a plugin (it holds a '/'). A plugin stays
  * loaded until the process ends. */

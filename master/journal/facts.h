@@ -1,0 +1,34 @@
+/* facts: what a shell told its journal, by job, kind and key. */
+#ifndef MR_JOURNAL_FACTS_H
+#define MR_JOURNAL_FACTS_H
+
+#include <mr/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mr_fact {
+    uint32_t job;
+    uint32_t kind;
+    uint64_t key;
+    char *bytes; /* a zero follows them, so that text is text */
+    size_t len;
+};
+
+/* Sorted. Zero-initialise; release with mr_facts_fini. */
+struct mr_facts {
+    struct mr_fact *items;
+    size_t count;
+    size_t capacity;
+};
+
+/* Puts a copy of the bytes in the place of what was there. */
+MR_MUST_USE int mr_facts_put(struct mr_facts *facts, const struct mr_fact *fact,
+                             struct mr_error *err);
+void mr_facts_remove(struct mr_facts *facts, uint32_t job, uint32_t kind, uint64_t key);
+/* Removes all facts of a job that are of this kind (UINT32_MAX: of any). */
+void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kind);
+const struct mr_fact *mr_facts_find(const struct mr_facts *facts, uint32_t job, uint32_t kind,
+                                    uint64_t key);
+void mr_facts_fini(struct mr_facts *facts);
+
+#endif

@@ -1,0 +1,193 @@
+# test_state: --state from the command line: kill -9 at every transaction, torn and flipped journals, full and failing
+# disks, two at once, changed inputs, other commands (faults F1 to F6, F20, F46, F47).
+. "$(dirname "$0")/lib.sh"
+need_shim
+
+mkdir in
+seq 1000 3000 >in/a.txt
+seq 2000 4000 >in/b.txt
+seq 3000 5000 | gzip >in/c.gz
+"$MILLRACE" run wordcount in -o ref --partitions 2
+
+# state WORDS…: state.py; one check, its account shown.
+state() {
+    local account
+    if account=$(python3 "$SOURCE/tests/fault/state.py" --inputs "$T/in" "$@" 2>&1); then
+        ok "${account##*$'\n'} ($*)"
+    else
+        fail "state $*"
+        printf '%s\n' "$account" | sed 's/^/#   /'
+    fi
+}
+job="run wordcount {in} --partitions 2"
+
+# ---- F1, F2, F20: kill -9 before and behind every fsync (so every COMMIT), rename, mkdir ------------------------------
+for how in kill killed; do
+    state sweep --class sync --how $how -- $job
+    state sweep --class rename --how $how -- $job
+    state sweep --class mkdir --how $how -- $job
+done
+state sweep --class write --how kill --path journal.db --step 5 -- $job
+
+# ---- F4, F5: a torn last page, flipped bytes --------------------------------------------------------------------------
+state torn -- $job
+state flips 401 -- $job
+
+# ---- F6: a disk that fails or is full: the first failure ends the run, the next one goes on ---------------------------
+state sweep --class sync --errno EIO -- $job
+state sweep --class sync --errno EIO --path journal.db --stays --step 3 -- $job
+state sweep --class write --errno ENOSPC --path st/ --stays --step 3 -- $job
+state sweep --class write --errno EIO --path journal.db --step 3 -- $job
+state sweep --class malloc --errno ENOMEM --step 40 -- $job
+
+# ---- kill -9 at random moments ----------------------------------------------------------------------------------------
+state random 3 0.2 -- $job
+
+# ---- F3: two at once --------------------------------------------------------------------------------------------------
+seq 1000 >lines.txt
+rm -f began go
+"$MILLRACE" run "$plugins/misbehave.so" lines.txt --how wait --at 500 --began "$T/began" --until "$T/go" -o one --state st \
+    --tmp scratch >/dev/null 2>one.err &
+first=$!
+wait_for is_there began
+expect_status 4 "$MILLRACE" run wordcount in -o two --state st --tmp scratch
+expect_err '^millrace: the journal in ".*/st" is in use by another process'
+expect_lines 1
+expect_missing two
+expect_status 4 "$MILLRACE" fsck st
+: >go
+status=0
+wait $first || status=$?
+check "the first ends well" [ "$status" -eq 0 ]
+expect_status 0 "$MILLRACE" verify one
+expect_status 0 "$MILLRACE" fsck st
+expect_out '^state: done'
+rm -rf st one
+
+# ---- what was done is done; another command, other inputs --------------------------------------------------------------
+run_state() {
+    "$MILLRACE" run wordcount "$@" --state st --tmp scratch --verbose
+}
+expect_status 0 run_state in -o out --partitions 2
+expect_err '^state: 0 tasks were done before, 5 now'
+for part in part-00000 part-00001; do expect_same out/$part ref/$part; done
+expect_only st journal.db
+expect_status 0 run_state in -o out --partitions 2
+expect_err 'is done already: nothing was run'
+expect_status 0 "$MILLRACE" run wordcount in -o out --partitions 2 --state st --json
+expect_out '"xxh3"'
+expect_status 0 run_state in -o second
+expect_err '^state: 0 tasks were done before'
+expect_status 2 run_state in -o out --partitions 2
+expect_err 'output "out" exists'
+expect_status 0 run_state in -o out --partitions 2 --overwrite
+expect_err '^state: 0 tasks were done before'
+rm -rf out second
+
+# half_a_run SIGNAL: two files are mapped, one key is reduced when it comes.
+half_a_run() {
+    rm -rf st half began go
+    cp lines.txt first.txt
+    "$MILLRACE" run "$plugins/misbehave.so" first.txt lines.txt --how wait --began-at 500 --began "$T/began" \
+        --until "$T/go" -o half --state st --tmp scratch --threads 1 >/dev/null 2>half.err &
+    wait_for is_there began
+    kill "-$1" $!
+    : >go
+    status=0
+    wait $! 2>/dev/null || status=$?
+}
+again() {
+    "$MILLRACE" run "$plugins/misbehave.so" first.txt lines.txt --how wait --began-at 500 --began "$T/began" \
+        --until "$T/go" -o half --state st --tmp scratch --verbose "$@"
+}
+half_a_run TERM
+cp half.err .err
+check "SIGTERM: status 143" [ "$status" -eq 143 ]
+expect_err '^millrace: interrupted \(what is done is kept in "st": the same command goes on\)'
+check "its pending directory waits" is_there half.pending-*
+# Another run on the same output leaves it alone; it can't be published then.
+expect_status 0 "$MILLRACE" run wordcount lines.txt -o half --tmp scratch
+check "another run leaves it alone" is_there half.pending-*
+expect_status 2 again
+expect_err 'output "half" exists'
+rm -r half
+expect_status 2 run_state in -o out
+expect_err '^millrace: ".*/st" holds the unfinished run of another command: misbehave .*; finish that one, name another'
+expect_status 2 again --partitions 7
+expect_err 'holds the unfinished run of another command'
+touch -d '2001-01-01' lines.txt
+expect_status 3 again
+expect_err '^millrace: an input changed since the unfinished run in ".*/st" read it: "lines.txt" is not as it was'
+half_a_run KILL
+expect_status 0 again
+expect_err '^state: 2 tasks were done before, 1 now'
+check "nothing is left" [ "$(echo half*)" = "half half.err" ]
+rm -rf half st
+
+# Without its journal a pending directory is a dead run's.
+half_a_run KILL
+check "it waits" is_there half.pending-*
+rm -r st
+expect_status 0 "$MILLRACE" run wordcount lines.txt -o half --tmp scratch
+check "it is cleared" [ "$(echo half*)" = "half half.err" ]
+rm -r half
+
+# A file of a task that is done is gone, or damaged: it is made again, and only that.
+half_a_run KILL
+rm st/outputs-*/map-0-0-1
+expect_status 0 again
+expect_err '^state: 1 tasks were done before, 2 now'
+rm -rf half
+half_a_run KILL
+printf 'X' | dd of="$(echo st/outputs-*/map-0-1-1)" bs=1 seek=80 conv=notrunc 2>/dev/null
+expect_status 0 again
+expect_err '^state: 1 tasks were done before, 2 now'
+rm -rf half st
+
+# An input that changes while the job runs ends it; so does the job's own code. The next run begins anew.
+rm -f began go
+"$MILLRACE" run "$plugins/misbehave.so" lines.txt --how wait --at 500 --began "$T/began" --until "$T/go" -o out --state st \
+    --tmp scratch >/dev/null 2>.err &
+wait_for is_there began
+echo more >>lines.txt
+: >go
+status=0
+wait $! || status=$?
+check "F46: status 3" [ "$status" -eq 3 ]
+expect_err '^millrace: input "lines.txt" changed while the job ran'
+expect_missing out out.pending-*
+expect_status 1 "$MILLRACE" run "$plugins/misbehave.so" lines.txt --how fail --at 500 -o out --state st --tmp scratch
+expect_err 'this record is not to my taste'
+expect_only st journal.db
+expect_status 0 "$MILLRACE" fsck st
+expect_out '^state: failed: .*this record is not to my taste'
+expect_status 0 run_state in -o out
+expect_status 0 "$MILLRACE" verify out
+rm -rf out st
+
+# ---- a journal as version 1 wrote it ------------------------------------------------------------------------------------
+mkdir old
+cp "$SOURCE/tests/fault/journal_v1.db" old/journal.db
+expect_status 0 "$MILLRACE" fsck old
+expect_out '^journal: sound; 12.3 kB, 15 entries, 6 events replayed, 1 hashes compared, started 1 times$'
+expect_out '^job 1 \(e10907bd087f5a417b61d95a7d3125e6\): wordcount in -o out$'
+expect_out '^state: closing$'
+expect_out '^round 0: 2 of 2 map tasks done, 2 of 2 reduce tasks$'
+expect_same old/journal.db "$SOURCE/tests/fault/journal_v1.db" "fsck changes nothing"
+
+# ---- wrong usage ------------------------------------------------------------------------------------------------------
+expect_status 2 "$MILLRACE" run wordcount in --state st
+expect_err '^millrace: --state needs -o DIR'
+expect_status 2 "$MILLRACE" run wordcount - -o out --state st
+expect_err '^millrace: --state needs inputs that can be read again'
+expect_status 2 "$MILLRACE" run wordcount in -o out --state no/st
+expect_status 2 "$MILLRACE" run wordcount in -o out --state ''
+expect_missing out st
+expect_status 3 "$MILLRACE" fsck in
+expect_err 'holds no journal'
+expect_status 2 "$MILLRACE" fsck
+mkdir st
+echo hello >st/journal.db
+expect_status 3 "$MILLRACE" run wordcount in -o out --state st
+expect_err '^millrace: the journal in ".*/st" is damaged: file is not a database'
+expect_only scratch

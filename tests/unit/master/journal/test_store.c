@@ -1,0 +1,180 @@
+/* test_store: what was written is there again, or it is said what is wrong; one opener at a time.
+ */
+#include "master/journal/store.h"
+
+#include "tests/unit/master/journal/scratch.h"
+
+#include <sys/wait.h>
+
+static struct mr_store *open_store(const char *dir) {
+    struct mr_store *store = NULL;
+    struct mr_error err = {0};
+    cr_assert_eq(mr_store_open(dir, true, &store, &err), 0, "%s", err.text);
+    return store;
+}
+
+static void add(struct mr_store *store, uint32_t kind, const char *text, uint64_t keep_from) {
+    unsigned char bytes[64];
+    struct mr_error err = {0};
+    memcpy(bytes, text, strlen(text));
+    struct mr_store_entry entry = {.kind = kind, .bytes = bytes, .len = strlen(text)};
+    struct mr_store_change change = {.epoch = 1, .keep_from = keep_from};
+    cr_assert_eq(mr_store_write(store, &entry, 1, &change, &err), 0, "%s", err.text);
+}
+
+static char seen[1024];
+
+static int note(void *arg, const struct mr_store_entry *entry, struct mr_error *err) {
+    (void)arg, (void)err;
+    size_t base = entry->kind == MR_STORE_BASE ? MR_STORE_BASE_BYTES : 0;
+    size_t used = strlen(seen);
+    snprintf(seen + used, sizeof seen - used, "%llu:%u:%.*s ", (unsigned long long)entry->sequence,
+             entry->kind, (int)(entry->len - base), (const char *)entry->bytes + base);
+    return 0;
+}
+
+static const char *read_all(struct mr_store *store) {
+    struct mr_error err = {0};
+    seen[0] = '\0';
+    if (mr_store_read(store, note, NULL, &err)) {
+        snprintf(seen, sizeof seen, "%s", err.text);
+    }
+    return seen;
+}
+
+Test(store, what_was_written_is_there_again) {
+    make_scratch();
+    const char *dir = in_scratch("state");
+    struct mr_store *store = open_store(dir);
+    cr_assert_str_eq(read_all(store), "");
+    add(store, 1, "one", 0);
+    add(store, 7, "two", 0);
+    add(store, 1, "", 0);
+    cr_assert_str_eq(read_all(store), "1:1:one 2:7:two 3:1: ");
+    cr_assert_eq(mr_store_head(store).sequence, 3u);
+    mr_store_close(store);
+    store = open_store(dir);
+    cr_assert_str_eq(read_all(store), "1:1:one 2:7:two 3:1: ");
+    cr_assert_eq(mr_store_head(store).epoch, 1u);
+    mr_store_close(store);
+    mr_store_close(NULL);
+    remove_scratch();
+}
+
+Test(store, begins_at_a_base) {
+    make_scratch();
+    const char *dir = in_scratch("state");
+    struct mr_store *store = open_store(dir);
+    add(store, 1, "one", 0);
+    add(store, MR_STORE_BASE, "        base", 0);
+    add(store, 1, "two", 2);
+    cr_assert_str_eq(read_all(store), "2:0:base 3:1:two ");
+    add(store, 1, "three", 3); /* now the log begins in the middle */
+    cr_assert_not_null(strstr(read_all(store), "its beginning is missing"));
+    mr_store_close(store);
+    remove_scratch();
+}
+
+Test(store, one_opener) {
+    make_scratch();
+    const char *dir = in_scratch("state");
+    struct mr_store *store = open_store(dir);
+    struct mr_store *second = NULL;
+    struct mr_error err = {0};
+    cr_assert_eq(mr_store_open(dir, true, &second, &err), MR_ERR_IO);
+    cr_assert_not_null(strstr(err.text, "is in use by another process"), "%s", err.text);
+    pid_t child = fork();
+    if (child == 0) {
+        err = (struct mr_error){0};
+        (void)!mr_store_open(dir, false, &second, &err);
+        _exit(err.code == MR_ERR_IO && strstr(err.text, "is in use") ? 7 : 1);
+    }
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(WEXITSTATUS(status), 7);
+    add(store, 1, "one", 0); /* it works on */
+    mr_store_close(store);
+    mr_store_close(open_store(dir));
+    remove_scratch();
+}
+
+static void expect_refused(const char *dir, bool may_make, int status, const char *says) {
+    struct mr_store *store = NULL;
+    struct mr_error err = {0};
+    cr_assert_eq(mr_store_open(dir, may_make, &store, &err), status, "%s", err.text);
+    cr_assert_not_null(strstr(err.text, says), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, scratch_dir), "the folder is named: %s", err.text);
+    cr_assert_null(store);
+}
+
+Test(store, what_is_no_journal) {
+    make_scratch();
+    char dir[512];
+    snprintf(dir, sizeof dir, "%s", in_scratch("state"));
+    expect_refused(dir, false, MR_ERR_INPUT, "holds no journal");
+    expect_refused(in_scratch("no/state"), true, MR_ERR_IO, "No such file");
+    cr_assert_eq(mkdir(dir, 0700), 0);
+    spit(in_scratch("state/journal.db"), (const unsigned char *)"hello", 5);
+    expect_refused(dir, true, MR_ERR_INPUT, "file is not a database");
+    cr_assert_eq(unlink(in_scratch("state/journal.db")), 0);
+    cr_assert_eq(mkdir(in_scratch("state/journal.db"), 0700), 0);
+    expect_refused(dir, true, MR_ERR_INPUT, "is no journal");
+    remove_scratch();
+}
+
+/* The format's number stands at byte 60 of a SQLite file, big-endian; the application's at 68. */
+Test(store, of_another_version) {
+    make_scratch();
+    char dir[512];
+    size_t len;
+    snprintf(dir, sizeof dir, "%s", in_scratch("state"));
+    mr_store_close(open_store(dir));
+    unsigned char *bytes = slurp(in_scratch("state/journal.db"), &len);
+    cr_assert_eq(bytes[63], MR_STORE_FORMAT);
+    bytes[63] = 2;
+    spit(in_scratch("state/journal.db"), bytes, len);
+    expect_refused(dir, true, MR_ERR_INPUT, "is of format 2, and this Millrace reads 1");
+    bytes[63] = 1;
+    bytes[71] ^= 1;
+    spit(in_scratch("state/journal.db"), bytes, len);
+    expect_refused(dir, true, MR_ERR_INPUT, "is no journal of Millrace");
+    free(bytes);
+    remove_scratch();
+}
+
+/* A write that fails, for want of space for its file, is the last. The limit stays in a child. */
+Test(store, nothing_is_written_after_a_failure) {
+    make_scratch();
+    char dir[512];
+    snprintf(dir, sizeof dir, "%s", in_scratch("state"));
+    struct mr_store *store = open_store(dir);
+    add(store, 1, "one", 0);
+    unsigned char *bytes = calloc(1, MR_STORE_ENTRY_MAX + 1);
+    cr_assert_not_null(bytes);
+    struct mr_store_entry entry = {.kind = 1, .bytes = bytes, .len = MR_STORE_ENTRY_MAX + 1};
+    struct mr_store_change change = {.epoch = 1};
+    struct mr_error err = {0};
+    cr_assert_eq(mr_store_write(store, &entry, 1, &change, &err), MR_ERR_IO);
+    struct mr_error again = {0};
+    entry.len = 1;
+    cr_assert_eq(mr_store_write(store, &entry, 1, &change, &again), MR_ERR_IO);
+    cr_assert_str_eq(again.text, err.text);
+    free(bytes);
+    mr_store_close(store);
+    store = open_store(dir);
+    cr_assert_str_eq(read_all(store), "1:1:one ");
+    mr_store_close(store);
+    remove_scratch();
+}
+
+Test(store, an_end_that_is_missing) {
+    make_scratch();
+    char dir[512];
+    snprintf(dir, sizeof dir, "%s", in_scratch("state"));
+    struct mr_store *store = open_store(dir);
+    add(store, 1, "one", 0);
+    add(store, 1, "two", 99); /* removes both */
+    cr_assert_not_null(strstr(read_all(store), "its end is missing"));
+    mr_store_close(store);
+    remove_scratch();
+}

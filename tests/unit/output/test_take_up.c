@@ -1,0 +1,152 @@
+/* test_take_up: an output that a journal remembers waits for its run, and for as long as it does.
+ */
+#include "lib/output/commit.h"
+
+#include "lib/output/part.h"
+#include "lib/output/tree.h"
+#include "tests/unit/test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ID "0123456789abcdef0123456789abcdef"
+#define OTHER_ID "ffffffffffffffffffffffffffffffff"
+#define PENDING "counts.pending-" ID
+#define MANIFEST "{\"format\": 1, \"result\": {\"parts\": []}, \"run\": {\"id\": \"" ID "\"}}\n"
+
+static char folder[] = "/tmp/millrace-take-up-XXXXXX";
+static char owner[128];
+
+static void enter(void) {
+    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+    cr_assert_eq(mkdir("state", 0700), 0);
+    cr_assert_eq(close(open("state/journal.db", O_CREAT | O_WRONLY, 0600)), 0);
+    snprintf(owner, sizeof owner, "%s/state", folder);
+}
+
+static void leave(void) {
+    struct mr_error err = {0};
+    cr_assert_eq(mr_tree_remove(AT_FDCWD, folder, &err), 0, "%s", err.text);
+    cr_assert_eq(chdir("/"), 0);
+}
+
+static bool is_there(const char *path) {
+    struct stat about;
+    return lstat(path, &about) == 0;
+}
+
+static struct mr_commit *take_up(enum mr_commit_standing want, bool overwrite) {
+    struct mr_commit *commit = NULL;
+    struct mr_error err = {0};
+    enum mr_commit_standing standing;
+    cr_assert_eq(mr_commit_take_up("counts", overwrite, ID, owner, &commit, &standing, &err), 0,
+                 "%s", err.text);
+    cr_assert_eq(standing, want);
+    return commit;
+}
+
+static struct mr_run_part write_part(struct mr_commit *commit, uint32_t task, uint32_t attempt) {
+    struct mr_error err = {0};
+    struct mr_part part;
+    struct mr_run_part result = {.records = 1};
+    char name[MR_PART_NAME_MAX];
+    int fd = -1;
+    mr_part_name(name, sizeof name, task);
+    cr_assert_eq(mr_commit_attempt(commit, task, attempt, &fd, &err), 0, "%s", err.text);
+    cr_assert_eq(mr_part_create(&part, fd, name, &err), 0);
+    cr_assert_eq(mr_part_write(&part, "a\t1\n", 4, &err), 0);
+    cr_assert_eq(mr_part_finish(&part, &result, &err), 0);
+    close(fd);
+    cr_assert_eq(mr_commit_sync(commit, &err), 0);
+    return result;
+}
+
+static bool is_whole(struct mr_commit *commit, uint32_t task, uint32_t attempt,
+                     const struct mr_run_part *part) {
+    bool whole = false;
+    struct mr_error err = {0};
+    cr_assert_eq(mr_commit_check(commit, task, attempt, part, &whole, &err), 0, "%s", err.text);
+    return whole;
+}
+
+/* What another run on the same output makes of it. */
+static void rival(void) {
+    struct mr_commit *commit = NULL;
+    struct mr_error err = {0};
+    cr_assert_eq(mr_commit_begin("counts", true, OTHER_ID, &commit, &err), 0, "%s", err.text);
+    mr_commit_end(commit);
+}
+
+Test(take_up, what_attempts_left_is_there_again) {
+    enter();
+    struct mr_commit *commit = take_up(MR_COMMIT_OPEN, false);
+    struct mr_run_part part = write_part(commit, 0, 1);
+    (void)write_part(commit, 0, 2);
+    (void)write_part(commit, 1, 1);
+    mr_commit_leave(commit);
+    rival();
+    cr_assert(is_there(PENDING), "a journal remembers it");
+    commit = take_up(MR_COMMIT_OPEN, false);
+    cr_assert(is_whole(commit, 0, 1, &part));
+    const uint32_t winners[2] = {1, 0};
+    struct mr_error err = {0};
+    cr_assert_eq(mr_commit_sweep(commit, winners, 2, &err), 0, "%s", err.text);
+    cr_assert(is_there(PENDING "/attempt-0-1"));
+    cr_assert_not(is_there(PENDING "/attempt-0-2"));
+    cr_assert_not(is_there(PENDING "/attempt-1-1"));
+    cr_assert_not(is_whole(commit, 1, 1, &part));
+    part.xxh3 ^= 1;
+    cr_assert_not(is_whole(commit, 0, 1, &part));
+    part.xxh3 ^= 1;
+    cr_assert_eq(rename(PENDING "/attempt-0-1/part-00000", PENDING "/out/part-00000"), 0);
+    cr_assert(is_whole(commit, 0, 1, &part), "moved already");
+    cr_assert_eq(truncate(PENDING "/out/part-00000", 3), 0);
+    cr_assert_not(is_whole(commit, 0, 1, &part));
+    cr_assert_eq(mr_commit_discard(commit, 0, 1, &err), 0);
+    cr_assert_not(is_there(PENDING "/attempt-0-1"));
+    mr_commit_end(commit);
+    cr_assert_not(is_there(PENDING));
+    leave();
+}
+
+Test(take_up, without_its_journal_it_is_cleared) {
+    enter();
+    mr_commit_leave(take_up(MR_COMMIT_OPEN, false));
+    rival();
+    cr_assert(is_there(PENDING));
+    cr_assert_eq(unlink("state/journal.db"), 0);
+    rival();
+    cr_assert_not(is_there(PENDING));
+    leave();
+}
+
+Test(take_up, published_and_not_known_to_be) {
+    enter();
+    struct mr_commit *commit = take_up(MR_COMMIT_OPEN, false);
+    struct mr_run_part part = write_part(commit, 0, 1);
+    const uint32_t winners[1] = {1};
+    struct mr_error err = {0};
+    bool is_done = true;
+    cr_assert_eq(mr_commit_is_done("counts", ID, &is_done, &err), 0);
+    cr_assert_not(is_done);
+    cr_assert_eq(mr_commit_publish(commit, &part, winners, 1, MANIFEST, &err), 0, "%s", err.text);
+    mr_commit_end(commit);
+    cr_assert_eq(mr_commit_is_done("counts", ID, &is_done, &err), 0);
+    cr_assert(is_done);
+    cr_assert_eq(mr_commit_is_done("counts", OTHER_ID, &is_done, &err), 0);
+    cr_assert_not(is_done);
+    commit = take_up(MR_COMMIT_PUBLISHED, false);
+    mr_commit_end(commit);
+    cr_assert(is_there("counts/part-00000"));
+    cr_assert_not(is_there(PENDING));
+    enum mr_commit_standing standing;
+    cr_assert_eq(mr_commit_take_up("counts", false, OTHER_ID, owner, &commit, &standing, &err),
+                 MR_ERR_USAGE, "another's");
+    leave();
+}
