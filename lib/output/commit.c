@@ -14,6 +14,7 @@
 #include "lib/base/fail_point.h"
 #include "lib/base/file.h"
 #include "lib/output/manifest.h"
+#include "lib/output/manifest_read.h"
 #include "lib/output/part.h"
 #include "lib/output/pending.h"
 #include "lib/output/publish.h"
@@ -105,7 +106,7 @@ static int look_for(const struct mr_commit *commit, const char *id, bool *is_don
                    : 0;
     }
     struct mr_error why = {0};
-    int status = mr_manifest_is_of(fd, commit->dir, id, is_done, &why);
+    int status = mr_manifest_read_id(fd, commit->dir, id, is_done, &why);
     (void)close(fd); /* nothing was written */
     return status == MR_ERR_INPUT || !status ? 0 : mr_error_set(err, status, "%s", why.text);
 }
