@@ -40,6 +40,7 @@ struct mr_command {
 
 extern const struct mr_command mr_run_command;
 extern const struct mr_command mr_explain_command;
+extern const struct mr_command mr_simulate_command;
 extern const struct mr_command mr_verify_command;
 extern const struct mr_command mr_jobs_command;
 extern const struct mr_command mr_help_command;

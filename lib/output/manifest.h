@@ -64,4 +64,10 @@ MR_MUST_USE int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_p
 MR_MUST_USE int mr_manifest_parse(const char *text, size_t len, struct mr_run_part **parts,
                                   size_t *count, struct mr_error *err);
 
+/* Reads how a run went, for each round: seconds and bytes of map and reduce (nothing else of the
+ * rounds is filled in), and how much input it had. `path`: an output directory or a manifest.
+ * Errors as for mr_manifest_read. The caller frees *rounds. */
+MR_MUST_USE int mr_manifest_read_rounds(const char *path, struct mr_run_round **rounds,
+                                        size_t *count, uint64_t *input_bytes, struct mr_error *err);
+
 #endif

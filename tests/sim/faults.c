@@ -124,15 +124,14 @@ static unsigned find_roles(const struct sim *sim) {
     return roles;
 }
 
-void faults_heal(struct sim *sim, const struct sim_item *item) {
+void faults_heal(struct sim *sim, const struct sim_item *item) { /* pauses end by themselves */
     (void)item;
     sim->has_healed = true;
     SIM_SAY(sim, 0, "the faults stop");
     network_heal(sim);
     unsigned needed = 0;
-    for (uint32_t node = 0; node <= sim->plan->workers; node++) {
-        sim->paused_until[node] = 0;
-        needed |= node ? sim->plan->worker[node].roles : 0;
+    for (uint32_t node = 1; node <= sim->plan->workers; node++) {
+        needed |= sim->plan->worker[node].roles;
     }
     if (find_roles(sim) != needed) {
         for (uint32_t node = 1; node <= sim->plan->workers; node++) {

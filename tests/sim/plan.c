@@ -146,7 +146,7 @@ static void make_fault(struct plan *plan, struct plan_fault *fault, struct rando
 }
 
 static void make_faults(struct plan *plan, struct random *random) {
-    uint32_t count = random_below(random, 9);
+    uint32_t count = random_below(random, 5 + plan->limits.crashes + plan->limits.restarts);
     uint32_t crashes = 0;
     uint32_t restarts = 0;
     while (plan->faults < count && plan->faults < PLAN_FAULTS_MAX) {

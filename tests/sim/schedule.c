@@ -51,6 +51,15 @@ static void run_until(struct sim *sim, uint64_t end, bool stops_when_ended) {
     }
 }
 
+/* When the last fault will be over. */
+static uint64_t find_calm(const struct sim *sim) {
+    uint64_t calm = sim->now > sim->plan->faults_end_ms ? sim->now : sim->plan->faults_end_ms;
+    for (uint32_t process = 0; process <= sim->plan->workers; process++) {
+        calm = sim->paused_until[process] > calm ? sim->paused_until[process] : calm;
+    }
+    return calm;
+}
+
 static void say_waiting(struct sim *sim) {
     for (uint32_t job = 1; job <= sim->plan->jobs && master_core(sim); job++) {
         struct mr_core_job_view view = mr_core_job(master_core(sim), job);
@@ -73,8 +82,8 @@ bool schedule_run(struct sim *sim, const struct plan *plan, bool is_loud) {
         if (!sim->has_failed && !is_ended(sim)) {
             say_waiting(sim);
         }
-        uint64_t healed = sim->now > plan->faults_end_ms ? sim->now : plan->faults_end_ms;
-        run_until(sim, healed + REST_LEASES * plan->lease_ms, false);
+        run_until(sim, plan->faults_end_ms, false);
+        run_until(sim, find_calm(sim) + REST_LEASES * plan->lease_ms, false);
         if (!sim->has_failed) {
             check_rest(sim, master_core(sim));
         }

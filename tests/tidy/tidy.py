@@ -41,6 +41,7 @@ MAY_INCLUDE = {
     "master/core": ["lib/base", "lib/job"],
     "master/local": ["lib/base", *LEAVES, *MIDDLE, "lib/worker", "mapper", "reducer", "task",
                      "master/core", "jobs"],
+    "master/simulate": ["lib/base", *LEAVES, *MIDDLE, "master/core", "master/local"],
     "jobs": [],  # written on <mr/...> alone
     "cli": ["lib/base", "lib/term"],  # written on <mr/run.h>
 }
