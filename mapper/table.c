@@ -155,6 +155,22 @@ bool mr_table_insert(struct mr_collector *c, struct mr_table_slot *slot,
     return true;
 }
 
+void mr_table_empty(struct mr_collector *c) {
+    if (c->used) {
+        memset(c->slots, 0, (c->mask + 1) * c->stride);
+    }
+    c->used = 0;
+    c->emitted_when_empty = c->emitted;
+    c->log_entries = 0;
+    c->arena_high = c->arena_used > c->arena_high ? c->arena_used : c->arena_high;
+    c->arena_used = ARENA_START;
+}
+
+size_t mr_table_touched(const struct mr_collector *c) {
+    size_t arena = c->arena_used > c->arena_high ? c->arena_used : c->arena_high;
+    return arena + (c->mask + 1) * c->stride;
+}
+
 int mr_table_open(struct mr_collector *c, struct mr_error *err) {
     c->slots_max = SLOTS_MIN;
     while (c->slots_max < SLOTS_MAX &&

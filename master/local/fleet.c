@@ -367,7 +367,7 @@ static int close_round(struct mr_fleet *fleet, uint32_t round, struct mr_error *
         return say_failure(fleet, err);
     }
     if (mr_books_check(&fleet->books, plan->job->name, err) ||
-        mr_books_merge_counters(&fleet->books, result, err)) {
+        mr_books_merge_counters(&fleet->books.counters, result, err)) {
         return err->code;
     }
     return MR_OK;
