@@ -1,4 +1,4 @@
-# test_install: installs below a folder, and builds and runs both examples against what lies there.
+# test_install: installs below a folder, and builds and runs the examples against what lies there.
 . "$SOURCE/tests/lib.sh"
 prefix=$T/prefix
 
@@ -20,7 +20,7 @@ check "the version is the package's" \
     test "$("$prefix/bin/millrace" --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -1)" = "$(pkg-config --modversion millrace)"
 
 # What a user is told to type, in a folder of the user's own.
-cp -r "$SOURCE/examples/plugin" "$SOURCE/examples/embed" "$T"
+cp -r "$SOURCE"/examples/* "$T"
 sanitize=${MR_SANITIZE:+-fsanitize=$MR_SANITIZE}
 compiler=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$BUILD/CMakeCache.txt")
 
@@ -39,6 +39,22 @@ expect_status 0 millrace run ./liblinelength.so --step 10 numbers.txt
 expect_out '^0000000000	25000$'
 expect_status 0 millrace jobs ./liblinelength.so
 expect_out 'step'
+
+# Jobs that loop: NAME DATA.
+for example in 'descent numbers.txt' 'regression diabetes.csv' 'kmeans points.csv'; do
+    read -r name data <<<"$example"
+    cd "$T/$name"
+    expect_status 0 "$compiler" -shared -fPIC -O2 -ffp-contract=off -Wall -Wextra -Werror \
+        $(pkg-config --cflags millrace) $name.c -lm -o lib$name.so
+    expect_status 0 cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER="$compiler"
+    expect_status 0 cmake --build build
+    for plugin in ./lib$name.so build/lib$name.so; do
+        expect_status 0 millrace run $plugin $data
+        expect_same "$T/.out" expected.txt "$plugin gives what its README says"
+    done
+    expect_status 0 millrace run ./lib$name.so --help
+    expect_out '--epochs'
+done
 
 cd "$T/embed"
 for i in $(seq 1 1000); do echo "the mill and the race, word $((i % 10))"; done >words.txt
