@@ -231,11 +231,12 @@ __attribute__((format(printf, 2, 3))) static inline int mr_fail(struct mr_ctx *c
 
 /* mr_next_result for numbers: the very bits that mr_emit_u64, _i64 or _f64 (or a round without a
  * reduce) emitted. A result of another length fails the job; that it was emitted as this type is
- * the job's to know. */
+ * the job's to know. 0 where there is none. */
 MR_MUST_USE static inline int mr_next_result_number(struct mr_ctx *ctx, struct mr_results *results,
                                                     struct mr_bytes *key, void *number) {
     struct mr_bytes value;
     int more = ctx->next_result(ctx, results, key, &value);
+    memset(number, 0, sizeof(uint64_t));
     if (more > 0 && value.len != sizeof(uint64_t)) {
         return mr_fail(ctx, "the result \"%.*s\" is no number: it has %zu bytes",
                        key->len < 60 ? (int)key->len : 60, key->data ? key->data : "", value.len);
