@@ -206,13 +206,15 @@ static int fail_loop(struct mr_crew *crew, struct mr_error *err) {
 }
 
 static int run_loop(struct mr_crew *crew, struct mr_error *err) {
-    bool again = true;
-    (void)!mr_loop_start(crew->loop, err);
+    const struct mr_stage_pairs none = {0};
+    bool again;
+    (void)!mr_loop_turn(crew->loop, 0, &none, &again, err);
+    again = true;
     for (uint64_t pass = 1; again && !err->code; pass++) {
         if (run_rounds(crew, pass, err)) {
             return err->code; /* the core knows */
         }
-        (void)!mr_loop_turn(crew->loop, &crew->round.stage.out, &again, err);
+        (void)!mr_loop_turn(crew->loop, pass, &crew->round.stage.out, &again, err);
     }
     if (!err->code) {
         (void)!mr_loop_finish(crew->loop, err);
