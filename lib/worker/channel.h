@@ -25,6 +25,7 @@
     X(JOB, "the job: code, parameters, rounds, memory", "engine")                                  \
     X(MAP, "a map task to do", "engine")                                                           \
     X(REDUCE, "a reduce task to do", "engine")                                                     \
+    X(TURN, "a loop's start or round_done to call", "engine")                                      \
     X(DONE, "a task's account and what it wrote", "task")                                          \
     X(COUNTER, "a counter of the job's own", "task")                                               \
     X(SKIPPED, "a record that was set aside", "task")                                              \

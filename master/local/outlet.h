@@ -28,4 +28,8 @@ MR_MUST_USE int mr_outlet_finish(struct mr_outlet *outlet, uint64_t records,
 /* Closes, also what was never opened. A failure counts unless the attempt has failed anyway. */
 MR_MUST_USE int mr_outlet_close(struct mr_outlet *outlet, struct mr_error *err);
 
+/* Writes a file that holds a part to the stream. */
+MR_MUST_USE int mr_outlet_copy(const struct mr_outlet_source *source, const char *path,
+                               struct mr_error *err);
+
 #endif

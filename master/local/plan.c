@@ -82,6 +82,7 @@ static void share_among_processes(const struct mr_run_spec *spec, struct mr_plan
         plan->threads -= !fits;
     }
     plan->memory.total = total;
+    plan->memory.state_max = clamp(total / STATE_SHARE, 0, STATE_BYTES_MAX); /* as by threads */
 }
 
 /* How large side inputs may be, so that one thread still has its least. */
@@ -190,12 +191,13 @@ static int check_inputs(const struct mr_run_spec *spec, const struct mr_plan *pl
     return MR_OK;
 }
 
-/* What can't go together yet. */
+/* What can't go together: a record set aside in one pass would have to be in all. */
 static int check_loop(const struct mr_run_spec *spec, const struct mr_plan *plan,
                       struct mr_error *err) {
-    if (plan->loops && spec->isolate) {
+    if (plan->loops && spec->skip_bad_records) {
         return mr_error_set(err, MR_ERR_USAGE,
-                            "--isolate does not run jobs that loop yet, and %s does: leave it out",
+                            "--skip-bad-records does not go with jobs that loop, and %s does: "
+                            "leave it out",
                             plan->job->name);
     }
     return MR_OK;

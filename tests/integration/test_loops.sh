@@ -90,6 +90,29 @@ for ways in '--threads 3' '--memory 16M'; do
     expect_same want .out "many small files, $ways"
 done
 rm -rf many/few*
+# In processes of its own: the same, round_done included; the input is read again by each.
+"$MILLRACE" run "$looping" in -o first-in --tmp scratch
+for ways in '--threads 1' '--threads 2 --memory 64M' '--threads 3'; do
+    for input in in many; do
+        passes=2
+        if [ $input = in ]; then passes=3; fi
+        expect_status 0 "$MILLRACE" run "$looping" $input --passes $passes -o out --isolate --tmp scratch $ways
+        expect_no_err
+        want=first
+        if [ $input = in ]; then want=first-in; fi
+        expect_same $want/part-00000 out/part-00000 "$input, --isolate $ways: the same lines"
+        check "$input, --isolate $ways: the same result" [ "$(result $want)" = "$(result out)" ]
+        expect_only scratch
+        rm -rf out
+    done
+done
+expected 5 >want
+expect_status 0 "$MILLRACE" run "$looping" in --rounds 1 --isolate --tmp scratch
+expect_same .out want "--isolate to a stream"
+expect_status 0 "$MILLRACE" run "$looping" empty.txt --isolate --tmp scratch
+check "--isolate, no input" [ "$(cat .out)" = 'start	0' ]
+expect_status 0 "$MILLRACE" run "$looping" in --passes 40 --silent --isolate --tmp scratch --verbose
+expect_err 'pass 40 reads a state of 40 bytes'
 
 # ---- failures: the job's own sentence, in which callback and pass, and nothing left --------------------------------
 for input in in many; do
@@ -117,6 +140,31 @@ if [ -z "$MR_SANITIZE" ]; then
     expect_missing out
     rm -rf out.pending-*
 fi
+
+# ---- failures in processes: tried again, then the first cause -----------------------------------------------------
+isolated=("$MILLRACE" run "$looping" in -o out --tmp scratch --isolate --max-attempts 2)
+for where in start round_done; do
+    pass=$([ $where = start ] && echo 1 || echo 2)
+    place=$([ $where = start ] && echo start || echo 'round_done, pass 2')
+    expect_refused 1 "^millrace: looping: no further than $where \(in $place\) \(the first of 2 attempts that failed\)$" \
+        "${isolated[@]}" --in $where --how fail --at-pass $pass
+    of=$([ $where = start ] && echo start || echo 'round_done of pass 2')
+    expect_refused 1 "^millrace: looping: its code crashed by SIGABRT \(aborted\) in $of, attempt 1.*\(the first of 2 attempts that failed\)" \
+        "${isolated[@]}" --in $where --how crash --at-pass $pass
+done
+expect_refused 1 '^millrace: looping: no further than map \(in/[ab].txt, at offset 0, pass 2\)' \
+    "${isolated[@]}" --in map --how fail --at-pass 2
+expect_refused 1 '^millrace: looping: its code crashed by SIGABRT \(aborted\) in reduce task [0-9] of pass 2, attempt 1' \
+    "${isolated[@]}" --in reduce --how crash --at-pass 2
+expect_refused 1 'a state of 1.0 MB: the limit is 512K' "${isolated[@]}" --state 1000000 --memory 16M
+expect_refused 2 '^millrace: --skip-bad-records does not go with jobs that loop, and looping does' \
+    "${isolated[@]}" --skip-bad-records 1
+# An attempt that fails once leaves no trace: round_done finds the file that the first one made.
+expect_status 0 "${isolated[@]}" --in round_done --how once --at-pass 2 --began "$T/once"
+expect_same first-in/part-00000 out/part-00000 "after an attempt at round_done that crashed"
+check "the same result" [ "$(result first-in | sed 's/"began": [^,]*, //; s/"in": [^,]*, "how": [^,]*, "at-pass": [^,]*/X/')" = \
+    "$(result out | sed 's/"began": [^,]*, //; s/"in": [^,]*, "how": [^,]*, "at-pass": [^,]*/X/')" ]
+rm -rf out
 
 # ---- what can't be read again -------------------------------------------------------------------------------------
 status=0
@@ -157,3 +205,5 @@ for input in in many; do
     interrupted "in round_done, $input" $input --passes 1000000 --silent --in round_done --at-pass 2
 done
 interrupted "while results are read" many --result-us 100 --in round_done
+interrupted "in a late pass, --isolate" many --isolate --passes 1000000 --in map --at-pass 2
+interrupted "in round_done, --isolate" many --isolate --result-us 100 --in round_done

@@ -24,8 +24,9 @@ static int come_to(struct mr_ctx *ctx, const char *where) {
     }
     const char *how = mr_param(ctx, "how");
     const char *began = mr_param(ctx, "began");
-    if (began) {
-        (void)!symlink("x", began);
+    bool is_first = began && symlink("x", began) == 0;
+    if (is_first && strcmp(how, "once") == 0) {
+        abort();
     }
     if (strcmp(how, "fail") == 0) {
         return mr_fail(ctx, "no further than %s", where);
@@ -167,7 +168,10 @@ static const struct mr_param params[] = {
     {.name = "rounds", .kind = MR_PARAM_U64, .fallback = "2", .least = 1, .help = "of a pass"},
     {.name = "state", .kind = MR_PARAM_U64, .fallback = "40", .least = 17, .help = "its bytes"},
     {.name = "in", .kind = MR_PARAM_TEXT, .help = "which callback misbehaves"},
-    {.name = "how", .kind = MR_PARAM_TEXT, .fallback = "nothing", .help = "fail, status, crash"},
+    {.name = "how",
+     .kind = MR_PARAM_TEXT,
+     .fallback = "nothing",
+     .help = "fail, status, crash, once"},
     {.name = "at-pass", .kind = MR_PARAM_U64, .fallback = "1", .least = 1, .help = "and in which"},
     {.name = "began", .kind = MR_PARAM_TEXT, .help = "a file that is made then"},
     {.name = "append", .kind = MR_PARAM_TEXT, .help = "a file that round_done makes longer"},
