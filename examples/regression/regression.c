@@ -136,6 +136,13 @@ static int read_row(struct mr_ctx *ctx, struct mr_bytes line, double values[COLU
     return mr_fail(ctx, "more than %d columns", COLUMNS_MAX);
 }
 
+/* What a thread has in a pass: the state, aligned; and keys, since a key that was just put together
+ * byte by byte lets the engine wait until it can load it as a whole. */
+struct reader {
+    struct model model;
+    char keys[COLUMNS_MAX][2]; /* of gradients */
+};
+
 /* ---- map --------------------------------------------------------------------------------------*/
 
 static int survey(struct mr_ctx *ctx, const double *values, size_t count) {
@@ -158,7 +165,8 @@ static int survey_names(struct mr_ctx *ctx, struct mr_bytes line) {
 }
 
 /* What a row adds to the gradient of half the sum of squares, and to that sum. */
-static int gradient(struct mr_ctx *ctx, const struct model *model, double *values) {
+static int gradient(struct mr_ctx *ctx, const struct reader *reader, double *values) {
+    const struct model *model = &reader->model;
     double rest = model->mean[model->columns] - values[model->columns];
     for (size_t i = 0; i < model->columns; i++) {
         values[i] = (values[i] - model->mean[i]) * model->scale[i];
@@ -166,13 +174,14 @@ static int gradient(struct mr_ctx *ctx, const struct model *model, double *value
     }
     int status = emit(ctx, SUM_LOSS, 0, rest * rest);
     for (size_t i = 0; i < model->columns && !status; i++) {
-        status = emit(ctx, SUM_GRADIENT, i, rest * values[i]);
+        status = mr_emit_f64(ctx, (struct mr_bytes){reader->keys[i], 2}, rest * values[i]);
     }
     return status;
 }
 
 static int map(struct mr_ctx *ctx, void *state, struct mr_bytes line) {
-    const struct model *model = state;
+    const struct reader *reader = state;
+    const struct model *model = &reader->model;
     double values[COLUMNS_MAX];
     bool begins_a_number = line.len && memchr("-+.0123456789 ", line.data[0], 14);
     if (!begins_a_number && is_names(line)) {
@@ -189,20 +198,23 @@ static int map(struct mr_ctx *ctx, void *state, struct mr_bytes line) {
         return mr_fail(ctx, "a row of %d columns, where others have %d", count,
                        (int)model->columns + 1);
     }
-    return gradient(ctx, model, values);
+    return gradient(ctx, reader, values);
 }
 
-/* A thread's copy of the state, aligned. */
 static int setup(struct mr_ctx *ctx, void **state) {
     struct mr_bytes bytes = mr_loop_state(ctx);
-    struct model *model = calloc(1, sizeof *model);
-    if (!model) {
+    struct reader *reader = calloc(1, sizeof *reader);
+    if (!reader) {
         return mr_fail(ctx, "out of memory");
     }
     if (bytes.len) {
-        memcpy(model, bytes.data, sizeof *model);
+        memcpy(&reader->model, bytes.data, sizeof reader->model);
     }
-    *state = model;
+    for (size_t i = 0; i < COLUMNS_MAX; i++) {
+        reader->keys[i][0] = SUM_GRADIENT;
+        reader->keys[i][1] = (char)i;
+    }
+    *state = reader;
     return 0;
 }
 

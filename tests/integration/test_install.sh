@@ -56,6 +56,48 @@ for example in 'descent numbers.txt' 'regression diabetes.csv' 'kmeans points.cs
     expect_out '--epochs'
 done
 
+# Least squares: the same bits from larger data, in two files of either order, by threads and by processes.
+cd "$T/regression"
+tail -n +2 diabetes.csv >rows
+for i in $(seq 20); do cat rows; done >a.csv
+{ head -1 diabetes.csv; for i in $(seq 15); do tac rows; done; } >b.csv
+steps="--epochs 5 --unfinished"
+millrace run ./libregression.so a.csv b.csv $steps --threads 1 >want
+for ways in '--threads 2' '--threads 3 --memory 32M' '--threads 8 --memory 16M' '--isolate --threads 2'; do
+    expect_status 0 millrace run ./libregression.so b.csv a.csv $steps $ways
+    expect_same "$T/.out" want "least squares, $ways"
+done
+check "they are five steps" grep -q '^epochs	5$' want
+printf '1,2,3\n4,5,6\n7,8\n9,9,9\n' >short.csv
+expect_status 1 millrace run ./libregression.so short.csv
+expect_err '^millrace: regression: a row of 2 columns, where others have 3 \(short.csv, at offset 12, pass 2\)$'
+printf '1,2,3\n4,x5,6\n' >word.csv
+expect_status 1 millrace run ./libregression.so word.csv
+expect_err '^millrace: regression: column 2 is no number: "x5" \(word.csv, at offset 6, pass 1\)$'
+printf 'a,b\n1,2\nc,d\n' >names.csv
+expect_status 1 millrace run ./libregression.so names.csv
+expect_err '^millrace: regression: two lines without a number: "a,b" and "c,d" \(in round_done, pass 1\)$'
+: >none.csv
+expect_status 1 millrace run ./libregression.so none.csv
+expect_err 'there are no rows'
+expect_status 1 millrace run ./libregression.so diabetes.csv --epochs 3
+expect_err '^millrace: regression: not there after 3 epochs \(R\^2 is 0.[0-9]+\): give it more --epochs'
+expect_status 1 millrace run ./libregression.so diabetes.csv --rate 30
+expect_err '^millrace: regression: it diverges'
+expect_status 2 millrace run ./libregression.so diabetes.csv --rate fast
+expect_err 'rate fast is no positive number'
+
+# Clusters: the order of the points does not matter, nor do more centres than points pass.
+cd "$T/kmeans"
+tac points.csv | split -l 70 - part-
+expect_status 0 millrace run ./libkmeans.so part-*
+expect_same "$T/.out" expected.txt "points in another order, in three files"
+expect_status 1 millrace run ./libkmeans.so part-ac --centres 11
+expect_err '10 different points can.t have 11 centres'
+printf '1,2\n3,4\n5,6\n7\n' >short.csv
+expect_status 1 millrace run ./libkmeans.so short.csv --centres 2
+expect_err 'a point of [12] numbers, where others have [12] \(short.csv, at offset [0-9]+, pass 2\)'
+
 cd "$T/embed"
 for i in $(seq 1 1000); do echo "the mill and the race, word $((i % 10))"; done >words.txt
 expect_status 0 "$compiler" -Wall -Wextra -Werror $sanitize wordcount.c $(pkg-config --static --cflags --libs millrace) -o wordcount
