@@ -82,6 +82,11 @@ done
 expect_status 0 "$MILLRACE" run "$looping" many/b.txt many/a.txt --passes 2 -o out --tmp scratch
 expect_same first/part-00000 out/part-00000 "files in another order"
 rm -rf out
+# A terminal shows the pass.
+run env TERM=xterm python3 "$SOURCE/tests/integration/terminal.py" 100 \
+    "$MILLRACE" run "$looping" many --passes 6 --silent -o out --tmp scratch
+expect_out 'pass [0-9]+, (count|again) (map|reduce)'
+rm -rf out
 for i in $(seq 12); do seq 100 | sed 's/^/few /' >many/few$i.txt; done
 gzip -c many/few1.txt >many/few1.gz
 "$MILLRACE" run "$looping" many/few* --passes 9 >want --tmp scratch
