@@ -22,13 +22,21 @@ struct display {
 
 static void show_progress(void *arg, const struct mr_run_progress *progress) {
     struct display *display = arg;
-    if (display->streams && progress->phase == MR_PHASE_REDUCE) {
+    bool writes = progress->phase == (progress->pass ? MR_PHASE_LOOP : MR_PHASE_REDUCE);
+    if (display->streams && writes) {
         mr_progress_clear(&display->line);
         return;
     }
+    if (progress->phase == MR_PHASE_LOOP) {
+        return;
+    }
     char label[MR_PROGRESS_LABEL_MAX];
+    char pass[32] = "";
     const char *round = progress->round ? progress->round : progress->job;
-    snprintf(label, sizeof label, "%.40s %s", round ? round : "",
+    if (progress->pass) {
+        snprintf(pass, sizeof pass, "pass %" PRIu64 ", ", progress->pass);
+    }
+    snprintf(label, sizeof label, "%s%.40s %s", pass, round ? round : "",
              progress->phase == MR_PHASE_MAP ? "map" : "reduce");
     struct mr_progress_view view = {.label = label,
                                     .done = progress->bytes_done,

@@ -54,17 +54,17 @@ static int prepare(struct run *run, struct mr_error *err) {
     if (mr_plan_make(spec, &run->plan, err) || make_id(run, err)) {
         return err->code;
     }
-    uint32_t partitions = mr_plan_partitions(&run->plan, spec, run->plan.round_count - 1);
+    uint32_t parts = mr_plan_parts(&run->plan, spec);
     result->threads = run->plan.threads;
     result->memory_bytes = run->plan.memory.total;
     result->input_bytes = run->plan.inputs.bytes;
     result->rounds = calloc(run->plan.round_count, sizeof *result->rounds);
-    result->parts = calloc(partitions, sizeof *result->parts);
+    result->parts = calloc(parts, sizeof *result->parts);
     if (!result->rounds || !result->parts) {
         return mr_error_nomem(err, "planning the run");
     }
     if (spec->output) {
-        result->part_count = partitions;
+        result->part_count = parts;
     }
     if (spec->output && !spec->state) {
         return mr_commit_begin(spec->output, spec->overwrite, run->id, &run->commit, err);
@@ -77,14 +77,17 @@ static int write_manifest(void *arg, struct mr_error *err) {
     struct run *run = arg;
     struct mr_run_result *result = run->result;
     const struct mr_run_round *last = &result->rounds[result->round_count - 1];
-    result->output_records = last->books.records_out;
-    result->output_bytes = last->reduce.bytes;
+    if (!run->plan.loops) { /* a loop has counted its lines */
+        result->output_records = last->books.records_out;
+        result->output_bytes = last->reduce.bytes;
+    }
     result->peak_rss_bytes = mr_machine_peak_rss();
     result->seconds = mr_clock_seconds() - run->started;
     struct mr_manifest_source source = {
         .job = run->plan.job,
         .params = run->plan.params,
         .facts = run->plan.facts,
+        .loops = run->plan.loops,
         .partitions = mr_plan_partitions(&run->plan, run->spec, run->plan.round_count - 1),
         .inputs = &run->plan.inputs,
         .spec = run->spec,
