@@ -8,9 +8,17 @@
 #include <string.h>
 
 const struct mr_command *const mr_commands_table[] = {
-    &mr_run_command,     &mr_explain_command, &mr_verify_command,
-    &mr_fsck_command,    &mr_jobs_command,    &mr_help_command,
-    &mr_version_command, &mr_docs_command,    NULL,
+    &mr_run_command,
+    &mr_explain_command,
+    &mr_simulate_command,
+    &mr_verify_command,
+    &mr_fsck_command,
+    &mr_jobs_command,
+    &mr_help_command,
+    &mr_version_command,
+    &mr_docs_command,
+    &mr_task_command,
+    NULL,
 };
 
 #define COMMANDS_MAX 16
@@ -51,7 +59,8 @@ static int fail_unknown(const char *typed, struct mr_error *err) {
 
 int mr_commands_find(const char *typed, const struct mr_command **command, struct mr_error *err) {
     if (!typed) {
-        return mr_error_set(err, MR_ERR_USAGE, "no command: run, explain, verify, fsck or jobs?");
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "no command: run, explain, simulate, verify, fsck or jobs?");
     }
     for (size_t i = 0; mr_commands_table[i]; i++) {
         if (strcmp(mr_commands_table[i]->name, typed) == 0) {

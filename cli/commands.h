@@ -40,12 +40,14 @@ struct mr_command {
 
 extern const struct mr_command mr_run_command;
 extern const struct mr_command mr_explain_command;
+extern const struct mr_command mr_simulate_command;
 extern const struct mr_command mr_verify_command;
 extern const struct mr_command mr_fsck_command;
 extern const struct mr_command mr_jobs_command;
 extern const struct mr_command mr_help_command;
 extern const struct mr_command mr_version_command;
 extern const struct mr_command mr_docs_command;
+extern const struct mr_command mr_task_command;
 
 /* All of them, ended by NULL; those on show come first. */
 extern const struct mr_command *const mr_commands_table[];

@@ -167,7 +167,7 @@ void mr_completion_bash(struct mr_page *page) {
         }
     }
     mr_page_put(page, "    esac\n"
-                      "    case $command in run|explain)\n"
+                      "    case $command in run|explain|simulate)\n"
                       "        case $job in\n");
     for_jobs(page, bash_job_words);
     mr_page_put(page, "        esac ;;\n"
@@ -313,7 +313,8 @@ static void fish_options(struct mr_page *page, const char *condition,
 static void fish_job(struct mr_page *page, const char *job, const struct mr_option *rows) {
     char condition[256];
     snprintf(condition, sizeof condition,
-             "__fish_seen_subcommand_from run explain; and __fish_seen_subcommand_from %s", job);
+             "__fish_seen_subcommand_from run explain simulate; and __fish_seen_subcommand_from %s",
+             job);
     fish_options(page, condition, rows);
 }
 

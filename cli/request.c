@@ -14,7 +14,7 @@
 #define JOBS_MAX 64           /* names that an unknown job is compared with */
 #define MEMORY_LEAST 16777216 /* 16 MiB */
 #define THREADS_MOST 1024
-#define PARTITIONS_MOST 99999 /* part-00000 has five digits */
+#define PARTITIONS_MOST 4096
 
 const struct mr_option mr_request_options[] = {
     [MR_REQUEST_HELP] = MR_COMMANDS_HELP_ROW,
@@ -56,14 +56,54 @@ const struct mr_option mr_request_options[] = {
                                .metavar = "N",
                                .least = 1,
                                .most = PARTITIONS_MOST,
-                               .help = "Write N parts instead of a number that follows from the "
-                                       "size of the input."},
+                               .help = "Write N parts (at most 4096) instead of a number that "
+                                       "follows from the size of the input. Goes with -o, and "
+                                       "not with jobs that settle the number themselves, as "
+                                       "wordcount --top does."},
     [MR_REQUEST_MAX_RECORD] = {.name = "max-record",
                                .kind = MR_OPTION_SIZE,
                                .metavar = "SIZE",
                                .fallback = "64M",
                                .least = 1,
                                .help = "Refuse records (lines) longer than SIZE."},
+    [MR_REQUEST_ISOLATE] = {.name = "isolate",
+                            .kind = MR_OPTION_FLAG,
+                            .help =
+                                "Run the job's code in processes of its own, one for each thread: "
+                                "a crash is a failed attempt, not the end of the job."},
+    [MR_REQUEST_TASK_MEMORY] = {.name = "task-memory",
+                                .kind = MR_OPTION_SIZE,
+                                .metavar = "SIZE",
+                                .least = 67108864,
+                                .help =
+                                    "With --isolate: let a task, and what it starts, use no more "
+                                    "than SIZE (at least 64M)."},
+    [MR_REQUEST_TASK_TIMEOUT] = {.name = "task-timeout",
+                                 .kind = MR_OPTION_U64,
+                                 .metavar = "SECONDS",
+                                 .fallback = "600",
+                                 .least = 1,
+                                 .most = 1000000,
+                                 .help = "With --isolate: end an attempt that takes longer than "
+                                         "SECONDS over one record."},
+    [MR_REQUEST_MAX_ATTEMPTS] = {.name = "max-attempts",
+                                 .kind = MR_OPTION_U64,
+                                 .metavar = "N",
+                                 .fallback = "4",
+                                 .least = 1,
+                                 .most = 1000,
+                                 .help =
+                                     "With --isolate: fail after N failed attempts at one task, "
+                                     "with the cause of the first."},
+    [MR_REQUEST_SKIP] = {.name = "skip-bad-records",
+                         .kind = MR_OPTION_U64,
+                         .metavar = "N",
+                         .least = 1,
+                         .most = 1000000,
+                         .help =
+                             "With --isolate and -o: set aside up to N records that the job's "
+                             "code fails or crashes on, into DIR/_skipped, instead of failing at "
+                             "the first."},
     [MR_REQUEST_JSON] = {.name = "json",
                          .kind = MR_OPTION_FLAG,
                          .help = "Print the manifest when done: to standard output with -o, else "
@@ -148,6 +188,7 @@ static int join_rows(struct mr_request *request, struct mr_error *err) {
 static int take_job(struct mr_request *request, struct mr_options *options, const char *name,
                     struct mr_error *err) {
     int status = mr_request_find_job(name, &request->spec.job, err);
+    request->job_name = name;
     if (status || (status = join_rows(request, err))) {
         return status;
     }
@@ -218,6 +259,32 @@ static void fill_spec(struct mr_request *request) {
     spec->partitions = (uint32_t)values[MR_REQUEST_PARTITIONS].number;
     spec->record_bytes_max = values[MR_REQUEST_MAX_RECORD].number;
     spec->verbose = request->verbose;
+    spec->isolate = values[MR_REQUEST_ISOLATE].given;
+    spec->task_program = "/proc/self/exe";
+    spec->job_name = request->job_name;
+    spec->task_memory_bytes = values[MR_REQUEST_TASK_MEMORY].number;
+    spec->task_timeout = (double)values[MR_REQUEST_TASK_TIMEOUT].number;
+    spec->skip_bad_records = (uint32_t)values[MR_REQUEST_SKIP].number;
+    spec->max_attempts = (uint32_t)values[MR_REQUEST_MAX_ATTEMPTS].number;
+}
+
+/* What is said to task processes is in vain without them. */
+static int check_isolated(const struct mr_request *request, struct mr_error *err) {
+    static const unsigned rows[] = {MR_REQUEST_TASK_MEMORY, MR_REQUEST_TASK_TIMEOUT,
+                                    MR_REQUEST_MAX_ATTEMPTS, MR_REQUEST_SKIP};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && !request->spec.isolate; i++) {
+        if (request->values[rows[i]].given) {
+            return mr_error_set(err, MR_ERR_USAGE,
+                                "--%s is about task processes: give --isolate too",
+                                mr_request_options[rows[i]].name);
+        }
+    }
+    if (request->spec.skip_bad_records && !request->spec.output) {
+        return mr_error_set(
+            err, MR_ERR_USAGE,
+            "--skip-bad-records needs a place for what it sets aside: give -o DIR too");
+    }
+    return 0;
 }
 
 static int check(const struct mr_run_spec *spec, struct mr_error *err) {
@@ -254,6 +321,7 @@ int mr_request_parse(struct mr_request *request, char **args, struct mr_error *e
     }
     fill_spec(request);
     status = check(&request->spec, err);
+    status = status ? status : check_isolated(request, err);
     return status ? status : gather_params(request, err);
 }
 

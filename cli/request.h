@@ -18,6 +18,11 @@ enum mr_request_option {
     MR_REQUEST_STATE,
     MR_REQUEST_PARTITIONS,
     MR_REQUEST_MAX_RECORD,
+    MR_REQUEST_ISOLATE,
+    MR_REQUEST_TASK_MEMORY,
+    MR_REQUEST_TASK_TIMEOUT,
+    MR_REQUEST_MAX_ATTEMPTS,
+    MR_REQUEST_SKIP,
     MR_REQUEST_JSON,
     MR_REQUEST_REPORT,
     MR_REQUEST_QUIET,
@@ -33,6 +38,7 @@ struct mr_request {
     struct mr_option *rows;         /* the options of run, then the job's parameters */
     struct mr_option_value *values; /* one a row */
     struct mr_run_param *params;
+    const char *job_name;
     bool help; /* asked for; spec.job may be NULL then, and nothing else of spec counts */
     bool json;
     bool report;

@@ -8,6 +8,7 @@
 #include "lib/term/progress.h"
 #include "lib/term/terminal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -65,6 +66,17 @@ static void say_state(const struct mr_request *request, const struct mr_run_resu
     mr_say_text(line);
 }
 
+/* Records that are not in the result are never left unsaid. */
+static void say_skipped(const struct mr_request *request, const struct mr_run_result *result) {
+    uint64_t skipped = result->round_count ? result->rounds[0].books.records_skipped : 0;
+    if (skipped) {
+        char line[512];
+        snprintf(line, sizeof line, "millrace: %" PRIu64 " record%s set aside: %.300s/_skipped\n",
+                 skipped, skipped == 1 ? " was" : "s were", request->spec.output);
+        mr_say_text(line);
+    }
+}
+
 /* What is said after a run that succeeded. */
 static int finish(const struct mr_request *request, const struct mr_run_result *result,
                   struct mr_error *err) {
@@ -75,6 +87,7 @@ static int finish(const struct mr_request *request, const struct mr_run_result *
     if (result->was_done) {
         return request->json ? print_manifest(request, result, err) : 0;
     }
+    say_skipped(request, result);
     if (request->verbose || (terminal && !request->quiet)) {
         char line[512];
         mr_report_closing(&request->spec, result, line, sizeof line);
@@ -148,7 +161,8 @@ const struct mr_command mr_run_command = {
     .text =
         "Runs JOB (a built-in one, or the path of a plugin) over the inputs: files, directories, "
         "globs, and - for standard input, which is also read where no input is named. Files "
-        "compressed by gzip or zstd are told by their content. The job's parameters are options "
+        "compressed by gzip or zstd are told by their content; bzip2, xz, zip and the like are "
+        "refused. The job's parameters are options "
         "too: `millrace run JOB --help` shows them.\n"
         "The result is the same bytes for any number of threads and any memory. Nothing is "
         "written to DIR until all is done.",

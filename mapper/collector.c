@@ -167,6 +167,7 @@ static void at_record(struct mr_ctx *ctx, uint64_t offset) {
         return;
     }
     context->where->record = offset;
+    context->where->is_exact = true;
 }
 
 static void choose_functions(struct mr_collector *c) {
@@ -202,6 +203,7 @@ int mr_collector_create(const struct mr_collector_options *options, struct mr_co
     mr_context_init(&c->context, &options->source, MR_PHASE_MAP);
     c->store = options->store;
     c->pool = options->pool;
+    c->stop = options->stop;
     c->kind = c->context.round->value;
     c->value_bytes = value_bytes(c->kind);
     c->stride = sizeof(struct mr_table_slot) + c->value_bytes;

@@ -29,7 +29,8 @@ struct mr_collector_options {
     struct mr_context_source source;
     struct mr_run_store *store;
     struct mr_pool *pool;
-    size_t budget_bytes; /* of table, arena and sorting, at least 1 MiB */
+    size_t budget_bytes;     /* of table, arena and sorting, at least 1 MiB */
+    const atomic_bool *stop; /* may be NULL; once true, sealing ends with MR_ERR_INTERRUPTED */
 };
 
 /* Makes the collector and calls the job's setup. */

@@ -11,6 +11,7 @@
 struct mr_map_task {
     struct mr_map_task_source source;
     struct mr_reader *reader;
+    atomic_uint_fast64_t records; /* read, for progress */
     atomic_bool is_used_up;
     atomic_bool is_claimed; /* pairs: by the one thread that maps them */
 };
@@ -44,6 +45,10 @@ bool mr_map_task_has_more(const struct mr_map_task *task) {
 
 uint64_t mr_map_task_consumed(const struct mr_map_task *task) {
     return task->reader ? mr_reader_consumed(task->reader) : 0;
+}
+
+uint64_t mr_map_task_records(const struct mr_map_task *task) {
+    return atomic_load_explicit(&task->records, memory_order_relaxed);
 }
 
 static bool is_stopped(struct mr_context *context, const atomic_bool *stop) {
@@ -98,6 +103,53 @@ static int map_block(struct mr_context *context, struct mr_bytes block, const at
     return context->err.code;
 }
 
+/* Whether a skip begins in the block; *next is the first that does, or lies behind it. */
+static bool has_skip(const struct mr_map_care *care, const struct mr_block *block, size_t *next) {
+    for (*next = 0; *next < care->skip_count && care->skips[*next] < block->offset;) {
+        ++*next;
+    }
+    return *next < care->skip_count && care->skips[*next] < block->offset + block->bytes.len;
+}
+
+/* Maps a block one record at a time, and sets aside those that are to be skipped. */
+static int map_carefully(const struct mr_map_care *care, struct mr_context *context,
+                         const struct mr_block *block, size_t skip, struct mr_map_counts *counts) {
+    const char *at = block->bytes.data;
+    const char *end = at + block->bytes.len;
+    while (at < end && !context->err.code) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        struct mr_bytes record = {at, (size_t)((newline ? newline + 1 : end) - at)};
+        context->where->offset = block->offset + (uint64_t)(at - block->bytes.data);
+        context->where->record = 0;
+        if (skip < care->skip_count && care->skips[skip] == context->where->offset) {
+            skip++;
+            counts->records_read++;
+            counts->records_skipped++;
+            counts->bytes += record.len;
+            (void)!care->skipped(care->arg, context->where->offset, record, &context->err);
+        } else {
+            context->where->is_exact = true;
+            (void)!map_block(context, record, NULL, counts);
+        }
+        at += record.len;
+    }
+    return context->err.code;
+}
+
+/* Maps a block as its task's care asks. */
+static int map_with_care(const struct mr_map_care *care, struct mr_context *context,
+                         const struct mr_block *block, const atomic_bool *stop,
+                         struct mr_map_counts *counts) {
+    size_t skip = 0;
+    if (care && (has_skip(care, block, &skip) || care->block == block->offset)) {
+        return map_carefully(care, context, block, skip, counts);
+    }
+    context->where->offset = block->offset;
+    context->where->record = 0;
+    context->where->is_exact = !context->round->map_block;
+    return map_block(context, block->bytes, stop, counts);
+}
+
 static int map_split(struct mr_map_task *task, struct mr_context *context, struct mr_block *block,
                      const atomic_bool *stop, struct mr_map_counts *counts) {
     for (;;) {
@@ -111,9 +163,11 @@ static int map_split(struct mr_map_task *task, struct mr_context *context, struc
             atomic_store(&task->is_used_up, true);
             return context->err.code;
         }
-        context->where->offset = block->offset;
-        context->where->record = 0;
-        if (map_block(context, block->bytes, stop, counts)) {
+        uint64_t before = counts->records_read;
+        int status = map_with_care(task->source.care, context, block, stop, counts);
+        atomic_fetch_add_explicit(&task->records, counts->records_read - before,
+                                  memory_order_relaxed);
+        if (status) {
             atomic_store(&task->is_used_up, true);
             return context->err.code;
         }
@@ -147,6 +201,7 @@ static int map_pairs(struct mr_map_task *task, struct mr_collector *collector,
             break;
         }
         context->where->record = counts->records_read++;
+        atomic_fetch_add_explicit(&task->records, 1, memory_order_relaxed);
         if (map_pair(collector, context, &cursor)) {
             break;
         }

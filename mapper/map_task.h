@@ -10,6 +10,15 @@
 #include "mapper/collector.h"
 #include <stdatomic.h>
 
+/* What is known of records that the job's code does not get over. */
+struct mr_map_care {
+    uint64_t block;        /* the block that begins there is mapped one record at a time */
+    const uint64_t *skips; /* where records begin that are set aside, in order */
+    size_t skip_count;
+    int (*skipped)(void *arg, uint64_t offset, struct mr_bytes record, struct mr_error *err);
+    void *arg;
+};
+
 /* What to map: a split of an input, or the pairs of a run (in order of arrival). Borrowed. */
 struct mr_map_task_source {
     uint32_t task; /* its place in the input order */
@@ -18,6 +27,7 @@ struct mr_map_task_source {
     struct mr_reader_options reader; /* of pairs: block_bytes and large count */
     const struct mr_run *pairs;      /* instead of input and split */
     uint32_t pairs_partition;
+    const struct mr_map_care *care; /* may be NULL; of input, not of pairs */
 };
 
 struct mr_map_task; /* opaque */
@@ -26,6 +36,7 @@ struct mr_map_task; /* opaque */
 struct mr_map_counts {
     uint64_t records_read;
     uint64_t records_mapped;
+    uint64_t records_skipped;
     uint64_t bytes;
     double read_seconds; /* in the reader */
 };
@@ -44,6 +55,9 @@ bool mr_map_task_has_more(const struct mr_map_task *task);
 
 /* Bytes of the input consumed so far. Any thread. */
 uint64_t mr_map_task_consumed(const struct mr_map_task *task);
+
+/* Records (or pairs) read so far. Any thread. */
+uint64_t mr_map_task_records(const struct mr_map_task *task);
 
 void mr_map_task_close(struct mr_map_task *task);
 

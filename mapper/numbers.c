@@ -12,10 +12,14 @@
 
 #define PREFETCH_AHEAD 8
 
+/* Pairs wait in the ring: the record being mapped need not be the one, nor is it one alone. */
 static int fail_overflow(struct mr_collector *c, struct mr_bytes key) {
     char text[MR_FOLD_KEY_TEXT_MAX];
-    return mr_fail(&c->context.ctx, "the sum of %s is larger than 2^64-1",
-                   mr_fold_key_text(key, text));
+    const char *input = mr_context_leave_record(&c->context);
+    int status = mr_fail(&c->context.ctx, "the sum of %s is larger than 2^64-1",
+                         mr_fold_key_text(key, text));
+    mr_context_return_to_record(&c->context, input);
+    return status;
 }
 
 static struct mr_exact_wide *wide_at(struct mr_collector *c, uint32_t at) {

@@ -9,6 +9,7 @@
 #define PREFETCH_AHEAD 16
 #define SMALL_RUN 64 /* entries, which take no more chunks than that */
 #define HUGE_SHARE 8 /* a pair of that part of the collector's budget is huge */
+#define STOP_CHECK_ENTRIES ((size_t)1 << 16) /* a power of two */
 
 void mr_seal_release(struct mr_collector *c) {
     mr_pages_unmap(c->refs, c->refs_bytes);
@@ -53,8 +54,16 @@ static const struct mr_table_entry *entry_at(const struct mr_collector *c, uint3
 /* The bytes of a key that a reference's 16 can't hold; for mr_key_sort. */
 static const char *long_key(const void *arg, uint32_t index) {
     const struct mr_collector *c = arg;
-    return is_log(c) ? (const char *)(entry_at(c, index) + 1)
-                     : mr_table_long_key(c, mr_table_slot_at(c, index));
+    return is_log(c) ? (const char *)(entry_at(c, index) + 1) : c->arena + (size_t)index * 8;
+}
+
+/* The slot of a reference: of a long key's, the one that stands before the key. */
+static struct mr_table_slot *slot_of(const struct mr_collector *c, const struct mr_key_ref *ref) {
+    uint64_t index = ref->index;
+    if (ref->len > MR_TABLE_SHORT_MAX) {
+        memcpy(&index, long_key(c, ref->index) - sizeof index, sizeof index);
+    }
+    return mr_table_slot_at(c, index);
 }
 
 /* The key of a reference; `words` holds a short one. */
@@ -68,20 +77,29 @@ static struct mr_bytes key_of(const struct mr_collector *c, const struct mr_key_
     return (struct mr_bytes){(const char *)words, ref->len};
 }
 
+/* Looks at the stop with every so many entries. */
+static inline bool is_stopped(struct mr_collector *c, size_t entry) {
+    return entry % STOP_CHECK_ENTRIES == 0 && c->stop &&
+           atomic_load_explicit(c->stop, memory_order_relaxed) &&
+           mr_error_set(&c->context.err, MR_ERR_INTERRUPTED, "interrupted");
+}
+
 /* Notes entry number i: its reference, and its partition, while its key is in cache. */
 static int refer(struct mr_collector *c, struct batch *batch, size_t i, struct mr_key_ref ref) {
     uint64_t words[2];
     uint32_t *partition = &batch->partitions[i];
     batch->arrived[i] = ref;
-    if (mr_context_partition(&c->context, key_of(c, &ref, words), partition)) {
+    if (is_stopped(c, i) || mr_context_partition(&c->context, key_of(c, &ref, words), partition)) {
         return c->context.err.code;
     }
     batch->ends[*partition + 1]++;
     return MR_OK;
 }
 
-/* The keys of slots ahead are fetched early: their places in the arena follow no order. */
-static void prefetch_long_key(const struct mr_collector *c, uint64_t index) {
+/* The keys of slots ahead are fetched early: their places in the arena follow no order. (What does
+ * nothing but prefetch must be inlined by force: a call of it has no effect that GCC knows, and is
+ * left out.) */
+MR_TABLE_INLINE void prefetch_long_key(const struct mr_collector *c, uint64_t index) {
     const struct mr_table_slot *slot = mr_table_slot_at(c, index & c->mask);
     if (slot->len1 > MR_TABLE_SHORT_MAX + 1) {
         __builtin_prefetch(mr_table_long_key(c, slot));
@@ -99,7 +117,10 @@ static int refer_to_slots(struct mr_collector *c, struct batch *batch) {
         uint32_t len = slot->len1 - 1;
         struct mr_key_ref ref = {be64toh(slot->k0), be64toh(slot->k1), (uint32_t)i, len};
         if (len > MR_TABLE_SHORT_MAX) {
-            ref.lo = mr_run_prefix(mr_table_long_key(c, slot), len).lo;
+            char *key = c->arena + (size_t)slot->at * 8;
+            memcpy(key - sizeof i, &i, sizeof i);
+            ref.lo = mr_run_prefix(key, len).lo;
+            ref.index = slot->at;
         }
         if (refer(c, batch, count++, ref)) {
             return c->context.err.code;
@@ -123,25 +144,31 @@ static int refer_to_log(struct mr_collector *c, struct batch *batch) {
 }
 
 /* Moves the references into their partitions, keeping the order of arrival within each. */
-static void distribute(struct mr_collector *c, struct batch *batch) {
+static int distribute(struct mr_collector *c, struct batch *batch) {
     for (uint32_t p = 0; p < c->context.ctx.partitions; p++) {
         batch->ends[p + 1] += batch->ends[p];
     }
     for (size_t i = 0; i < batch->count; i++) { /* ends[p] walks from p's start to its end */
+        if (is_stopped(c, i)) {
+            return c->context.err.code;
+        }
         batch->sorted[batch->ends[batch->partitions[i]]++] = batch->arrived[i];
     }
+    return MR_OK;
 }
 
 static int sort_partition(struct mr_collector *c, struct mr_key_ref *refs, size_t count,
                           struct mr_key_ref *scratch) {
     struct mr_record_rules rules = mr_context_rules(&c->context);
-    struct mr_key_source source = {.key = long_key, .arg = c};
-    if (!rules.order.compare) {
+    struct mr_key_source source = {.key = long_key, .arg = c, .stop = c->stop};
+    int status = MR_OK;
+    if (rules.order.compare) {
+        struct mr_key_order order = {rules.order.compare, rules.order.arg};
+        status = mr_key_sort_by(refs, count, scratch, &source, &order);
+    } else {
         mr_key_sort(refs, count, scratch, &source);
-        return MR_OK;
     }
-    struct mr_key_order order = {rules.order.compare, rules.order.arg};
-    return mr_key_sort_by(refs, count, scratch, &source, &order);
+    return is_stopped(c, 0) ? c->context.err.code : status;
 }
 
 size_t mr_seal_encode(const struct mr_collector *c, const void *value, char *out) {
@@ -179,7 +206,7 @@ static struct mr_bytes value_of(const struct mr_collector *c, const struct mr_ke
         const struct mr_table_entry *entry = entry_at(c, ref->index);
         return (struct mr_bytes){(const char *)(entry + 1) + entry->key_len, entry->value_len};
     }
-    struct mr_table_slot *slot = mr_table_slot_at(c, ref->index);
+    struct mr_table_slot *slot = slot_of(c, ref);
     if (c->kind == MR_FIRST || c->kind == MR_COMBINED) {
         const struct mr_table_bytes *bytes = mr_table_value(slot);
         return (struct mr_bytes){c->arena + (size_t)bytes->at * 8, bytes->len};
@@ -187,16 +214,18 @@ static struct mr_bytes value_of(const struct mr_collector *c, const struct mr_ke
     return (struct mr_bytes){encoded, mr_seal_encode(c, mr_table_value(slot), encoded)};
 }
 
-/* Fetches entries ahead: first their slot, then, when that is there, a long key's bytes. */
-static void prefetch(const struct mr_collector *c, const struct mr_key_ref *refs, size_t i,
-                     size_t count) {
+/* Fetches entries ahead: first what their reference leads to, then, when that is there, the slot
+ * of a long key. */
+MR_TABLE_INLINE void prefetch(const struct mr_collector *c, const struct mr_key_ref *refs, size_t i,
+                              size_t count) {
     if (i + 2 * PREFETCH_AHEAD < count) {
-        uint32_t index = refs[i + 2 * PREFETCH_AHEAD].index;
-        __builtin_prefetch(is_log(c) ? (const void *)entry_at(c, index)
-                                     : (const void *)mr_table_slot_at(c, index));
+        const struct mr_key_ref *ref = &refs[i + 2 * PREFETCH_AHEAD];
+        bool leads_to_slot = !is_log(c) && ref->len <= MR_TABLE_SHORT_MAX;
+        __builtin_prefetch(leads_to_slot ? (const char *)mr_table_slot_at(c, ref->index)
+                                         : c->arena + (size_t)ref->index * 8);
     }
     if (i + PREFETCH_AHEAD < count && !is_log(c)) {
-        prefetch_long_key(c, refs[i + PREFETCH_AHEAD].index);
+        __builtin_prefetch(slot_of(c, &refs[i + PREFETCH_AHEAD]));
     }
 }
 
@@ -206,6 +235,9 @@ static int write_partition(struct mr_collector *c, struct mr_run_writer *writer,
     uint64_t words[2];
     for (size_t i = 0; i < count; i++) {
         prefetch(c, refs, i, count);
+        if (is_stopped(c, i)) {
+            return c->context.err.code;
+        }
         struct mr_prefix prefix = {refs[i].hi, refs[i].lo};
         if (mr_run_writer_add(writer, partition, prefix, key_of(c, &refs[i], words),
                               value_of(c, &refs[i], encoded), &c->context.err)) {
@@ -221,7 +253,10 @@ static int put_run(struct mr_collector *c, struct mr_run_writer *writer) {
         return c->context.err.code;
     }
     struct mr_record_rules rules = mr_context_rules(&c->context);
-    return mr_run_store_put(c->store, run, &rules, &c->context.err);
+    const char *input = mr_context_leave_record(&c->context); /* it may merge others */
+    (void)!mr_run_store_put(c->store, run, &rules, &c->context.err);
+    mr_context_return_to_record(&c->context, input);
+    return c->context.err.code;
 }
 
 static int write_run(struct mr_collector *c, struct batch *batch) {
@@ -269,13 +304,14 @@ int mr_seal_table(struct mr_collector *c) {
     if (!batch.ends) {
         return mr_error_nomem(&c->context.err, "sorting");
     }
+    const char *input = mr_context_leave_record(&c->context); /* what is sealed is of others too */
     if (!reserve_refs(c, &batch)) {
         int status = is_log(c) ? refer_to_log(c, &batch) : refer_to_slots(c, &batch);
         if (!status) {
-            distribute(c, &batch);
-            (void)!write_run(c, &batch);
+            (void)!(distribute(c, &batch) || write_run(c, &batch));
         }
     }
+    mr_context_return_to_record(&c->context, input);
     free(batch.ends);
     empty(c);
     return c->context.err.code;

@@ -142,10 +142,11 @@ bool mr_table_insert(struct mr_collector *c, struct mr_table_slot *slot,
         return false;
     }
     if (pair->len1 > MR_TABLE_SHORT_MAX + 1) {
-        size_t offset = mr_table_take_arena(c, pair->len1 - 1);
+        size_t offset = mr_table_take_arena(c, sizeof(uint64_t) + pair->len1 - 1);
         if (!offset) {
             return false;
         }
+        offset += sizeof(uint64_t);
         memcpy(c->arena + offset, key, pair->len1 - 1);
         at = (uint32_t)(offset / 8);
     }

@@ -20,7 +20,8 @@ struct mr_table_slot {
     uint64_t k0;   /* the first 8 bytes, little-endian, zero padded */
     uint64_t k1;   /* the next 8; of keys longer than 16 bytes their hash */
     uint32_t len1; /* length + 1; 0: empty */
-    uint32_t at;   /* of longer keys: where in the arena, in units of 8 bytes */
+    uint32_t at;   /* of longer keys: where in the arena, in units of 8 bytes; in the 8 bytes before
+                      it, while sealing, the slot's number */
 };
 
 /* The value of an MR_FIRST or MR_COMBINED slot: encoded as in a run, in the arena. */
@@ -51,6 +52,7 @@ struct mr_collector {
     struct mr_context context; /* first: callbacks' ctx is at offset 0 */
     struct mr_run_store *store;
     struct mr_pool *pool;
+    const atomic_bool *stop;
     enum mr_value kind;
     size_t value_bytes;
     size_t stride;

@@ -3,16 +3,24 @@
 #include <stdlib.h>
 
 #define CAPACITY_MIN 256u
+#define LARGE ((size_t)256 << 10) /* of a run: emitting it takes longer than moving it */
 
 /* Makes room for `more` bytes behind the end: by moving the run to the front where that frees half
- * of the memory, so that each byte is moved once on average, else by growing. */
+ * of the memory, so that each byte is moved once on average, else by growing. A large run is moved
+ * for each word, and takes no more memory than it must. */
 static int reserve(struct mr_ngram *ngram, size_t more) {
     if (more <= ngram->capacity - ngram->end) {
         return 0;
     }
     size_t held = ngram->end - ngram->begin;
-    if (held + more > ngram->capacity / 2) {
-        size_t capacity = 2 * (held + more) < CAPACITY_MIN ? CAPACITY_MIN : 2 * (held + more);
+    size_t wanted = held + more < LARGE ? 2 * (held + more) : held + more;
+    if (ngram->begin > 0) {
+        memmove(ngram->text, ngram->text + ngram->begin, held);
+        ngram->begin = 0;
+        ngram->end = held;
+    }
+    if (wanted > ngram->capacity) {
+        size_t capacity = wanted < CAPACITY_MIN ? CAPACITY_MIN : wanted;
         char *text = realloc(ngram->text, capacity);
         if (!text) {
             return MR_ERR_NOMEM;
@@ -20,9 +28,6 @@ static int reserve(struct mr_ngram *ngram, size_t more) {
         ngram->text = text;
         ngram->capacity = capacity;
     }
-    memmove(ngram->text, ngram->text + ngram->begin, held);
-    ngram->begin = 0;
-    ngram->end = held;
     return 0;
 }
 
@@ -52,6 +57,11 @@ int mr_ngram_add(struct mr_ngram *ngram, struct mr_bytes word, struct mr_bytes *
 }
 
 void mr_ngram_reset(struct mr_ngram *ngram) {
+    if (ngram->capacity > LARGE) {
+        free(ngram->text);
+        ngram->text = NULL;
+        ngram->capacity = 0;
+    }
     ngram->held = 0;
     ngram->begin = 0;
     ngram->end = 0;

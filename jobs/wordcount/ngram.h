@@ -6,7 +6,8 @@
 
 /* The last words of the line, joined by spaces: of words that hold none, so a space tells where one
  * ends. Zero-initialise, set `want`, release with mr_ngram_fini. Its memory grows to twice the
- * longest run, or line if that is shorter. */
+ * longest run, or line if that is shorter; of large ones, to no more than these, until the next
+ * line. */
 struct mr_ngram {
     uint64_t want; /* words in a run, at least 1 */
     uint64_t held; /* words in text[begin..end) */
@@ -18,7 +19,7 @@ struct mr_ngram {
  * where the line has too few words so far; or MR_ERR_NOMEM. */
 MR_MUST_USE int mr_ngram_add(struct mr_ngram *ngram, struct mr_bytes word, struct mr_bytes *run);
 
-/* Begins a new line. */
+/* Begins a new line, and gives back what a large run took. */
 void mr_ngram_reset(struct mr_ngram *ngram);
 
 void mr_ngram_fini(struct mr_ngram *ngram);

@@ -29,12 +29,15 @@ static bool next_word(struct mr_bytes *list, struct mr_bytes *word) {
     while (list->len > 0 && is_space(*list->data)) {
         *list = (struct mr_bytes){list->data + 1, list->len - 1};
     }
+    if (list->len == 0) {
+        return false;
+    }
     *word = (struct mr_bytes){list->data, 0};
     while (word->len < list->len && !is_space(list->data[word->len])) {
         word->len++;
     }
     *list = (struct mr_bytes){list->data + word->len, list->len - word->len};
-    return word->len > 0;
+    return true;
 }
 
 /* How many words there can be at most; of short ones only so many are different. */

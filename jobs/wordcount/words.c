@@ -328,6 +328,7 @@ int mr_words_map(struct mr_words *words, struct mr_ctx *ctx, struct mr_bytes blo
     for (size_t at = 0, taken; !status && at < block.len; at += taken) {
         status = map_chunk(words, block, at, &taken, lines);
     }
+    mr_ngram_reset(&words->ngram);
     if (!status && words->kind == MR_WORDS_UNICODE) {
         status = mr_counter_add(ctx, "invalid_bytes", words->unicode.invalid_bytes);
     }

@@ -230,6 +230,10 @@ static int add_opened(struct expansion *expansion, const char *path, int fd, str
     if (mr_file_read(fd, 0, head, sizeof head, path, &got, &unread)) {
         return add_failed(expansion, path, errno, err);
     }
+    if (mr_source_check_head(head, got, strcmp(path, "-") ? shown(path) : "standard input",
+                             &expansion->one)) {
+        return settle(expansion, expansion->one.code, err);
+    }
     enum mr_input_kind kind = mr_source_kind(head, got);
     if (info.st_size == 0 && got > 0) {
         kind = MR_INPUT_STREAM; /* a file of /proc: its size is not known */

@@ -30,8 +30,9 @@ struct mr_inputs {
  * walk); a glob pattern (holds * ? or [ and names no existing file), matches in byte order; "-" is
  * standard input (at most once); no names: standard input. Every file is opened once to see that it
  * can be read and to tell its kind by content. Empty files are listed. All problems (missing,
- * unreadable, pattern without match, no files at all in what was named) are gathered and named in
- * one error, one a line (the first ten, then a count): MR_ERR_INPUT. */
+ * unreadable, compressed in a way that is not read, pattern without match, no files at all in what
+ * was named) are gathered and named in one error, one a line (the first ten, then a count):
+ * MR_ERR_INPUT. */
 MR_MUST_USE int mr_inputs_expand(const char *const *names, size_t count, struct mr_inputs *inputs,
                                  struct mr_error *err);
 void mr_inputs_fini(struct mr_inputs *inputs);

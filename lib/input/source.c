@@ -29,6 +29,43 @@ enum mr_input_kind mr_source_kind(const void *head, size_t len) {
     return is_skippable ? MR_INPUT_ZSTD : MR_INPUT_FILE;
 }
 
+/* What would be counted as text in silence. */
+static const struct {
+    const char *name;
+    const char *magic;
+    size_t len;
+    const char *command;
+} foreign[] = {
+    {"bzip2", "BZh?1AY&SY", 10, "bzip2 -dc"}, /* the fourth byte is the level */
+    {"bzip2", "BZh?\x17rE8P\x90", 10, "bzip2 -dc"},
+    {"xz", "\xFD\x37zXZ\0", 6, "xz -dc"},
+    {"zip", "PK\x03\x04", 4, "unzip -p"},
+    {"zip", "PK\x05\x06", 4, "unzip -p"}, /* an empty one */
+    {"7-Zip", "7z\xBC\xAF\x27\x1C", 6, "7z x -so"},
+    {"lz4", "\x04\x22\x4D\x18", 4, "lz4 -dc"},
+};
+
+/* '?' stands for any byte. */
+static bool has_magic(const char *head, size_t len, const char *magic, size_t magic_len) {
+    size_t same = 0;
+    while (same < magic_len && same < len && (magic[same] == '?' || magic[same] == head[same])) {
+        same++;
+    }
+    return same == magic_len;
+}
+
+int mr_source_check_head(const void *head, size_t len, const char *name, struct mr_error *err) {
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        if (has_magic(head, len, foreign[i].magic, foreign[i].len)) {
+            return mr_error_set(err, MR_ERR_INPUT,
+                                "\"%s\" is compressed by %s, and only gzip and zstd are read: "
+                                "use %s FILE | millrace run JOB -",
+                                name, foreign[i].name, foreign[i].command);
+        }
+    }
+    return MR_OK;
+}
+
 static int make_decoder(struct mr_source *source, struct mr_error *err) {
     switch (source->kind) {
     case MR_INPUT_GZIP:
@@ -82,6 +119,10 @@ int mr_source_open_memory(struct mr_bytes bytes, enum mr_input_kind kind, struct
 /* Settles what a stream is. */
 static int sniff(struct mr_source *source, struct mr_error *err) {
     int status = mr_feed_fill(&source->feed, MR_SOURCE_MAGIC_BYTES, err);
+    if (status == MR_OK) {
+        status =
+            mr_source_check_head(source->feed.next, source->feed.avail, source->feed.name, err);
+    }
     if (status == MR_OK) {
         source->kind = mr_source_kind(source->feed.next, source->feed.avail);
         status = make_decoder(source, err);

@@ -8,12 +8,17 @@
 #include <mr/status.h>
 #include <stdatomic.h>
 
-#define MR_SOURCE_MAGIC_BYTES 4 /* so many first bytes tell the kind */
+#define MR_SOURCE_MAGIC_BYTES 10 /* so many first bytes tell the kind */
 
 struct mr_source; /* opaque; one thread at a time */
 
 /* What the first bytes of a file say it is: GZIP, ZSTD or else FILE. */
 enum mr_input_kind mr_source_kind(const void *head, size_t len);
+
+/* Whether the first bytes are of a compressed file that is not read here (bzip2, xz, zip, ...):
+ * MR_ERR_INPUT, naming the file, its kind and what to do; else 0. */
+MR_MUST_USE int mr_source_check_head(const void *head, size_t len, const char *name,
+                                     struct mr_error *err);
 
 /* Opens an input of any kind; a stream's is told by its first bytes at the first pull. `input`,
  * `stop` and `windows` (either may be NULL) are borrowed until the source is closed; once *stop is

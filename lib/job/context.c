@@ -115,15 +115,38 @@ static void log_line(struct mr_ctx *ctx, const char *format, va_list args) {
     fprintf(stderr, "millrace: %s: %s\n", context->job->name, line);
 }
 
-/* Adds where the record stands. */
+/* Adds where the record stands, and the keys that the callback looks at. */
 static void add_place(struct mr_context *context) {
     const struct mr_where *where = context->where;
+    struct mr_error *err = &context->err;
+    const char *before = " (";
     if (where->input) {
-        mr_error_add(&context->err, " (%s, at offset %llu)", where->input,
+        mr_error_add(err, " (%s, at offset %llu", where->input,
                      (unsigned long long)(where->offset + where->record));
+        before = ", ";
     } else if (where->phase == MR_PHASE_REDUCE) {
-        mr_error_add(&context->err, " (reducing partition %u)", where->task);
+        mr_error_add(err, " (reducing partition %u", where->task);
+        before = ", ";
     }
+    for (unsigned i = 0; i < context->key_count; i++) {
+        char text[MR_FOLD_KEY_TEXT_MAX];
+        mr_error_add(err, "%s%s%s", before, i ? "" : "key ",
+                     mr_fold_key_text(context->keys[i], text));
+        before = " and ";
+    }
+    if (strcmp(before, " (") != 0) {
+        mr_error_add(err, ")");
+    }
+}
+
+const char *mr_context_leave_record(struct mr_context *context) {
+    const char *input = context->where->input;
+    context->where->input = NULL;
+    return input;
+}
+
+void mr_context_return_to_record(struct mr_context *context, const char *input) {
+    context->where->input = input;
 }
 
 static int fail(struct mr_ctx *ctx, const char *format, va_list args) {
@@ -227,13 +250,19 @@ void mr_context_fini(struct mr_context *context) {
 
 static int compare_keys(void *arg, struct mr_bytes a, struct mr_bytes b, int *order) {
     struct mr_context *context = arg;
+    context->keys[0] = a;
+    context->keys[1] = b;
+    context->key_count = 2;
     int status = context->round->compare(&context->ctx, context->state, a, b, order);
-    return status || context->err.code ? mr_context_failed(context, "compare", status) : MR_OK;
+    if (status || context->err.code) {
+        (void)!mr_context_failed(context, "compare", status);
+    }
+    context->key_count = 0;
+    return context->err.code;
 }
 
-int mr_context_combine(void *arg, struct mr_bytes key, struct mr_bytes into, struct mr_bytes value,
-                       struct mr_buffer *out) {
-    struct mr_context *context = arg;
+static int combine(struct mr_context *context, struct mr_bytes key, struct mr_bytes into,
+                   struct mr_bytes value, struct mr_buffer *out) {
     context->set_target = out;
     out->len = NOT_SET;
     int status = context->round->combine(&context->ctx, context->state, key, into, value);
@@ -245,6 +274,16 @@ int mr_context_combine(void *arg, struct mr_bytes key, struct mr_bytes into, str
         }
     }
     return status || context->err.code ? mr_context_failed(context, "combine", status) : MR_OK;
+}
+
+int mr_context_combine(void *arg, struct mr_bytes key, struct mr_bytes into, struct mr_bytes value,
+                       struct mr_buffer *out) {
+    struct mr_context *context = arg;
+    context->keys[0] = key;
+    context->key_count = 1;
+    int status = combine(context, key, into, value, out);
+    context->key_count = 0;
+    return status;
 }
 
 struct mr_record_rules mr_context_rules(struct mr_context *context) {
@@ -260,12 +299,9 @@ struct mr_record_rules mr_context_rules(struct mr_context *context) {
     };
 }
 
-int mr_context_partition(struct mr_context *context, struct mr_bytes key, uint32_t *partition) {
+/* By the job's own function. */
+static int partition_by_job(struct mr_context *context, struct mr_bytes key, uint32_t *partition) {
     uint32_t partitions = context->ctx.partitions;
-    if (!context->round->partition) {
-        *partition = partitions == 1 ? 0 : (uint32_t)(mr_hash_xxh3(key.data, key.len) % partitions);
-        return MR_OK;
-    }
     int status =
         context->round->partition(&context->ctx, context->state, key, partitions, partition);
     if (status || context->err.code) {
@@ -275,4 +311,17 @@ int mr_context_partition(struct mr_context *context, struct mr_bytes key, uint32
         return mr_fail(&context->ctx, "partition gave %u: there are %u", *partition, partitions);
     }
     return MR_OK;
+}
+
+int mr_context_partition(struct mr_context *context, struct mr_bytes key, uint32_t *partition) {
+    uint32_t partitions = context->ctx.partitions;
+    if (!context->round->partition) {
+        *partition = partitions == 1 ? 0 : (uint32_t)(mr_hash_xxh3(key.data, key.len) % partitions);
+        return MR_OK;
+    }
+    context->keys[0] = key;
+    context->key_count = 1;
+    int status = partition_by_job(context, key, partition);
+    context->key_count = 0;
+    return status;
 }

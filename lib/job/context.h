@@ -18,6 +18,7 @@ struct mr_where {
     uint64_t beats;    /* grows while the engine works between records */
     uint32_t task;
     enum mr_phase phase;
+    bool is_exact; /* mapping: `record` is the record's own place, not only its block's */
 };
 
 /* A counter of the job's own: names are the plugin's and live as long. */
@@ -43,6 +44,8 @@ struct mr_context {
     struct mr_where own_where;
     struct mr_counters counters;
     struct mr_buffer *set_target; /* where mr_set goes, inside combine */
+    struct mr_bytes keys[2];      /* what combine, partition or compare looks at, for errors */
+    unsigned key_count;
 };
 
 /* What contexts of a round share. */
@@ -67,6 +70,11 @@ MR_MUST_USE int mr_context_setup(struct mr_context *context);
 void mr_context_teardown(struct mr_context *context);
 /* Teardown, and frees the counters. */
 void mr_context_fini(struct mr_context *context);
+
+/* Between these two, errors and crashes name no record: what goes on concerns others than the one
+ * being mapped. Returns what to restore. */
+const char *mr_context_leave_record(struct mr_context *context);
+void mr_context_return_to_record(struct mr_context *context, const char *input);
 
 /* The rules of merging in this round, through the job's own callbacks on this context. */
 struct mr_record_rules mr_context_rules(struct mr_context *context);

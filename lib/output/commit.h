@@ -57,6 +57,10 @@ void mr_commit_leave(struct mr_commit *commit);
 MR_MUST_USE int mr_commit_attempt(struct mr_commit *commit, uint32_t task, uint32_t attempt,
                                   int *dir_fd, struct mr_error *err);
 
+/* Adds a file of this name to the output, besides parts and manifest. */
+MR_MUST_USE int mr_commit_add(struct mr_commit *commit, const char *name, struct mr_bytes content,
+                              struct mr_error *err);
+
 /* Publishes: for every task, renames attempt-<task>-<winner>/part-NNNNN (NNNNN = task) to out/,
  * having seen that its size is right; writes the manifest and _SUCCESS; fsyncs them and the
  * directory; renames out to DIR without replacing (overwrite: exchanges, then removes the old one);

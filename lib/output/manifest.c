@@ -406,10 +406,8 @@ int mr_manifest_read(const char *dir, struct mr_run_part **parts, size_t *count,
 
 static int read_text(int fd, const char *dir, struct mr_buffer *text, struct mr_error *err);
 
-static int parse(const char *text, size_t len, json_t **root, struct mr_error *err);
-
-/* Reads the text of an open directory's manifest. */
-static int read_file(int dir_fd, const char *dir, struct mr_buffer *text, struct mr_error *err) {
+int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_part **parts, size_t *count,
+                        struct mr_error *err) {
     /* Not to wait for the writer of a FIFO, which is refused. */
     int fd = openat(dir_fd, MR_MANIFEST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
@@ -417,15 +415,8 @@ static int read_file(int dir_fd, const char *dir, struct mr_buffer *text, struct
         return mr_error_errno(err, is_ours_to_mend ? MR_ERR_IO : MR_ERR_INPUT, errno,
                               "open \"%.300s/" MR_MANIFEST_NAME "\"", dir);
     }
-    int status = read_text(fd, dir, text, err);
-    (void)close(fd); /* nothing was written */
-    return status;
-}
-
-int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_part **parts, size_t *count,
-                        struct mr_error *err) {
     struct mr_buffer text = {0};
-    int status = read_file(dir_fd, dir, &text, err);
+    int status = read_text(fd, dir, &text, err);
     if (!status) {
         status = mr_manifest_parse(text.data, text.len, parts, count, err);
         if (status) {
@@ -433,24 +424,7 @@ int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_part **parts,
         }
     }
     mr_buffer_fini(&text);
-    return status;
-}
-
-int mr_manifest_is_of(int dir_fd, const char *dir, const char *id, bool *is_of,
-                      struct mr_error *err) {
-    struct mr_buffer text = {0};
-    json_t *root = NULL;
-    *is_of = false;
-    int status = read_file(dir_fd, dir, &text, err);
-    if (!status) {
-        status = parse(text.data, text.len, &root, err);
-    }
-    if (!status) {
-        const char *found = json_string_value(json_object_get(json_object_get(root, "run"), "id"));
-        *is_of = found && strcmp(found, id) == 0;
-    }
-    json_decref(root);
-    mr_buffer_fini(&text);
+    (void)close(fd); /* nothing was written */
     return status;
 }
 
@@ -475,28 +449,26 @@ static int read_text(int fd, const char *dir, struct mr_buffer *text, struct mr_
 static int read_parts(const json_t *root, struct mr_run_part **parts, size_t *count,
                       struct mr_error *err);
 
-static int parse(const char *text, size_t len, json_t **root, struct mr_error *err) {
+/* The text as JSON, or NULL. */
+static json_t *load(const char *text, size_t len, struct mr_error *err) {
     json_error_t why;
     memset(&why, 0, sizeof why);
     errno = 0;
-    *root = json_loadb(text ? text : "", len, JSON_REJECT_DUPLICATES, &why);
-    if (!*root) {
+    json_t *root = json_loadb(text ? text : "", len, JSON_REJECT_DUPLICATES, &why);
+    if (!root) {
         /* Where its buffers could not grow, Jansson blames the text; malloc leaves ENOMEM. */
         bool is_short = errno == ENOMEM || json_error_code(&why) == json_error_out_of_memory;
-        return is_short ? mr_error_nomem(err, "reading the manifest")
+        (void)(is_short ? mr_error_nomem(err, "reading the manifest")
                         : mr_error_set(err, MR_ERR_INPUT, "line %d, column %d: it isn't JSON",
-                                       why.line, why.column);
+                                       why.line, why.column));
     }
-    return MR_OK;
+    return root;
 }
 
 int mr_manifest_parse(const char *text, size_t len, struct mr_run_part **parts, size_t *count,
                       struct mr_error *err) {
-    json_t *root = NULL;
-    int status = parse(text, len, &root, err);
-    if (!status) {
-        status = read_parts(root, parts, count, err);
-    }
+    json_t *root = load(text, len, err);
+    int status = root ? read_parts(root, parts, count, err) : err->code;
     json_decref(root);
     return status;
 }
@@ -559,4 +531,60 @@ static bool read_part(const json_t *part, size_t index, struct mr_run_part *resu
            read_u64(json_object_get(part, "records"), &result->records) &&
            read_u64(json_object_get(part, "bytes"), &result->bytes) &&
            read_xxh3(json_object_get(part, "xxh3"), &result->xxh3);
+}
+
+/* ---- how a run went ---------------------------------------------------------------------------
+ */
+
+static struct mr_run_phase read_phase(const json_t *phase) {
+    struct mr_run_phase read = {
+        .seconds = json_number_value(json_object_get(phase, "seconds")),
+        .thread_seconds = json_number_value(json_object_get(phase, "thread_seconds")),
+    };
+    bool is_good = read_u64(json_object_get(phase, "bytes"), &read.bytes);
+    return is_good && read.thread_seconds >= 0 ? read : (struct mr_run_phase){0};
+}
+
+static int read_rounds(const json_t *root, struct mr_run_round **rounds, size_t *count,
+                       uint64_t *input_bytes, struct mr_error *err) {
+    const json_t *run = json_object_get(root, "run");
+    const json_t *array = json_object_get(run, "rounds");
+    *count = json_array_size(array);
+    if (*count == 0 || !read_u64(json_object_get(run, "input_bytes"), input_bytes)) {
+        return mr_error_set(err, MR_ERR_INPUT, "it does not say how a run went");
+    }
+    *rounds = calloc(*count, sizeof **rounds);
+    if (!*rounds) {
+        return mr_error_nomem(err, "reading the manifest");
+    }
+    for (size_t i = 0; i < *count; i++) {
+        (*rounds)[i].map = read_phase(json_object_get(json_array_get(array, i), "map"));
+        (*rounds)[i].reduce = read_phase(json_object_get(json_array_get(array, i), "reduce"));
+    }
+    return 0;
+}
+
+int mr_manifest_read_rounds(const char *path, struct mr_run_round **rounds, size_t *count,
+                            uint64_t *input_bytes, struct mr_error *err) {
+    struct mr_buffer text = {0};
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat about;
+    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISDIR(about.st_mode)) {
+        int file = openat(fd, MR_MANIFEST_NAME, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        (void)close(fd);
+        fd = file;
+    }
+    if (fd < 0) {
+        return mr_error_errno(err, MR_ERR_INPUT, errno, "open \"%.300s\"", path);
+    }
+    if (!read_text(fd, path, &text, err)) {
+        json_t *root = load(text.data, text.len, err);
+        if (!root || read_rounds(root, rounds, count, input_bytes, err)) {
+            mr_error_add(err, " (in \"%.300s\")", path);
+        }
+        json_decref(root);
+    }
+    mr_buffer_fini(&text);
+    (void)close(fd); /* nothing was written */
+    return err->code;
 }

@@ -60,12 +60,14 @@ MR_MUST_USE int mr_manifest_read(const char *dir, struct mr_run_part **parts, si
 MR_MUST_USE int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_part **parts,
                                     size_t *count, struct mr_error *err);
 
-/* Whether the manifest in an open directory is of the run with this id. Errors as above. */
-MR_MUST_USE int mr_manifest_is_of(int dir_fd, const char *dir, const char *id, bool *is_of,
-                                  struct mr_error *err);
-
 /* The same for the text of a manifest, of any bytes; the error is without a path. */
 MR_MUST_USE int mr_manifest_parse(const char *text, size_t len, struct mr_run_part **parts,
                                   size_t *count, struct mr_error *err);
+
+/* Reads how a run went, for each round: seconds and bytes of map and reduce (nothing else of the
+ * rounds is filled in), and how much input it had. `path`: an output directory or a manifest.
+ * Errors as for mr_manifest_read. The caller frees *rounds. */
+MR_MUST_USE int mr_manifest_read_rounds(const char *path, struct mr_run_round **rounds,
+                                        size_t *count, uint64_t *input_bytes, struct mr_error *err);
 
 #endif

@@ -65,50 +65,85 @@ static int enter_block(struct mr_cursor *cursor, struct mr_error *err) {
         cursor->at = cursor->buffer;
     }
     cursor->end = cursor->at + block->len;
+    cursor->kept = 0;
     cursor->bounded_above = cursor->range.bounded_above && cursor->block == cursor->block_end;
     return MR_OK;
 }
 
-static const uint64_t prefix_masks[9] = {
-    0,
-    0xFF00000000000000,
-    0xFFFF000000000000,
-    0xFFFFFF0000000000,
-    0xFFFFFFFF00000000,
-    0xFFFFFFFFFF000000,
-    0xFFFFFFFFFFFF0000,
-    0xFFFFFFFFFFFFFF00,
-    0xFFFFFFFFFFFFFFFF,
+/* The numbers whose first bytes are ones, by how many. */
+static const struct mr_prefix first_bytes[17] = {
+#define FIRST(bytes) (~(uint64_t)0 << (64 - 8 * (bytes)))
+    {0, 0},
+    {FIRST(1), 0},
+    {FIRST(2), 0},
+    {FIRST(3), 0},
+    {FIRST(4), 0},
+    {FIRST(5), 0},
+    {FIRST(6), 0},
+    {FIRST(7), 0},
+    {FIRST(8), 0},
+    {FIRST(8), FIRST(1)},
+    {FIRST(8), FIRST(2)},
+    {FIRST(8), FIRST(3)},
+    {FIRST(8), FIRST(4)},
+    {FIRST(8), FIRST(5)},
+    {FIRST(8), FIRST(6)},
+    {FIRST(8), FIRST(7)},
+    {FIRST(8), FIRST(8)},
+#undef FIRST
 };
 
-/* Reads 16 bytes whatever `len` is: MR_RUN_SLACK. */
-static struct mr_prefix load_prefix(const char *key, size_t len) {
+/* The prefix of a key of `len` bytes, of which `shared`, below 16, are those of the key before it,
+ * which had the prefix `last`. Reads 16 bytes of the rest, whatever its length: MR_RUN_SLACK. */
+static struct mr_prefix next_prefix(struct mr_prefix last, size_t shared, const char *rest,
+                                    size_t len) {
     uint64_t words[2];
-    memcpy(words, key, sizeof words);
-    size_t high = len < 8 ? len : 8;
-    size_t low = len < 16 ? len - high : 8;
-    return (struct mr_prefix){be64toh(words[0]) & prefix_masks[high],
-                              be64toh(words[1]) & prefix_masks[low]};
+    memcpy(words, rest, sizeof words);
+    struct mr_prefix keep = first_bytes[shared], all = first_bytes[len < 16 ? len : 16];
+    unsigned __int128 found = (unsigned __int128)be64toh(words[0]) << 64 | be64toh(words[1]);
+    found >>= 8 * shared;
+    return (struct mr_prefix){((uint64_t)(found >> 64) | (last.hi & keep.hi)) & all.hi,
+                              ((uint64_t)found | (last.lo & keep.lo)) & all.lo};
+}
+
+/* Puts together a key of which `shared` bytes stand in `last`, and keeps it there; one that is too
+ * long to share any is viewed where it lies. */
+static void join_key(struct mr_cursor *cursor, size_t shared, const char *rest, size_t rest_len) {
+    size_t len = shared + rest_len;
+    if (len > MR_RUN_SHARED_MAX) {
+        cursor->key = (struct mr_bytes){rest, len};
+        cursor->kept = 0;
+        return;
+    }
+    for (size_t at = 0; at < rest_len; at += MR_RUN_SLACK) {
+        memcpy(cursor->last + shared + at, rest + at, MR_RUN_SLACK);
+    }
+    cursor->key = (struct mr_bytes){cursor->last, len};
+    cursor->kept = len;
 }
 
 /* Decodes the record at cursor->at; its block is known to hold whole records. */
 static int decode(struct mr_cursor *cursor, struct mr_error *err) {
     const char *at = cursor->at;
-    uint32_t key_len = (uint8_t)at[0];
-    uint32_t value_len = (uint8_t)at[1];
-    if ((key_len | value_len) < 0x80) {
-        at += 2;
+    uint32_t shared = (uint8_t)at[0], rest_len = (uint8_t)at[1], value_len = (uint8_t)at[2];
+    if ((rest_len | value_len) < 0x80) {
+        at += 3;
     } else {
-        at = mr_run_get_varint(at, cursor->end, &key_len);
+        at = mr_run_get_varint(at + 1, cursor->end, &rest_len);
         at = at ? mr_run_get_varint(at, cursor->end, &value_len) : NULL;
     }
-    if (!at || (size_t)(cursor->end - at) < (size_t)key_len + value_len) {
+    bool fits =
+        at && at <= cursor->end && (size_t)(cursor->end - at) >= (size_t)rest_len + value_len &&
+        shared <= cursor->kept && (!shared || (size_t)shared + rest_len <= MR_RUN_SHARED_MAX);
+    if (!fits) {
         return mr_error_set(err, MR_ERR_INTERNAL, "a sorted run holds a malformed record");
     }
-    cursor->prefix = load_prefix(at, key_len);
-    cursor->key = (struct mr_bytes){at, key_len};
-    cursor->value = (struct mr_bytes){at + key_len, value_len};
-    cursor->at = at + key_len + value_len;
+    if (shared < sizeof cursor->prefix) {
+        cursor->prefix = next_prefix(cursor->prefix, shared, at, (size_t)shared + rest_len);
+    }
+    join_key(cursor, shared, at, rest_len);
+    cursor->value = (struct mr_bytes){at + rest_len, value_len};
+    cursor->at = at + rest_len + value_len;
     return MR_OK;
 }
 

@@ -12,7 +12,8 @@ struct mr_key_range {
     struct mr_prefix to;
 };
 
-/* In the caller's storage. The record's views are valid until the next step. */
+/* In the caller's storage, where it stays: the key's view may be of the cursor itself. Views are
+ * valid until the next step. */
 struct mr_cursor {
     struct mr_prefix prefix; /* of key; all ones at the end */
     struct mr_bytes key;
@@ -26,6 +27,8 @@ struct mr_cursor {
     size_t block_end;
     struct mr_key_range range;
     char *buffer; /* for blocks on disk */
+    size_t kept;  /* the next key may share so many bytes of: */
+    char last[MR_RUN_SHARED_MAX + 1 + MR_RUN_SLACK];
 };
 
 /* Stands before the first record of the range; step to it. Cursors of one run are independent of

@@ -17,7 +17,10 @@
  * Bounds. Of a bucket's parts the largest is gone on with in the same loop; the others, each at
  * most half of it, are recursed into: 32 levels at most. Keys can be made of which each split takes
  * off only a few ("a", "aa", "aaa", ...), so that n of them take n splits of n references. A loop
- * that has split SPLITS_MAX times hands over to a merge sort that compares the keys. */
+ * that has split SPLITS_MAX times hands over to a merge sort that compares the keys.
+ *
+ * A stop is looked at every STOP_CHECK_REFS references of a large bucket. Behind it nothing is
+ * compared any more, for a scatter that was left leaves what are no references. */
 #include "lib/record/key_sort.h"
 
 #include <endian.h>
@@ -29,6 +32,8 @@
 #define LENGTH_BEYOND (PREFIX + 1) /* its value where the key goes on behind the window */
 #define SMALL 48                   /* references that are sorted by insertion */
 #define SPLITS_MAX 128
+#define STOP_CHECK_MERGED 4096              /* comparing keys takes longer */
+#define STOP_CHECK_REFS ((uint32_t)1 << 18) /* a few milliseconds' work; a power of two */
 
 /* References to be sorted at `home`. They agree in the `start` bytes before the window and in the
  * window's digits before `digit`. */
@@ -62,6 +67,15 @@ void mr_key_sort(struct mr_key_ref *refs, size_t count, struct mr_key_ref *scrat
                  const struct mr_key_source *source) {
     sort_bucket((struct bucket){
         .home = refs, .other = scratch, .count = (uint32_t)count, .source = source});
+}
+
+static bool is_stopped(const struct mr_key_source *source) {
+    return source && source->stop && atomic_load_explicit(source->stop, memory_order_relaxed);
+}
+
+/* Whether to go on from reference i; looks at the stop now and then. */
+static inline bool goes_on(const struct bucket *bucket, uint32_t i) {
+    return i < bucket->count && ((i + 1) % STOP_CHECK_REFS || !is_stopped(bucket->source));
 }
 
 static struct mr_key_ref *bucket_refs(const struct bucket *bucket) {
@@ -191,12 +205,12 @@ static void scatter(struct bucket *bucket, uint32_t counts[DIGIT_VALUES]) {
         begin += count;
     }
     if (bucket->digit == DIGIT_LENGTH) {
-        for (uint32_t i = 0; i < bucket->count; i++) {
+        for (uint32_t i = 0; goes_on(bucket, i); i++) {
             to[counts[length_digit(bucket, &from[i])]++] = from[i];
         }
     } else {
         const uint8_t *bytes = (const uint8_t *)from + digit_offset(bucket->digit);
-        for (uint32_t i = 0; i < bucket->count; i++) {
+        for (uint32_t i = 0; goes_on(bucket, i); i++) {
             to[counts[bytes[i * sizeof *from]]++] = from[i];
         }
     }
@@ -209,6 +223,9 @@ static void split(struct bucket *bucket, uint32_t counts[DIGIT_VALUES]) {
     const struct bucket whole = *bucket;
     const struct mr_key_ref *from = bucket_refs(&whole);
     bucket->count = 0;
+    if (whole.count >= STOP_CHECK_REFS && is_stopped(whole.source)) {
+        return;
+    }
     uint32_t begin = 0;
     for (unsigned digit = 0; digit < DIGIT_VALUES; begin = counts[digit++]) {
         uint32_t count = counts[digit] - begin;
@@ -257,14 +274,14 @@ static void move_window(struct bucket *bucket) {
     struct mr_key_ref *refs = bucket_refs(bucket);
     const char *first = key_of(bucket->source, &refs[0]);
     size_t common = refs[0].len;
-    for (uint32_t i = 1; i < bucket->count; i++) {
+    for (uint32_t i = 1; goes_on(bucket, i); i++) {
         size_t end = refs[i].len < common ? refs[i].len : common;
         const char *key = key_of(bucket->source, &refs[i]);
         common = common_bytes(first, key, bucket->start + PREFIX, end);
     }
     bucket->start = common;
     bucket->digit = 0;
-    for (uint32_t i = 0; i < bucket->count; i++) {
+    for (uint32_t i = 0; goes_on(bucket, i); i++) {
         const char *key = key_of(bucket->source, &refs[i]);
         mr_key_sort_prefix(&refs[i], key + common, refs[i].len - common);
     }
@@ -288,6 +305,7 @@ struct merger {
     compare_function compare;
     const void *arg;
     struct mr_key_ref *scratch;
+    const struct mr_key_source *source;
 };
 
 /* Merges refs[0..half) with refs[half..count), both sorted. Where a comparison fails, what is left
@@ -302,7 +320,10 @@ static int merge_halves(const struct merger *merger, struct mr_key_ref *refs, si
     int status = MR_OK;
     while (i < half && j < count) {
         int order = 0;
-        status = merger->compare(merger->arg, &first[i], &refs[j], &order);
+        bool is_time = out % STOP_CHECK_REFS == STOP_CHECK_REFS - 1;
+        status = is_time && is_stopped(merger->source)
+                     ? MR_ERR_INTERRUPTED
+                     : merger->compare(merger->arg, &first[i], &refs[j], &order);
         if (status) {
             break;
         }
@@ -318,6 +339,9 @@ static int merge_sort(const struct merger *merger, struct mr_key_ref *refs, size
     }
     size_t half = count / 2;
     int order = 0;
+    if (count >= STOP_CHECK_MERGED && is_stopped(merger->source)) {
+        return MR_ERR_INTERRUPTED;
+    }
     int status = merge_sort(merger, refs, half);
     if (!status) {
         status = merge_sort(merger, refs + half, count - half);
@@ -347,7 +371,7 @@ static int compare_index(const void *arg, const struct mr_key_ref *a, const stru
 /* For orders that can't fail. */
 static void merge_bucket(struct bucket *bucket, compare_function compare) {
     bring_home(bucket);
-    struct merger merger = {compare, bucket, bucket->other};
+    struct merger merger = {compare, bucket, bucket->other, bucket->source};
     int status = merge_sort(&merger, bucket->home, bucket->count);
     (void)status;
 }
@@ -356,6 +380,9 @@ static void sort_bucket(struct bucket bucket) {
     uint32_t counts[DIGIT_VALUES];
     unsigned splits = 0;
     while (bucket.count > SMALL) {
+        if (bucket.count >= STOP_CHECK_REFS && is_stopped(bucket.source)) {
+            return;
+        }
         if (splits == SPLITS_MAX) {
             merge_bucket(&bucket, compare_window);
             return;
@@ -409,6 +436,6 @@ int mr_key_sort_by(struct mr_key_ref *refs, size_t count, struct mr_key_ref *scr
                    const struct mr_key_source *source, const struct mr_key_order *order) {
     mr_key_sort(refs, count, scratch, source);
     struct job_order job = {source, order};
-    struct merger merger = {compare_job, &job, scratch};
-    return merge_sort(&merger, refs, count);
+    struct merger merger = {compare_job, &job, scratch, source};
+    return is_stopped(source) ? MR_ERR_INTERRUPTED : merge_sort(&merger, refs, count);
 }

@@ -4,6 +4,7 @@
 
 #include <mr/bytes.h>
 #include <mr/status.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define MR_KEY_SORT_PREFIX 16
@@ -19,10 +20,12 @@ struct mr_key_ref {
 
 /* Where keys longer than 16 bytes are found. `key` returns all `len` bytes of that reference's key,
  * the first 16 too, valid until the sort returns; it is called only for such keys, and can't fail.
- */
+ * Once *stop (may be NULL) is true the sort ends soon, and what the references hold then is
+ * undefined: the caller looks at it too. */
 struct mr_key_source {
     const char *(*key)(const void *arg, uint32_t index);
     const void *arg;
+    const atomic_bool *stop;
 };
 
 /* A job's own order: stores <0, 0, >0 as `a` sorts before, with or after `b`, valid during the
@@ -42,9 +45,9 @@ void mr_key_sort_prefix(struct mr_key_ref *ref, const char *key, size_t len);
 void mr_key_sort(struct mr_key_ref *refs, size_t count, struct mr_key_ref *scratch,
                  const struct mr_key_source *source);
 
-/* Sorts by a job's order, keys that it calls equal by their bytes, then by index. Returns 0 or what
- * `compare` returned; `refs` holds the same references in no particular order then. An order that
- * contradicts itself gives some order, no harm. */
+/* Sorts by a job's order, keys that it calls equal by their bytes, then by index. Returns 0,
+ * MR_ERR_INTERRUPTED once stopped, or what `compare` returned; `refs` holds the same references in
+ * no particular order then. An order that contradicts itself gives some order, no harm. */
 MR_MUST_USE int mr_key_sort_by(struct mr_key_ref *refs, size_t count, struct mr_key_ref *scratch,
                                const struct mr_key_source *source,
                                const struct mr_key_order *order);

@@ -89,12 +89,12 @@ int mr_map_output_create(struct mr_map_output_writer *writer, struct mr_pool *po
     }
     encode_header(identity, header);
     if (mr_run_writer_open_file(&writer->run, pool, fd, HEADER_BYTES, dir, err) ||
-        mr_hash_create(&writer->digest, err) ||
+        mr_hash_create(&writer->digest.hash, err) ||
         mr_file_write_at(fd, 0, header, sizeof header, NAME, err)) {
         mr_map_output_abandon(writer);
         return err->code;
     }
-    writer->run.digest = writer->digest;
+    writer->run.digest = &writer->digest;
     return MR_OK;
 }
 
@@ -106,7 +106,7 @@ static void encode_row(const struct mr_run_block *block, unsigned char out[ROW_B
     put32(out + 32, block->len);
     put32(out + 36, block->records);
     put32(out + 40, block->partition);
-    put32(out + 44, 0);
+    put32(out + 44, block->full_len);
 }
 
 /* Writes the index and the trailer behind the blocks. */
@@ -138,7 +138,7 @@ int mr_map_output_finish(struct mr_map_output_writer *writer, struct mr_map_outp
                          struct mr_error *err) {
     struct mr_run *run = NULL;
     if (!mr_run_writer_finish(&writer->run, &run, err)) {
-        uint64_t digest = mr_hash_digest(writer->digest);
+        uint64_t digest = mr_run_digest_end(&writer->digest);
         if (!write_footer(run, digest, err)) {
             *summary = (struct mr_map_output_summary){
                 .records = run->records,
@@ -159,7 +159,7 @@ void mr_map_output_abandon(struct mr_map_output_writer *writer) {
     if (writer->run.run) {
         mr_run_writer_abandon(&writer->run);
     }
-    mr_hash_destroy(writer->digest);
+    mr_hash_destroy(writer->digest.hash);
     *writer = (struct mr_map_output_writer){0};
 }
 
@@ -269,10 +269,11 @@ static bool decode_row(const struct mr_map_output *output, const unsigned char *
                                    .first = {get64(at + 16), get64(at + 24)},
                                    .len = get32(at + 32),
                                    .records = get32(at + 36),
-                                   .partition = get32(at + 40)};
+                                   .partition = get32(at + 40),
+                                   .full_len = get32(at + 44)};
     return block->offset == offset && block->len && block->records &&
            block->partition >= partition && block->partition < output->identity.partitions &&
-           get32(at + 44) == 0;
+           block->full_len >= block->len;
 }
 
 static int decode_index(struct mr_map_output *output, const unsigned char *rows,

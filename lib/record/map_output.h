@@ -9,8 +9,9 @@
  * covered by a checksum: those of header, index and trailer are checked when it is opened, a
  * block's when it is read. Reading gives runs, so that merge and reduce don't know the difference.
  *
- * Two attempts at one task are compared by their digest: XXH3-64 of the logical stream (partition,
- * key, folded value), whatever the blocks are. */
+ * Two attempts at one task are compared by their digest: XXH3-64 of the stream of records, each
+ * partition's behind its number. Blocks are cut by what the records are, nothing else, so that it
+ * is a function of them. */
 #ifndef MR_RECORD_MAP_OUTPUT_H
 #define MR_RECORD_MAP_OUTPUT_H
 
@@ -40,7 +41,7 @@ struct mr_map_output_identity {
 struct mr_map_output_writer {
     struct mr_run_writer run;
     struct mr_map_output_identity identity;
-    struct mr_hash *digest;
+    struct mr_run_digest digest;
 };
 
 struct mr_map_output_summary {

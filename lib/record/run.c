@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define RECORD_HEADER_MAX 10 /* two varints of 32 bits */
+#define RECORD_HEADER_MAX 11                    /* a byte, two varints of 32 bits */
+#define FULL_BYTES_MAX (4 * MR_RUN_BLOCK_BYTES) /* in a block, with keys in full */
 #define PAIR_BYTES_MAX ((size_t)1 << 31)
 
 struct mr_prefix mr_run_prefix(const char *key, size_t len) {
@@ -90,18 +91,6 @@ int mr_run_writer_open_file(struct mr_run_writer *writer, struct mr_pool *pool, 
     return MR_OK;
 }
 
-/* Adds a block to the digest: its partition where that is a new one, then its records. */
-static void digest_block(struct mr_run_writer *writer, uint32_t partition, const char *data,
-                         size_t len) {
-    const struct mr_run *run = writer->run;
-    bool is_new = !run->block_count || run->blocks[run->block_count - 1].partition != partition;
-    uint32_t mark = htole32(partition);
-    if (writer->digest) {
-        mr_hash_update(writer->digest, &mark, is_new ? sizeof mark : 0);
-        mr_hash_update(writer->digest, data, len);
-    }
-}
-
 static int write_block(struct mr_run *run, struct mr_run_block *block, const char *data,
                        struct mr_error *err) {
     block->xxh3 = mr_hash_xxh3(data, block->len);
@@ -167,12 +156,12 @@ static int close_block(struct mr_run_writer *writer, struct mr_error *err) {
         return err->code;
     }
     struct mr_run_block block = {.len = (uint32_t)writer->len,
+                                 .full_len = (uint32_t)(writer->len + writer->shared),
                                  .records = writer->records,
                                  .partition = writer->partition,
                                  .first = writer->first};
     bool keep_open = run->fd >= 0 && writer->capacity == MR_RUN_BLOCK_BYTES;
     if (run->fd >= 0) {
-        digest_block(writer, block.partition, writer->data, block.len);
         if (write_block(run, &block, writer->data, err)) {
             return explain_spill(writer->tmp, err);
         }
@@ -187,7 +176,9 @@ static int close_block(struct mr_run_writer *writer, struct mr_error *err) {
         writer->data = NULL;
     }
     writer->len = 0;
+    writer->shared = 0;
     writer->records = 0;
+    writer->last_len = 0;
     return MR_OK;
 }
 
@@ -228,6 +219,45 @@ static char *put_varint(char *out, size_t value) {
     return out;
 }
 
+static void digest_bytes(struct mr_run_digest *digest, const void *data, size_t len) {
+    if (digest->len + len > sizeof digest->staged) {
+        mr_hash_update(digest->hash, digest->staged, digest->len);
+        digest->len = 0;
+    }
+    if (len > sizeof digest->staged) {
+        mr_hash_update(digest->hash, data, len);
+    } else if (len) {
+        memcpy(digest->staged + digest->len, data, len);
+        digest->len += len;
+    }
+}
+
+static void digest_record(struct mr_run_digest *digest, uint32_t partition, struct mr_bytes key,
+                          struct mr_bytes value) {
+    if (!digest->has_begun || digest->partition != partition) {
+        uint32_t mark = htole32(partition);
+        digest_bytes(digest, &mark, sizeof mark);
+        digest->has_begun = true;
+        digest->partition = partition;
+    }
+    char lengths[RECORD_HEADER_MAX];
+    char *end = put_varint(put_varint(lengths, key.len), value.len);
+    digest_bytes(digest, lengths, (size_t)(end - lengths));
+    digest_bytes(digest, key.data, key.len);
+    digest_bytes(digest, value.data, value.len);
+}
+
+uint64_t mr_run_digest_end(struct mr_run_digest *digest) {
+    mr_hash_update(digest->hash, digest->staged, digest->len);
+    digest->len = 0;
+    return mr_hash_digest(digest->hash);
+}
+
+static char *put_header(char *out, size_t shared, size_t rest, size_t value_len) {
+    *out++ = (char)shared;
+    return put_varint(put_varint(out, rest), value_len);
+}
+
 /* Appends bytes to the block that is being written to disk in pieces. */
 static int write_piece(struct mr_run_writer *writer, struct mr_hash *hash,
                        struct mr_run_block *block, const char *data, size_t len,
@@ -237,11 +267,9 @@ static int write_piece(struct mr_run_writer *writer, struct mr_hash *hash,
         return err->code;
     }
     mr_hash_update(hash, data, len);
-    if (writer->digest) {
-        mr_hash_update(writer->digest, data, len);
-    }
     run->file_bytes += len;
     block->len += (uint32_t)len;
+    block->full_len = block->len;
     return MR_OK;
 }
 
@@ -252,12 +280,11 @@ static int write_long(struct mr_run_writer *writer, const struct mr_run_block *s
     struct mr_run_block block = *start;
     struct mr_hash *hash = NULL;
     char header[RECORD_HEADER_MAX];
-    size_t header_len = (size_t)(put_varint(put_varint(header, key.len), value.len) - header);
+    size_t header_len = (size_t)(put_header(header, 0, key.len, value.len) - header);
     if (close_block(writer, err) || reserve_block_row(run, err) || mr_hash_create(&hash, err)) {
         return err->code;
     }
     block.offset = run->file_bytes;
-    digest_block(writer, block.partition, NULL, 0);
     if (write_piece(writer, hash, &block, header, header_len, err) ||
         write_piece(writer, hash, &block, key.data, key.len, err) ||
         write_piece(writer, hash, &block, value.data, value.len, err)) {
@@ -270,10 +297,94 @@ static int write_long(struct mr_run_writer *writer, const struct mr_run_block *s
     return err->code;
 }
 
+/* How many of the first `most` bytes, from the `same`-th on, are the same. */
+static size_t common(const char *a, const char *b, size_t same, size_t most) {
+    for (; same + 8 <= most; same += 8) {
+        uint64_t left, right;
+        memcpy(&left, a + same, sizeof left);
+        memcpy(&right, b + same, sizeof right);
+        if (left != right) {
+            return same + (size_t)__builtin_clzll(be64toh(left ^ right)) / 8;
+        }
+    }
+    while (same < most && a[same] == b[same]) {
+        same++;
+    }
+    return same;
+}
+
+/* How many bytes a key shares with the one before it in the block. */
+static size_t shared_with_last(const struct mr_run_writer *writer, struct mr_prefix prefix,
+                               struct mr_bytes key) {
+    uint64_t high = prefix.hi ^ writer->last_prefix.hi;
+    uint64_t low = prefix.lo ^ writer->last_prefix.lo;
+    size_t most = key.len < writer->last_len ? key.len : writer->last_len;
+    if (!(high | low)) {
+        return most > sizeof prefix ? common(key.data, writer->last, sizeof prefix, most) : most;
+    }
+    size_t shared = (high ? 0 : 8) + (size_t)__builtin_clzll(high ? high : low) / 8;
+    return shared < most ? shared : most;
+}
+
+#define STEP 16 /* bytes copied at once, where more than are wanted may be */
+
+/* Keeps a key of which `shared` bytes are there already, to be shared by the next. */
+static void keep_last(struct mr_run_writer *writer, struct mr_prefix prefix, struct mr_bytes key,
+                      size_t shared) {
+    writer->last_prefix = prefix;
+    writer->last_len = key.len;
+    if (key.len <= sizeof prefix) {
+        uint64_t words[2] = {htobe64(prefix.hi), htobe64(prefix.lo)};
+        memcpy(writer->last, words, sizeof words);
+        return;
+    }
+    for (size_t at = shared; at + STEP < key.len; at += STEP) {
+        memcpy(writer->last + at, key.data + at, STEP);
+    }
+    memcpy(writer->last + key.len - STEP, key.data + key.len - STEP, STEP);
+}
+
+/* Puts what the block needs of a key, with its header; there is room, and slack behind. */
+static char *put_key(struct mr_run_writer *writer, struct mr_prefix prefix, struct mr_bytes key,
+                     size_t value_len, char *out) {
+    if (key.len > MR_RUN_SHARED_MAX) {
+        writer->last_len = 0;
+        out = put_header(out, 0, key.len, value_len);
+        memcpy(out, key.data, key.len);
+        return out + key.len;
+    }
+    size_t shared = shared_with_last(writer, prefix, key), rest = key.len - shared;
+    writer->shared += shared;
+    keep_last(writer, prefix, key, shared);
+    out = put_header(out, shared, rest, value_len);
+    for (size_t at = 0; at < rest; at += STEP) {
+        memcpy(out + at, writer->last + shared + at, STEP);
+    }
+    return out + rest;
+}
+
+/* Appends a record to the open block, which has room. */
+static void put_record(struct mr_run_writer *writer, struct mr_prefix prefix, struct mr_bytes key,
+                       struct mr_bytes value) {
+    char *out = put_key(writer, prefix, key, value.len, writer->data + writer->len);
+    if (value.len == 1) { /* most are */
+        *out++ = *value.data;
+    } else if (value.len) {
+        memcpy(out, value.data, value.len);
+        out += value.len;
+    }
+    writer->len = (size_t)(out - writer->data);
+    writer->records++;
+}
+
 int mr_run_writer_add(struct mr_run_writer *writer, uint32_t partition, struct mr_prefix prefix,
                       struct mr_bytes key, struct mr_bytes value, struct mr_error *err) {
     size_t need = RECORD_HEADER_MAX + key.len + value.len;
-    bool fits = writer->data && writer->len + need <= writer->capacity;
+    bool fits = writer->data && writer->len + need <= writer->capacity &&
+                writer->len + writer->shared + need <= FULL_BYTES_MAX;
+    if (writer->digest) {
+        digest_record(writer->digest, partition, key, value);
+    }
     if (!fits || partition != writer->partition || !writer->records) {
         if (key.len >= PAIR_BYTES_MAX || value.len >= PAIR_BYTES_MAX - key.len) {
             return mr_error_set(err, MR_ERR_JOB, "a pair of %zu bytes: the limit is 2 GiB",
@@ -283,28 +394,13 @@ int mr_run_writer_add(struct mr_run_writer *writer, uint32_t partition, struct m
             struct mr_run_block block = {.records = 1, .partition = partition, .first = prefix};
             return write_long(writer, &block, key, value, err);
         }
-        size_t exact = varint_len(key.len) + varint_len(value.len) + key.len + value.len;
+        size_t exact = 1 + varint_len(key.len) + varint_len(value.len) + key.len + value.len;
         if (open_block(writer, partition, need > MR_RUN_BLOCK_BYTES ? exact : need, err)) {
             return err->code;
         }
         writer->first = prefix;
     }
-    char *out = writer->data + writer->len;
-    out = put_varint(out, key.len);
-    out = put_varint(out, value.len);
-    if (key.len <= sizeof prefix) { /* the block has slack for the bytes behind a shorter key */
-        uint64_t words[2] = {htobe64(prefix.hi), htobe64(prefix.lo)};
-        memcpy(out, words, sizeof words);
-    } else {
-        memcpy(out, key.data, key.len);
-    }
-    out += key.len;
-    if (value.len) {
-        memcpy(out, value.data, value.len);
-        out += value.len;
-    }
-    writer->len = (size_t)(out - writer->data);
-    writer->records++;
+    put_record(writer, prefix, key, value);
     return MR_OK;
 }
 

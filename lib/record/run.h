@@ -4,14 +4,18 @@
  * one round hands to the next (those in order of arrival, not sorted). A run is written once, front
  * to back, then read by any number of cursors.
  *
- * Record: varint key length, varint value length (LEB128, 32 bits), key bytes, value bytes. The
- * value is opaque here; fold.h says what it holds.
+ * Record: how many bytes its key shares with the one before it (one byte), varint length of the
+ * rest of the key, varint length of the value (LEB128, 32 bits), the rest of the key, the value.
+ * Sorted keys share much: of word count's on source code, more than half. A key of more than 255
+ * bytes, and the one behind it, share nothing, so that who reads needs 255 bytes to put keys
+ * together in. The value is opaque here; fold.h says what it holds.
  *
- * Block: records of one partition, up to 64 KiB; a longer record has a block of its own. A block is
- * a restart point: its first record stands in full. The index keeps for each block its partition,
- * length, record count, the first 16 bytes of its first key, and, once it is on disk, its offset
- * and XXH3-64. In memory a block lies in a chunk of the pool; checksums are made when bytes leave
- * memory and checked when they come back.
+ * Block: records of one partition, up to 64 KiB, and up to four times that if each key stood in
+ * full; a longer record has a block of its own. A block is a restart point: its first record stands
+ * in full. The index keeps for each block its partition, length, length with keys in full, record
+ * count, the first 16 bytes of its first key, and, once it is on disk, its offset and XXH3-64. In
+ * memory a block lies in a chunk of the pool; checksums are made when bytes leave memory and
+ * checked when they come back.
  *
  * On disk the blocks of a run follow one another in an unnamed scratch file that belongs to the
  * run. The index stays in memory: 56 bytes a block, below 0.1 % of the data.
@@ -29,8 +33,22 @@
 
 struct mr_hash;
 
+/* The XXH3-64 of what a run says, however its records are cut in blocks: a mark of each partition
+ * (32 bits), then, of each record, varint lengths of key and value, key, value. Zero-initialise and
+ * set `hash`, which is borrowed. */
+#define MR_RUN_DIGEST_STAGED 4096
+struct mr_run_digest {
+    struct mr_hash *hash;
+    bool has_begun;
+    uint32_t partition;
+    size_t len; /* staged: small pieces are hashed together */
+    char staged[MR_RUN_DIGEST_STAGED];
+};
+uint64_t mr_run_digest_end(struct mr_run_digest *digest);
+
 #define MR_RUN_SLACK 16
 #define MR_RUN_BLOCK_BYTES (MR_POOL_CHUNK_BYTES - MR_RUN_SLACK)
+#define MR_RUN_SHARED_MAX 255 /* the longest key that shares bytes with a neighbour */
 
 /* The first 16 bytes of a key as two big-endian numbers, zero padded: compares like the bytes, up
  * to ties. */
@@ -51,6 +69,7 @@ struct mr_run_block {
     uint64_t offset; /* on disk */
     uint64_t xxh3;   /* on disk */
     uint32_t len;
+    uint32_t full_len; /* what its records would take if each key stood in full */
     uint32_t records;
     uint32_t partition;
     struct mr_prefix first;
@@ -82,9 +101,12 @@ struct mr_run_writer {
     size_t capacity;
     uint32_t partition;
     uint32_t records;
+    size_t shared; /* bytes of keys, so far, that the block need not hold */
     struct mr_prefix first;
-    struct mr_hash *digest; /* NULL, or, on disk from the start: of partitions and records in order,
-                               however they are cut in blocks; borrowed */
+    struct mr_prefix last_prefix; /* of the record before */
+    size_t last_len;              /* of its key; 0 where nothing may be shared with it */
+    char last[MR_RUN_SHARED_MAX + 1 + MR_RUN_SLACK];
+    struct mr_run_digest *digest; /* NULL, or of all that is added; borrowed */
 };
 
 /* Begins a run of blocks from `pool`, on disk in `tmp` or, where tmp is NULL, in memory. */

@@ -422,7 +422,7 @@ uint64_t mr_run_store_bytes(const struct mr_run_store *store, uint32_t partition
         size_t end;
         mr_cursor_blocks(store->runs[i], partition, &all, &begin, &end);
         for (; begin < end; begin++) {
-            bytes += store->runs[i]->blocks[begin].len;
+            bytes += store->runs[i]->blocks[begin].full_len;
         }
     }
     return bytes;
@@ -466,7 +466,8 @@ static int collect_cuts(const struct mr_run_store *store, uint32_t partition, st
         size_t end;
         mr_cursor_blocks(run, partition, &all, &begin, &end);
         for (; begin < end; begin++) {
-            (*cuts)[(*count)++] = (struct cut){run->blocks[begin].first, run->blocks[begin].len};
+            (*cuts)[(*count)++] =
+                (struct cut){run->blocks[begin].first, run->blocks[begin].full_len};
         }
     }
     if (*count) {

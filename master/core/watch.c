@@ -2,7 +2,7 @@
  *
  * A tick looks at every node, and at up to SLOW_LOOKS attempts of each job that has nothing left to
  * start while slots are free. After a gap of its own clock (the machine was suspended) every lease
- * begins anew, since nobody could renew one.
+ * begins anew, since nobody could renew one; so it does at the first tick, which follows a replay.
  *
  * An attempt is slow when what it has left, at its rate so far, is more than twice the median of
  * the tasks of its phase that are done, of which there must be a quarter, or three. */
@@ -124,8 +124,8 @@ int mr_watch_tick(struct mr_core *core, const struct mr_core_event *event, struc
     (void)event;
     uint64_t now = core->now_ms;
     uint64_t wake = now + core->options.tick_ms;
-    bool was_away =
-        core->last_tick_ms > 0 && now - core->last_tick_ms > GAP_TICKS * core->options.tick_ms;
+    bool was_away = core->last_tick_ms == 0 || /* replayed events are of another time */
+                    now - core->last_tick_ms > GAP_TICKS * core->options.tick_ms;
     if (mr_state_reserve_effects(core, 2 * (uint64_t)core->node_count + core->job_count, err)) {
         return err->code;
     }

@@ -24,6 +24,7 @@ void mr_books_take_store(struct mr_books *books, struct mr_run_store *store, uin
 void mr_books_add(struct mr_books *books, struct mr_books *worker, struct mr_error *err) {
     books->map.records_read += worker->map.records_read;
     books->map.records_mapped += worker->map.records_mapped;
+    books->map.records_skipped += worker->map.records_skipped;
     books->map.bytes += worker->map.bytes;
     books->map.read_seconds += worker->map.read_seconds;
     books->reduce.pairs_reduced += worker->reduce.pairs_reduced;
@@ -61,8 +62,8 @@ static int check_line(const char *job, const char *left_name, uint64_t left, con
 
 int mr_books_check(const struct mr_books *books, const char *job, struct mr_error *err) {
     const struct mr_reduce_counts *reduce = &books->reduce;
-    if (check_line(job, "records read", books->map.records_read, "records mapped",
-                   books->map.records_mapped, err) ||
+    if (check_line(job, "records read", books->map.records_read, "records mapped or skipped",
+                   books->map.records_mapped + books->map.records_skipped, err) ||
         check_line(job, "pairs emitted", books->emitted, "pairs combined or shuffled",
                    books->combined + books->shuffled, err) ||
         check_line(job, "pairs shuffled", books->shuffled, "pairs reduced", reduce->pairs_reduced,
@@ -78,6 +79,7 @@ void mr_books_report(const struct mr_books *books, struct mr_run_round *round) {
     round->books = (struct mr_run_books){
         .records_read = books->map.records_read,
         .records_mapped = books->map.records_mapped,
+        .records_skipped = books->map.records_skipped,
         .pairs_emitted = books->emitted,
         .pairs_combined = books->combined,
         .pairs_shuffled = books->shuffled,

@@ -26,6 +26,7 @@ static struct mr_run_progress measure(struct mr_crew *crew) {
     struct mr_run_progress progress = {.job = plan->job->name,
                                        .round = plan->rounds[round->stage.round].name,
                                        .phase = round->is_settled ? MR_PHASE_REDUCE : MR_PHASE_MAP,
+                                       .records = mr_tasks_records(&round->tasks),
                                        .seconds = mr_clock_seconds() - crew->started};
     if (progress.phase == MR_PHASE_MAP) {
         bool is_known = !plan->inputs.has_stream && round->stage.round == 0;

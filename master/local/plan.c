@@ -4,7 +4,8 @@
 #include "lib/base/error.h"
 #include "lib/base/machine.h"
 #include "lib/base/number.h"
-#include "lib/job/context.h"
+#include "lib/base/pool.h"
+#include "lib/job/planning.h"
 #include "lib/job/plugin.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +62,25 @@ static bool share_memory(struct mr_plan_memory *memory, unsigned threads) {
     return true;
 }
 
+/* Shares memory out among processes of one thread each: what is planned is a process's. */
+static void share_among_processes(const struct mr_run_spec *spec, struct mr_plan *plan) {
+    uint64_t total = plan->memory.total;
+    uint64_t most = spec->task_memory_bytes ? spec->task_memory_bytes / 2 : UINT64_MAX;
+    bool fits = false;
+    while (!fits) {
+        uint64_t each = total / plan->threads;
+        plan->memory.total = each < most ? each : most;
+        fits = each >= MR_PLAN_MEMORY_MIN && share_memory(&plan->memory, 1);
+        if (!fits && plan->threads == 1) { /* side inputs that leave a task too little */
+            plan->memory.total = total;
+            fits = share_memory(&plan->memory, 1);
+            break;
+        }
+        plan->threads -= !fits;
+    }
+    plan->memory.total = total;
+}
+
 /* How large side inputs may be, so that one thread still has its least. */
 static uint64_t side_bytes_max(const struct mr_plan *plan) {
     uint64_t total = plan->memory.total;
@@ -70,7 +90,11 @@ static uint64_t side_bytes_max(const struct mr_plan *plan) {
 static void plan_memory(const struct mr_run_spec *spec, struct mr_plan *plan) {
     uint64_t total = plan->memory.total;
     plan->memory.side_bytes = SIDE_FACTOR * mr_params_file_bytes(plan->params);
-    while (!share_memory(&plan->memory, plan->threads)) {
+    if (spec->isolate) {
+        share_among_processes(spec, plan);
+        total /= plan->threads;
+    }
+    while (!spec->isolate && !share_memory(&plan->memory, plan->threads)) {
         plan->threads--; /* one thread always fits the least memory */
     }
     uint64_t record = spec->record_bytes_max ? spec->record_bytes_max : MR_PLAN_RECORD_MAX;
@@ -80,7 +104,7 @@ static void plan_memory(const struct mr_run_spec *spec, struct mr_plan *plan) {
 static void plan_threads(const struct mr_run_spec *spec, struct mr_plan *plan) {
     unsigned wanted = spec->threads ? spec->threads : mr_machine_cpus();
     uint64_t useful = plan->inputs.weighted_bytes / INLINE_BYTES + 1;
-    plan->is_inline = !plan->inputs.has_stream && useful == 1;
+    plan->is_inline = !plan->inputs.has_stream && useful == 1 && !spec->isolate;
     if (plan->is_inline) {
         plan->threads = 1;
         return;
@@ -91,42 +115,13 @@ static void plan_threads(const struct mr_run_spec *spec, struct mr_plan *plan) {
     }
 }
 
-/* Whether the rounds that the job chose are ones it has, or well-formed others. */
-static int check_rounds(const struct mr_plan *plan, struct mr_error *err) {
-    const struct mr_job *job = plan->job;
-    bool are_own = plan->rounds == job->rounds;
-    if (plan->round_count == 0 || (are_own && plan->round_count > job->round_count)) {
-        return mr_error_set(err, MR_ERR_JOB, "%s: plan asks for %u rounds of %u", job->name,
-                            plan->round_count, job->round_count);
-    }
-    struct mr_job chosen = *job;
-    chosen.rounds = plan->rounds;
-    chosen.round_count = plan->round_count;
-    return mr_plugin_check(&chosen, err);
-}
-
 /* Lets the job look at its parameters. */
 static int ask_job(struct mr_plan *plan, struct mr_error *err) {
-    struct mr_context context;
-    plan->rounds = plan->job->rounds;
-    plan->round_count = plan->job->round_count;
-    struct mr_context_source source = {
-        .job = plan->job, .params = plan->params, .rounds = plan->rounds};
-    mr_context_init(&context, &source, MR_PHASE_MAP);
-    if (plan->job->plan) {
-        int status = plan->job->plan(&context.ctx, &plan->rounds, &plan->round_count);
-        if (status || context.err.code) {
-            mr_context_failed(&context, "plan", status);
-            *err = context.err;
-            err->code = err->code == MR_ERR_NOMEM ? MR_ERR_NOMEM : MR_ERR_USAGE;
-        } else {
-            (void)!check_rounds(plan, err);
-        }
-    }
-    if (!err->code && plan->job->facts) {
-        plan->facts = plan->job->facts(&context.ctx);
-    }
-    mr_context_fini(&context);
+    struct mr_planning chosen;
+    (void)!mr_planning_ask(plan->job, plan->params, &chosen, err);
+    plan->rounds = chosen.rounds;
+    plan->round_count = chosen.round_count;
+    plan->facts = chosen.facts;
     return err->code;
 }
 
@@ -163,8 +158,50 @@ static int check_spec(const struct mr_run_spec *spec, struct mr_error *err) {
     if (spec->partitions > PARTITIONS_MAX) {
         return mr_error_set(err, MR_ERR_USAGE, "--partitions must be at most %d", PARTITIONS_MAX);
     }
+    if (spec->isolate && !spec->task_program) {
+        return mr_error_set(err, MR_ERR_USAGE, "isolate needs task_program: who runs the tasks?");
+    }
+    if (spec->task_memory_bytes && spec->task_memory_bytes < MR_RUN_TASK_MEMORY_MIN) {
+        return mr_error_set(err, MR_ERR_USAGE, "--task-memory must be at least 64M");
+    }
     int status = check_tmp(spec->tmp, err);
     return status ? status : mr_plugin_check(spec->job, err);
+}
+
+/* What can be read once only can't be read by a second attempt. */
+static int check_inputs(const struct mr_run_spec *spec, const struct mr_inputs *inputs,
+                        struct mr_error *err) {
+    for (size_t i = 0; spec->isolate && i < inputs->count; i++) {
+        if (inputs->items[i].kind == MR_INPUT_STREAM) {
+            bool is_stdin = strcmp(inputs->items[i].path, "-") == 0;
+            return mr_error_set(err, MR_ERR_USAGE,
+                                "--isolate: %s%s%s can't be read again after a crash; name files",
+                                is_stdin ? "" : "\"",
+                                is_stdin ? "standard input" : inputs->items[i].path,
+                                is_stdin ? "" : "\"");
+        }
+    }
+    return MR_OK;
+}
+
+/* A number of partitions that would have no effect is refused. */
+static int check_partitions(const struct mr_run_spec *spec, const struct mr_plan *plan,
+                            struct mr_error *err) {
+    const struct mr_round *last = &plan->rounds[plan->round_count - 1];
+    uint32_t partitions = mr_plan_partitions(plan, spec, plan->round_count - 1);
+    if (!spec->partitions || spec->partitions == partitions) {
+        return MR_OK;
+    }
+    if (!spec->output) {
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "--partitions %u needs an output directory to make (-o DIR): without "
+                            "one the result is one stream",
+                            spec->partitions);
+    }
+    return mr_error_set(err, MR_ERR_USAGE,
+                        "--partitions %u does not go with round %s of %s, which always makes %u: "
+                        "leave it out",
+                        spec->partitions, last->name, plan->job->name, partitions);
 }
 
 static int make_params(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr_error *err) {
@@ -181,7 +218,9 @@ int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr
                              .memory.total =
                                  granted < MR_PLAN_MEMORY_MIN ? MR_PLAN_MEMORY_MIN : granted};
     if (check_spec(spec, err) || make_params(spec, plan, err) || ask_job(plan, err) ||
+        check_partitions(spec, plan, err) ||
         mr_inputs_expand(spec->inputs, spec->input_count, &plan->inputs, err) ||
+        check_inputs(spec, &plan->inputs, err) ||
         mr_splits_plan(&plan->inputs, &plan->splits, err)) {
         return err->code;
     }

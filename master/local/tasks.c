@@ -179,6 +179,10 @@ static uint64_t consumed_bytes(const struct mr_task *task) {
     return task->map ? mr_map_task_consumed(task->map) : 0;
 }
 
+static uint64_t records_read(const struct mr_task *task) {
+    return task->map ? mr_map_task_records(task->map) : 0;
+}
+
 /* Leaves a task; the last to leave ends it. */
 void mr_tasks_leave(struct mr_tasks *tasks, struct mr_task *task, const struct mr_error *err) {
     struct mr_error failure = *err;
@@ -191,6 +195,7 @@ void mr_tasks_leave(struct mr_tasks *tasks, struct mr_task *task, const struct m
     if (is_last) {
         remove_running(tasks, task);
         tasks->consumed += consumed_bytes(task);
+        tasks->records += records_read(task);
     }
     pthread_mutex_unlock(&tasks->lock);
     if (!is_last) {
@@ -228,6 +233,7 @@ int mr_tasks_open_round(struct mr_tasks *tasks, struct mr_stage *stage) {
     tasks->maps_done = false;
     tasks->round_done = false;
     tasks->consumed = 0;
+    tasks->records = 0;
     tasks->partitions_done = 0;
     return mr_tasks_apply(tasks, &event);
 }
@@ -248,6 +254,14 @@ uint64_t mr_tasks_consumed(const struct mr_tasks *tasks) {
         consumed += consumed_bytes(task);
     }
     return consumed;
+}
+
+uint64_t mr_tasks_records(const struct mr_tasks *tasks) {
+    uint64_t records = tasks->records;
+    for (const struct mr_task *task = tasks->running; task; task = task->next) {
+        records += records_read(task);
+    }
+    return records;
 }
 
 double mr_tasks_partitions(const struct mr_tasks *tasks) {

@@ -36,6 +36,7 @@ struct mr_tasks {
     bool maps_done;
     bool round_done;
     uint64_t consumed; /* bytes of the input, by tasks that are done */
+    uint64_t records;  /* likewise: read by map */
     uint32_t partitions_done;
 };
 
@@ -59,8 +60,9 @@ struct mr_task *mr_tasks_take(struct mr_tasks *tasks, enum mr_phase phase);
  * the core. */
 void mr_tasks_leave(struct mr_tasks *tasks, struct mr_task *task, const struct mr_error *err);
 
-/* With the lock held: how far the round's tasks are: bytes of the input, and partitions. */
+/* With the lock held: how far the round's tasks are: bytes of the input, records, partitions. */
 uint64_t mr_tasks_consumed(const struct mr_tasks *tasks);
+uint64_t mr_tasks_records(const struct mr_tasks *tasks);
 double mr_tasks_partitions(const struct mr_tasks *tasks);
 
 #endif

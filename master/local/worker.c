@@ -99,7 +99,8 @@ void mr_worker_map(struct mr_worker *worker) {
                                            .store = round->stage.store,
                                            .pool = round->pool,
                                            .budget_bytes =
-                                               round->stage.source->plan->memory.collector_bytes};
+                                               round->stage.source->plan->memory.collector_bytes,
+                                           .stop = round->stage.source->stop};
     worker->books = (struct mr_books){0};
     if (mr_collector_create(&options, &worker->collector, &err)) {
         fail_worker(round, &err);

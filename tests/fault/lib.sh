@@ -20,6 +20,16 @@ need_shim() {
     if [ "$((calls))" -eq 0 ]; then skip "the sanitizer is linked into the program: its allocator comes first"; fi
 }
 
+# make_inputs: what the sweeps read: in/book.txt, also as .gz and .zst, in/stop.txt, and in/big.txt, which spills.
+make_inputs() {
+    mkdir in
+    printf 'the cat and the dog\nthe end\n' >in/book.txt
+    printf 'and\n' >in/stop.txt
+    gzip -c in/book.txt >in/book.gz
+    zstd -q in/book.txt -o in/book.zst
+    seq 1000000 2400000 >in/big.txt
+}
+
 # sweep ARGUMENT…: each call of a class struck in turn (sweep.py); one check, its account shown.
 sweep() {
     local account

@@ -77,6 +77,19 @@ static int map(struct mr_ctx *ctx, void *state, struct mr_bytes line) {
     return status ? status : mr_emit(ctx, line, mr_bytes_text("1"));
 }
 
+/* All keys together. Called when a table is sealed: with --seal it says so. */
+static int partition(struct mr_ctx *ctx, void *state, struct mr_bytes key, uint32_t partitions,
+                     uint32_t *partition) {
+    bool *has_begun = state;
+    (void)key, (void)partitions;
+    *partition = 0;
+    if (!*has_begun && mr_param_u64(ctx, "seal")) {
+        wait_for_file(ctx);
+    }
+    *has_begun = true;
+    return 0;
+}
+
 static int reduce(struct mr_ctx *ctx, void *state, struct mr_bytes key, struct mr_values *values) {
     (void)state;
     struct mr_bytes value;
@@ -95,8 +108,15 @@ static int reduce(struct mr_ctx *ctx, void *state, struct mr_bytes key, struct m
 }
 
 static int setup(struct mr_ctx *ctx, void **state) {
-    *state = NULL;
+    *state = calloc(1, sizeof(bool));
+    if (!*state) {
+        return MR_ERR_NOMEM;
+    }
     return mr_param_u64(ctx, "setup") ? misbehave(ctx) : 0;
+}
+
+static void teardown(void *state) {
+    free(state);
 }
 
 static int plan(struct mr_ctx *ctx, const struct mr_round **chosen, uint32_t *count) {
@@ -105,7 +125,7 @@ static int plan(struct mr_ctx *ctx, const struct mr_round **chosen, uint32_t *co
 }
 
 static const struct mr_round rounds[] = {
-    {.name = "only", .value = MR_VALUES, .map = map, .reduce = reduce},
+    {.name = "only", .value = MR_VALUES, .map = map, .partition = partition, .reduce = reduce},
 };
 
 static const struct mr_param params[] = {
@@ -123,6 +143,7 @@ static const struct mr_param params[] = {
      .kind = MR_PARAM_TEXT,
      .metavar = "KEY",
      .help = "in reduce, wait at this key"},
+    {.name = "seal", .kind = MR_PARAM_FLAG, .help = "wait when a table is sealed"},
     {.name = "setup", .kind = MR_PARAM_FLAG, .help = "in setup"},
     {.name = "plan", .kind = MR_PARAM_FLAG, .help = "in plan"},
     {.name = "map-us",
@@ -151,5 +172,6 @@ MR_PLUGIN = {
     .rounds = rounds,
     .round_count = 1,
     .setup = setup,
+    .teardown = teardown,
     .plan = plan,
 };

@@ -2,12 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 need_shim
 
-mkdir in
-printf 'the cat and the dog\nthe end\n' >in/book.txt
-printf 'and\n' >in/stop.txt
-gzip -c in/book.txt >in/book.gz
-zstd -q in/book.txt -o in/book.zst
-seq 1000000 1600000 >in/big.txt
+make_inputs
 
 says='^millrace: out of memory [a-z]+'
 scratch="--tmp {tmp}"
@@ -18,6 +13,7 @@ sweep --class malloc --says "$says" --stdin in/book.txt -- run wordcount --words
 # (Where dlopen is short of memory, it says so in its own words, or blames the file.)
 sweep --class malloc --statuses 1,4 --step 3 -- run "$plugins/misbehave.so" {in}/book.txt -o {work}/out $scratch
 sweep --class malloc --says "$says" -- explain wordcount {in}/book.txt
+sweep --class malloc --says "$says" -- simulate wordcount {in}/book.txt --nodes 3 --slots 2 --mtbf 1h
 
 # With threads and with spilling, where the pool's memory is mapped.
 # (A thread that can't be given its storage is a thread that can't be started.)
@@ -27,3 +23,12 @@ sweep --class mmap --says "$says" --least 5 -- run wordcount {in}/big.txt --memo
 sweep --class mmap --says "$says" -- run "$plugins/misbehave.so" {in}/book.txt -o {work}/out $scratch
 sweep --class thread --errno EAGAIN --says 'start a thread: Resource' --never-survives --least 2 -- \
     run wordcount {in}/big.txt --threads 2 -o {work}/out $scratch
+
+# In the engine, the supervisor or the worker of a task process (the count goes on from one to the other): what fails in
+# a process is a failed attempt, and tried again.
+for attempts in 1 4; do
+    sweep --class malloc --statuses 1,4 --says 'out of memory [a-z]+' --step 7 --least 300 -- \
+        run wordcount {in}/book.txt --isolate --max-attempts $attempts -o {work}/out $scratch
+done
+sweep --class mmap --statuses 1,4 --says 'out of memory [a-z]+|Cannot allocate memory' --least 5 -- \
+    run wordcount {in}/book.txt --isolate --max-attempts 1 -o {work}/out $scratch

@@ -3,12 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 need_shim
 
-mkdir in
-printf 'the cat and the dog\nthe end\n' >in/book.txt
-printf 'and\n' >in/stop.txt
-gzip -c in/book.txt >in/book.gz
-zstd -q in/book.txt -o in/book.zst
-seq 1000000 1600000 >in/big.txt
+make_inputs
 "$MILLRACE" run wordcount in/stop.txt -o in/old
 
 small="run wordcount {in}/book.txt -o {work}/out --tmp {tmp}"
@@ -66,3 +61,15 @@ for how in short eintr; do
 done
 sweep --class read --how eintr --step 1000000 --always-survives -- $spilling
 sweep --class write --how eintr --step 1000000 --always-survives -- $spilling
+
+# ---- task processes: what fails in one is a failed attempt -------------------------------------------------------
+for row in 'write ENOSPC' 'read EIO' 'open EMFILE' 'close EIO --path .pending-' 'mkdir EACCES' 'sync EIO' 'rename EIO'; do
+    for attempts in 1 4; do
+        sweep --class ${row%% *} --errno ${row#* } --statuses 1,3,4 -- $small --isolate --max-attempts $attempts
+    done
+done
+for how in short eintr; do
+    for name in read write; do
+        sweep --class $name --how $how --step 1000000 --always-survives -- $small --isolate
+    done
+done

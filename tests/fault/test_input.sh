@@ -137,6 +137,37 @@ cp "$T/.out" twice
 count many.txt many.txt
 expect_same "$T/.out" twice "all members are read"
 
+# ---- compressed in ways that are not read: all are named, before any work ---------------------------------------------
+python3 - <<'PYTHON'
+import bz2, lzma, zipfile
+text = open("book.txt", "rb").read()
+open("book.bz2", "wb").write(bz2.compress(text))
+open("empty.bz2", "wb").write(bz2.compress(b""))
+open("book.xz", "wb").write(lzma.compress(text))
+zipfile.ZipFile("book.zip", "w").writestr("book.txt", text)
+zipfile.ZipFile("empty.zip", "w").close()
+open("book.7z", "wb").write(b"7z\xbc\xaf'\x1c and so on")
+open("book.lz4", "wb").write(b"\x04\x22\x4d\x18 and so on")
+open("plain.txt", "wb").write(b"BZh9 PK xz 7z\nBZh91AY")
+PYTHON
+expect_refused 3 '^millrace: "book.xz" is compressed by xz, .*: use xz -dc FILE \| millrace run JOB -$' \
+    "${crash_at_once[@]}" book.bz2 empty.bz2 book.txt book.xz book.zip empty.zip book.7z book.lz4 -o out
+expect_err '^millrace: "book.bz2" is compressed by bzip2, .*: use bzip2 -dc FILE'
+expect_err '^millrace: "empty.bz2" is compressed by bzip2'
+expect_err '^millrace: "book.zip" is compressed by zip, .*: use unzip -p FILE'
+expect_err '^millrace: "empty.zip" is compressed by zip'
+expect_err '^millrace: "book.7z" is compressed by 7-Zip'
+expect_err '^millrace: "book.lz4" is compressed by lz4'
+expect_lines 7
+mkdir archives
+cp book.xz archives/text.txt
+expect_refused 3 '"archives/text.txt" is compressed by xz' "$MILLRACE" run wordcount archives -o out --tmp scratch
+expect_refused 3 '"standard input" is compressed by xz' "$MILLRACE" run wordcount -o out --tmp scratch <book.xz
+expect_refused 3 '"standard input" is compressed by bzip2' "$MILLRACE" run wordcount -o out --tmp scratch \
+    < <(cat book.bz2)
+count plain.txt
+check "what only begins like it is text" [ "$(grep -c '^BZh9' "$T/.out")" -eq 2 ]
+
 # ---- a file that shrinks while it is read ------------------------------------------------------------------------
 for name in shrinks.txt shrinks.gz; do
     rm -f began go

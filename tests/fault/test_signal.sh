@@ -48,6 +48,21 @@ for signal in 'INT 130' 'TERM 143'; do
     stopped $signal "in one long group" "${job[@]}" same.txt --began-at same --reduce-us 1000
 done
 
+# ---- while a large log is sorted ---------------------------------------------------------------------------------------
+# Keys of one long beginning, in no order: each is looked at where it lies.
+if [ -z "$MR_SANITIZE" ]; then
+    python3 -c '
+import sys
+for i in range(4000000):
+    sys.stdout.write("https://www.example.org/a/path/%d\n" % (i * 7368787 % 9999991))' >urls.txt
+    for threads in 1 2; do
+        rm -f began
+        stopped INT 130 "sorting, $threads threads" "$MILLRACE" run "$plugins/misbehave.so" --seal --began "$T/began" \
+            --until "$T/go" --tmp scratch -o out urls.txt --threads $threads --memory 4G
+    done
+    rm urls.txt
+fi
+
 # ---- while nothing comes -----------------------------------------------------------------------------------------
 count=("$MILLRACE" run wordcount --tmp scratch -o out)
 # Its next step is to wait: it has opened the FIFO (standard input: a second time).

@@ -8,7 +8,7 @@ terminal="python3 $SOURCE/tests/integration/terminal.py"
 export TERM=xterm
 
 # ---- help and version: plain, on standard output, status 0, within 80 columns ---------------------------------------
-for words in --help -h help "run --help" "run -h" "help run" "explain --help" "verify --help" "jobs --help" \
+for words in --help -h help "run --help" "run -h" "help run" "explain --help" "simulate --help" "verify --help" "jobs --help" \
     "version --help" "run wordcount --help" "explain wordcount --help" "docs --help"; do
     expect_status 0 "$MILLRACE" $words
     expect_no_err
@@ -190,7 +190,7 @@ TERM=xterm
 
 # ---- documents ---------------------------------------------------------------------------------------------------
 expect_status 0 "$MILLRACE" docs man man1
-for page in millrace millrace-run millrace-explain millrace-verify millrace-jobs; do
+for page in millrace millrace-run millrace-explain millrace-simulate millrace-verify millrace-jobs; do
     check "$page.1" [ -s "man1/$page.1" ]
 done
 cp -r man1 first

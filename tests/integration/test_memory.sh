@@ -71,6 +71,20 @@ for threads in 1 8; do
 done
 rm -f near.txt values.txt
 
+# ---- runs of giant words -------------------------------------------------------------------------------------------------
+python3 - <<'PYTHON'
+import random
+rng = random.Random(6)
+with open("runs.txt", "wb") as file:
+    for _ in range(8):
+        file.write(b"the " + b" ".join(rng.randbytes(1 << 20).hex().upper().encode() for _ in range(7)) + b" END\n")
+PYTHON
+for threads in 1 8; do
+    within 64 $threads wordcount runs.txt --ngram 3
+    within 64 $threads wordcount runs.txt --ngram 3 --fold
+done
+rm -f runs.txt
+
 # ---- many stop words: one set for all threads, and as many as there is room for ------------------------------------------
 seq 3000000 3900000 >stop.txt # 7 MB
 seq 3800000 5500000 >some.txt
@@ -86,7 +100,8 @@ rm -f stop.txt some.txt more.txt
 
 # ---- windows of zstd: those who decompress take turns ------------------------------------------------------------------
 if command -v zstd >/dev/null; then
-    yes 'the cat and the dog, and the end of it all' | head -c 40000000 >same.txt
+    python3 -c 'import os; print(os.urandom(300000).hex())' >same.txt # large enough for a thread each
+    yes 'the cat and the dog, and the end of it all' | head -c 40000000 >>same.txt
     for i in 1 2 3 4 5 6 7 8; do
         zstd -q -1 --long=25 <same.txt >window.$i.zst
     done

@@ -85,6 +85,17 @@ for partitions in 1 7 4096; do
     done
 done
 
+expect_status 2 "$MILLRACE" run "$plugins/sum_u64.so" skewed.txt --partitions 3
+expect_err '^millrace: --partitions 3 needs an output directory to make \(-o DIR\): without one the result is one stream$'
+expect_no_out
+expect_status 2 "$MILLRACE" run wordcount skewed.txt --top 3 --partitions 3 -o parts
+expect_err '^millrace: --partitions 3 does not go with round top of wordcount, which always makes 1: leave it out$'
+expect_missing parts
+expect_status 2 "$MILLRACE" run wordcount skewed.txt --partitions 4097 -o parts
+expect_err '^millrace: .*--partitions.*4096'
+expect_status 0 "$MILLRACE" run wordcount skewed.txt --top 3 --partitions 1 -o parts
+rm -rf parts
+
 # ---- nothing at all ----------------------------------------------------------------------------------------------------
 : >empty.txt
 gzip -c empty.txt >empty.gz

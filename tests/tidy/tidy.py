@@ -16,7 +16,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-PRODUCT = ["lib", "mapper", "reducer", "master", "jobs", "cli"]
+PRODUCT = ["lib", "mapper", "reducer", "task", "master", "jobs", "cli"]
 OTHERS = ["tests", "examples"]
 
 FILE_LINES_MAX = 600
@@ -37,9 +37,12 @@ MAY_INCLUDE = {
     "lib/worker": ["lib/base", *LEAVES, *MIDDLE, "lib/net"],
     "mapper": ["lib/base", *LEAVES, *MIDDLE],
     "reducer": ["lib/base", *LEAVES, *MIDDLE],
+    "task": ["lib/base", *LEAVES, *MIDDLE, "lib/worker", "mapper", "reducer", "jobs"],
     "master/core": ["lib/base", "lib/job"],
     "master/journal": ["lib/base", "master/core"],
-    "master/local": ["lib/base", *LEAVES, *MIDDLE, "mapper", "reducer", "master/core", "master/journal", "jobs"],
+    "master/local": ["lib/base", *LEAVES, *MIDDLE, "lib/worker", "mapper", "reducer", "task",
+                     "master/core", "master/journal", "jobs"],
+    "master/simulate": ["lib/base", *LEAVES, *MIDDLE, "master/core", "master/local"],
     "jobs": [],  # written on <mr/...> alone
     "cli": ["lib/base", "lib/term"],  # written on <mr/run.h>
 }

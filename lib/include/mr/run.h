@@ -29,9 +29,14 @@ struct mr_run_progress {
     enum mr_phase phase;
     uint64_t bytes_done;
     uint64_t bytes_total;
-    uint64_t records; /* read so far */
-    double seconds;   /* since the start */
+    uint64_t
+        records;    /* read so far by the round's map: of the input, or pairs of the round before */
+    double seconds; /* since the start */
 };
+
+#define MR_RUN_MAX_ATTEMPTS 4
+#define MR_RUN_TASK_TIMEOUT 600
+#define MR_RUN_TASK_MEMORY_MIN ((uint64_t)64 << 20)
 
 /* What to run. Zero means the default everywhere; pointers are borrowed until mr_run returns. */
 struct mr_run_spec {
@@ -46,11 +51,23 @@ struct mr_run_spec {
     unsigned threads;      /* 0: as many as the process may use */
     uint64_t memory_bytes; /* 0: half of what the machine or its cgroup grants; at least 16 MiB */
     uint64_t record_bytes_max; /* 0: 64 MiB; never more than a quarter of the memory */
-    uint32_t partitions;       /* of the last round; 0: from the size of the input */
-    const char *tmp;           /* where spills go; NULL: $TMPDIR, else /tmp */
-    bool verbose;              /* the job's log goes to standard error */
+    /* Of the last round; 0: from the size of the input. Another number than the result will have,
+     * without `output` or where the round has one of its own, is MR_ERR_USAGE. */
+    uint32_t partitions;
+    const char *tmp; /* where spills go; NULL: $TMPDIR, else /tmp */
+    bool verbose;    /* the job's log goes to standard error */
     bool
         crash_report; /* a crash in a callback prints job, task and record, then ends the process */
+
+    /* The job's code in processes of its own: see mr_run_task. A crash is then a failed attempt. */
+    bool isolate;
+    const char *task_program; /* with isolate: the executable that is run as `PROGRAM task` */
+    const char *job_name; /* with isolate: what mr_run_find_job finds there; NULL: its own job */
+    uint64_t task_memory_bytes; /* of a task and what it starts; 0: any */
+    double task_timeout;        /* seconds without a record; 0: MR_RUN_TASK_TIMEOUT */
+    uint32_t max_attempts;      /* at a task; 0: MR_RUN_MAX_ATTEMPTS */
+    uint32_t skip_bad_records;  /* records that may be set aside since the code fails on them */
+
     const atomic_bool
         *stop; /* set from anywhere (a signal handler): the run ends with MR_ERR_INTERRUPTED */
 
@@ -186,6 +203,14 @@ MR_MUST_USE int mr_run_find_job(const char *name, const struct mr_job **job, str
 
 /* The built-in jobs, ended by NULL. */
 const struct mr_job *const *mr_run_jobs(void);
+
+/* What spec->task_program does when it is called as `PROGRAM task ARGS...`: runs the job's code for
+ * the engine that started it, until that has no more to ask. `job`: the program's own; NULL: the
+ * one that the engine names, built-in or plugin. `args`: what stands behind `task`, ended by NULL.
+ * It makes a second process; call it first thing, with one thread. Started by anybody else:
+ * MR_ERR_USAGE. The `millrace` command does this: a program that runs jobs by name can just name
+ * the command's path as task_program. */
+MR_MUST_USE int mr_run_task(const struct mr_job *job, char *const *args, struct mr_error *err);
 
 const char *mr_run_version(void);
 

@@ -50,23 +50,13 @@ static int map_line(struct mr_ctx *ctx, struct mr_bytes line) {
 
 #ifdef MAP_BLOCK
 static int map_block(struct mr_ctx *ctx, void *state, struct mr_bytes block, uint64_t *records) {
-    const char *at = block.data;
-    const char *end = at + block.len;
     (void)state;
-    while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = newline ? newline : end;
-        mr_at(ctx, (uint64_t)(at - block.data));
-        int status = map_line(ctx, (struct mr_bytes){at, (size_t)(stop - at)});
-        if (status) {
-            return status;
-        }
-        ++*records;
-        at = stop + 1;
+    int status = line_map_block(ctx, block, map_line, records);
+    if (!status) {
+        *records += is_at(ctx, "too-many");
+        *records -= is_at(ctx, "too-few") && *records;
     }
-    *records += is_at(ctx, "too-many");
-    *records -= is_at(ctx, "too-few") && *records;
-    return 0;
+    return status;
 }
 #else
 static int map(struct mr_ctx *ctx, void *state, struct mr_bytes record) {

@@ -1,5 +1,5 @@
-/* line: what the test plugins share: a record cut in KEY TAB VALUE, and the part of a key before
- * its first colon. */
+/* line: what the test plugins share: a block cut in lines, a line in KEY TAB VALUE, and the part of
+ * a key before its first colon. */
 #ifndef MR_TESTS_PLUGINS_LINE_H
 #define MR_TESTS_PLUGINS_LINE_H
 
@@ -14,6 +14,26 @@ static inline void line_cut(struct mr_bytes line, struct mr_bytes *key, struct m
         key->len = (size_t)(tab - line.data);
         *value = (struct mr_bytes){tab + 1, line.len - key->len - 1};
     }
+}
+
+/* Maps each line of a block, and counts them: a map_block made of a map. */
+static inline int line_map_block(struct mr_ctx *ctx, struct mr_bytes block,
+                                 int (*map_line)(struct mr_ctx *ctx, struct mr_bytes line),
+                                 uint64_t *records) {
+    const char *at = block.data;
+    const char *end = at + block.len;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = newline ? newline : end;
+        mr_at(ctx, (uint64_t)(at - block.data));
+        int status = map_line(ctx, (struct mr_bytes){at, (size_t)(stop - at)});
+        if (status) {
+            return status;
+        }
+        ++*records;
+        at = stop + 1;
+    }
+    return 0;
 }
 
 static inline struct mr_bytes line_family(struct mr_bytes key) {

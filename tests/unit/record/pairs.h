@@ -116,6 +116,29 @@ static inline void pairs_add_random(struct pairs *pairs, size_t count, uint32_t 
     free(value);
 }
 
+/* Adds keys that begin like their neighbours, up to and beyond the length that may be shared; then
+ * so many, differing at their end alone, that they fill several blocks only if they stand in full.
+ */
+static inline void pairs_add_alike(struct pairs *pairs) {
+    char key[600];
+    char place[PAIRS_PLACE_BYTES] = {0};
+    struct mr_bytes value = {place, sizeof place};
+    memset(key, 'a', sizeof key);
+    for (size_t len = 0; len < 300; len++) {
+        pairs_add(pairs, 0, (struct mr_bytes){key, len}, value);
+        key[len + len % 20] = 'b';
+        pairs_add(pairs, 0, (struct mr_bytes){key, len + len % 20 + 1}, value);
+        key[len + len % 20] = 'a';
+    }
+    memset(key, 'c', sizeof key);
+    for (unsigned i = 0; i < 3000; i++) {
+        for (unsigned digit = 0, left = i; digit < 4; digit++, left /= 10) {
+            key[243 - digit] = (char)('0' + left % 10);
+        }
+        pairs_add(pairs, 0, (struct mr_bytes){key, 244 + i % 3}, value);
+    }
+}
+
 static inline void pairs_fini(struct pairs *pairs) {
     for (size_t i = 0; i < pairs->count; i++) {
         free((char *)pairs->items[i].key.data);

@@ -16,6 +16,7 @@ static void setup(struct fixture *fixture, const char *tmp) {
     *fixture = (struct fixture){0};
     cr_assert_eq(mr_pool_create(&fixture->pool, &err), 0);
     pairs_add_random(&fixture->pairs, 6000, PARTITIONS - 1, 200, 7);
+    pairs_add_alike(&fixture->pairs);
     for (size_t i = 0; i < fixture->pairs.count; i++) {
         uint32_t *partition = &fixture->pairs.items[i].partition;
         *partition = *partition == 2 ? 1 : *partition;
@@ -191,9 +192,17 @@ Test(cursor, refuses_a_malformed_record) {
     struct mr_error err = {0};
     struct mr_cursor cursor;
     setup(&fixture, NULL);
-    memset(fixture.run->blocks[0].data, 0xFF, 8);
-    cr_assert_eq(mr_cursor_open(&cursor, fixture.run, 0, &all, &err), 0);
-    cr_assert_eq(mr_cursor_step(&cursor, &err), MR_ERR_INTERNAL);
-    mr_cursor_close(&cursor);
+    static const char *const lies[] = {
+        "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", /* no varint */
+        "\x01\x01\x01xy",                               /* shares with nothing */
+        "\x00\xff\xff\x7f\x01",                         /* longer than the block */
+    };
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        memcpy(fixture.run->blocks[0].data, lies[i], strlen(lies[i] + 1) + 1);
+        cr_assert_eq(mr_cursor_open(&cursor, fixture.run, 0, &all, &err), 0);
+        cr_assert_eq(mr_cursor_step(&cursor, &err), MR_ERR_INTERNAL, "row %zu", i);
+        mr_cursor_close(&cursor);
+        err = (struct mr_error){0};
+    }
     teardown(&fixture);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static uint64_t next_random(uint64_t *state) {
     *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
@@ -102,7 +103,7 @@ static void assert_sorted(const struct keys *keys) {
 static void assert_sorts(size_t count, size_t key_max, make_function make) {
     struct keys keys;
     keys_init(&keys, count, key_max, make);
-    struct mr_key_source source = {key_at, &keys};
+    struct mr_key_source source = {.key = key_at, .arg = &keys};
     mr_key_sort(keys.refs, keys.count, keys.scratch, &source);
     assert_sorted(&keys);
     keys_fini(&keys);
@@ -232,7 +233,7 @@ Test(key_sort, staircases) {
 
 static void *sort_in_thread(void *arg) {
     const struct keys *keys = arg;
-    struct mr_key_source source = {key_at, keys};
+    struct mr_key_source source = {.key = key_at, .arg = keys};
     mr_key_sort(keys->refs, keys->count, keys->scratch, &source);
     return NULL;
 }
@@ -287,7 +288,7 @@ static int compare_nonsense(void *arg, struct mr_bytes a, struct mr_bytes b, int
 Test(key_sort, by_a_jobs_order) {
     struct keys keys;
     keys_init(&keys, 5000, 40, make_ties);
-    struct mr_key_source source = {key_at, &keys};
+    struct mr_key_source source = {.key = key_at, .arg = &keys};
     struct by_length by = {0, 0};
     struct mr_key_order order = {compare_lengths, &by};
     cr_assert_eq(mr_key_sort_by(keys.refs, keys.count, keys.scratch, &source, &order), 0);
@@ -324,7 +325,7 @@ static void assert_complete(struct keys *keys) {
 Test(key_sort, an_order_that_fails_loses_nothing) {
     struct keys keys;
     keys_init(&keys, 300, 40, make_ties);
-    struct mr_key_source source = {key_at, &keys};
+    struct mr_key_source source = {.key = key_at, .arg = &keys};
     struct by_length by = {0, 0};
     struct mr_key_order order = {compare_lengths, &by};
     size_t fail_at = 1;
@@ -345,10 +346,52 @@ Test(key_sort, an_order_that_fails_loses_nothing) {
 Test(key_sort, an_order_that_contradicts_itself_loses_nothing) {
     struct keys keys;
     keys_init(&keys, 2000, 40, make_ties);
-    struct mr_key_source source = {key_at, &keys};
+    struct mr_key_source source = {.key = key_at, .arg = &keys};
     uint64_t state = 1;
     struct mr_key_order order = {compare_nonsense, &state};
     cr_assert_eq(mr_key_sort_by(keys.refs, keys.count, keys.scratch, &source, &order), 0);
     assert_complete(&keys);
+    keys_fini(&keys);
+}
+
+static size_t make_long_number(uint64_t *state, size_t i, char *out) {
+    return (size_t)snprintf(out, 60, "a beginning that all have%020llu",
+                            (unsigned long long)(next_random(state) + i));
+}
+
+/* Stops it from a thread of its own, some time after the sort has begun. */
+static void *stop_soon(void *arg) {
+    atomic_bool *stop = arg;
+    usleep(3000);
+    atomic_store(stop, true);
+    return NULL;
+}
+
+Test(key_sort, stops_when_told_to) {
+    struct keys keys;
+    atomic_bool stop = true;
+    keys_init(&keys, (size_t)1 << 20, 60, make_long_number);
+    struct mr_key_source source = {.key = key_at, .arg = &keys, .stop = &stop};
+    struct by_length by = {0, 0};
+    struct mr_key_order order = {compare_lengths, &by};
+    struct mr_key_ref first = keys.refs[0];
+    mr_key_sort(keys.refs, keys.count, keys.scratch, &source);
+    cr_assert_eq(keys.refs[0].index, first.index, "sorted all the same");
+    cr_assert_eq(mr_key_sort_by(keys.refs, keys.count, keys.scratch, &source, &order),
+                 MR_ERR_INTERRUPTED);
+    cr_assert_eq(by.calls, (size_t)0);
+    for (int i = 0; i < 5; i++) { /* at any moment: what a scatter left is not looked at */
+        pthread_t thread;
+        atomic_store(&stop, false);
+        memset(keys.scratch, 0xff, keys.count * sizeof *keys.scratch);
+        cr_assert_eq(pthread_create(&thread, NULL, stop_soon, &stop), 0);
+        mr_key_sort(keys.refs, keys.count, keys.scratch, &source);
+        pthread_join(thread, NULL);
+        for (size_t k = 0; k < keys.count; k++) { /* references once more */
+            mr_key_sort_prefix(&keys.refs[k], keys.bytes[k].data, keys.bytes[k].len);
+            keys.refs[k].index = (uint32_t)k;
+            keys.refs[k].len = (uint32_t)keys.bytes[k].len;
+        }
+    }
     keys_fini(&keys);
 }

@@ -55,6 +55,19 @@ Test(run, prefixes_compare_like_bytes) {
     pairs_fini(&pairs);
 }
 
+/* How many bytes of its key a record need not repeat. */
+static size_t shares(const struct pairs *pairs, size_t nth, bool is_first) {
+    if (is_first) {
+        return 0;
+    }
+    struct mr_bytes last = pairs->items[nth - 1].key, key = pairs->items[nth].key;
+    size_t shared = 0;
+    while (shared < last.len && shared < key.len && last.data[shared] == key.data[shared]) {
+        shared++;
+    }
+    return last.len <= MR_RUN_SHARED_MAX && key.len <= MR_RUN_SHARED_MAX ? shared : 0;
+}
+
 /* Reads all blocks of a run and compares them with what was written. */
 static void check_run(const struct mr_run *run, const struct pairs *pairs) {
     struct mr_error err = {0};
@@ -72,6 +85,7 @@ static void check_run(const struct mr_run *run, const struct pairs *pairs) {
             at = buffer;
         }
         const char *end = at + block->len;
+        size_t full_len = block->len;
         cr_assert(block->len <= MR_RUN_BLOCK_BYTES || block->records == 1);
         cr_assert_gt(block->records, 0u);
         for (uint32_t r = 0; r < block->records; r++, nth++) {
@@ -79,12 +93,18 @@ static void check_run(const struct mr_run *run, const struct pairs *pairs) {
             uint32_t key_len;
             uint32_t value_len;
             cr_assert_lt(nth, pairs->count);
+            size_t shared = (uint8_t)*at++;
+            cr_assert_eq(shared, shares(pairs, nth, r == 0));
+            full_len += shared;
             at = mr_run_get_varint(at, end, &key_len);
             cr_assert_not_null(at);
             at = mr_run_get_varint(at, end, &value_len);
             cr_assert_not_null(at);
             cr_assert_leq((size_t)key_len + value_len, (size_t)(end - at));
-            cr_assert(pairs_equal((struct mr_bytes){at, key_len}, pair->key), "key %zu", nth);
+            cr_assert_eq(shared + key_len, pair->key.len, "key %zu", nth);
+            cr_assert(pairs_equal((struct mr_bytes){at, key_len},
+                                  (struct mr_bytes){pair->key.data + shared, key_len}),
+                      "key %zu", nth);
             at += key_len;
             cr_assert(pairs_equal((struct mr_bytes){at, value_len}, pair->value), "value %zu", nth);
             at += value_len;
@@ -95,6 +115,8 @@ static void check_run(const struct mr_run *run, const struct pairs *pairs) {
             }
         }
         cr_assert_eq(at, end);
+        cr_assert_eq(block->full_len, full_len);
+        cr_assert(full_len <= 4 * MR_RUN_BLOCK_BYTES || block->records == 1);
         bytes += block->len;
         block_max = block->len > block_max ? block->len : block_max;
     }
@@ -129,6 +151,21 @@ Test(run, keeps_every_record) {
     pairs_sort(&pairs, (struct pairs_order){0});
     check_round_trip(&pairs, NULL);
     check_round_trip(&pairs, "/tmp");
+    pairs_fini(&pairs);
+}
+
+Test(run, keeps_records_of_keys_alike) {
+    struct pairs pairs = {0};
+    pairs_add_alike(&pairs);
+    pairs_sort(&pairs, (struct pairs_order){0});
+    check_round_trip(&pairs, NULL);
+    check_round_trip(&pairs, "/tmp");
+    struct mr_pool *pool = make_pool();
+    struct mr_run *run = pairs_to_run(pairs.items, pairs.count, pool, NULL);
+    cr_assert_gt(run->block_count, (size_t)2);
+    cr_assert_lt(run->bytes, (uint64_t)(3600 * 40));
+    mr_run_destroy(run);
+    mr_pool_destroy(pool);
     pairs_fini(&pairs);
 }
 

@@ -19,7 +19,9 @@ static const char *tick_at(struct mr_core *core, uint64_t time_ms) {
 
 Test(watch, a_worker_that_is_not_heard_for_a_lease_is_lost) {
     struct mr_core *core = make_core();
-    (void)answer(core, node_up(0, 1, MR_CORE_MAPS, 1)); /* at 1000 */
+    cr_assert_str_eq(tick_at(core, 500), "");
+    clock_ms = 1000;
+    (void)answer(core, node_up(0, 1, MR_CORE_MAPS, 1));
     (void)answer(core, node_up(1, 1, MR_CORE_MAPS, 1));
     for (uint64_t now = 2000; now < 11000; now += 1000) {
         cr_assert_str_eq(tick_at(core, now), "");
@@ -60,6 +62,14 @@ Test(watch, after_a_restart_every_lease_begins_anew) {
         cr_assert_str_eq(tick_at(core, now), "");
     }
     cr_assert_str_eq(tick_at(core, 510000), "p");
+    mr_core_destroy(core);
+}
+
+Test(watch, after_a_replay_every_lease_begins_anew) {
+    struct mr_core *core = make_core();
+    (void)answer(core, node_up(0, 1, MR_CORE_MAPS, 1)); /* replayed, an hour later */
+    cr_assert_str_eq(tick_at(core, 3601000), "");
+    cr_assert_str_eq(tick_at(core, 3602000), "");
     mr_core_destroy(core);
 }
 

@@ -240,6 +240,18 @@ Test(plan, refusals) {
     spec.partitions = 4097;
     cr_assert_eq(check_refusal(&spec, "4096"), MR_ERR_USAGE);
     spec = fixture.spec;
+    spec.partitions = 3;
+    spec.output = NULL;
+    cr_assert_eq(check_refusal(&spec, "-o DIR"), MR_ERR_USAGE);
+    static const struct mr_round five = {
+        .name = "five", .map = map, .value = MR_SUM_U64, .partitions = 5};
+    struct mr_job fixed = short_job;
+    fixed.rounds = &five;
+    spec = fixture.spec;
+    spec.partitions = 3;
+    spec.job = &fixed;
+    cr_assert_eq(check_refusal(&spec, "round five of test, which always makes 5"), MR_ERR_USAGE);
+    spec = fixture.spec;
     spec.job = NULL;
     cr_assert_eq(check_refusal(&spec, "job"), MR_ERR_USAGE);
     spec = fixture.spec;

@@ -383,6 +383,7 @@ struct watcher {
     pthread_t thread;
     unsigned calls[2]; /* by phase */
     unsigned strange;
+    uint64_t records;
     double seconds;
 };
 
@@ -393,6 +394,8 @@ static void watch(void *arg, const struct mr_run_progress *progress) {
     watcher->strange += progress->bytes_done > progress->bytes_total;
     watcher->strange += progress->seconds < watcher->seconds;
     watcher->strange += strcmp(progress->job, "count") != 0;
+    watcher->strange += progress->records < watcher->records;
+    watcher->records = progress->records;
     watcher->seconds = progress->seconds;
 }
 
@@ -407,6 +410,7 @@ Test(run, tells_its_progress) {
     cr_assert_eq(run_to_directory(&fixture, spec, &err), 0, "%s", err.text);
     cr_assert_eq(watcher.strange, 0u);
     cr_assert_geq(watcher.calls[MR_PHASE_REDUCE], 1u);
+    cr_assert_eq(watcher.records, (uint64_t)LINES);
     scratch_remove(&fixture.scratch);
 }
 

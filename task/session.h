@@ -1,0 +1,44 @@
+/* session: the job as a task process knows it. */
+#ifndef MR_TASK_SESSION_H
+#define MR_TASK_SESSION_H
+
+#include "lib/job/context.h"
+#include "lib/job/planning.h"
+#include "lib/record/map_output.h"
+#include "lib/worker/orders.h"
+
+struct mr_session {
+    const struct mr_job *job;
+    struct mr_params *params;
+    struct mr_planning chosen;
+    struct mr_pool *pool;
+    struct mr_where *where; /* borrowed */
+    char *text;             /* of the order, which the fields below view */
+    struct mr_orders_held held;
+    struct mr_orders_job order;
+};
+
+/* Begins a job: finds it (`job`: the program's own; NULL: by its name), reads its parameters, plans
+ * it, and sees that all is as the engine has it. Release with mr_session_fini, also after a
+ * failure. */
+MR_MUST_USE int mr_session_begin(struct mr_session *session, const struct mr_job *job,
+                                 struct mr_bytes order, struct mr_where *where,
+                                 struct mr_error *err);
+void mr_session_fini(struct mr_session *session);
+
+/* What contexts of a task share. */
+struct mr_context_source mr_session_contexts(const struct mr_session *session,
+                                             const struct mr_orders_task *task);
+/* Whether a task is one of this job's. */
+MR_MUST_USE int mr_session_check(const struct mr_session *session,
+                                 const struct mr_orders_task *task, struct mr_error *err);
+
+/* Whose output a file is: the task's own, or that of the map task (phase of the same round) or
+ * pairs that it reads. */
+struct mr_map_output_identity mr_session_identity(const struct mr_session *session,
+                                                  const struct mr_orders_task *task);
+
+/* XXH3-64 of all file parameters' contents. */
+uint64_t mr_session_files_xxh3(const struct mr_job *job, const struct mr_params *params);
+
+#endif

@@ -1,0 +1,119 @@
+# test_isolate: code that crashes, ends, hangs or overturns its process is a failed attempt, and nothing more.
+. "$(dirname "${BASH_SOURCE[0]}")/isolate.sh"
+
+# ---- F36: the code crashes, or ends its process -------------------------------------------------------------------
+# dies HOW PATTERN: in map and in reduce, always (the second time at one record is the last), and once.
+dies() {
+    local map_tries=2
+    isolated "$unruly" many.txt --how "$1" --at 50000
+    expect_struck $map_tries
+    expect_failure "unruly: $2 in map task 0, attempt 2 \(many.txt, record at offset 288888\).*the second time at this record"
+    isolated "$unruly" many.txt --how "$1" --at 50000 --max-attempts 1
+    expect_struck 1
+    expect_failure "unruly: $2 in map task 0, attempt 1 \(many.txt, record at offset 288888\)"
+    isolated "$unruly" many.txt --how "$1" --at 50000 --once once
+    expect_struck 1
+    expect_whole
+    rm once
+    isolated "$unruly" many.txt --how "$1" --reduce-at 50000
+    expect_struck 4
+    expect_failure "unruly: $2 in reduce task 0, attempt 1.*the first of 4 attempts"
+    isolated "$unruly" many.txt --how "$1" --reduce-at 50000 --once once
+    expect_struck 1
+    expect_whole
+    rm once
+}
+if [ -z "$MR_SANITIZE" ]; then # which catch these themselves
+    dies segv 'its code crashed by SIGSEGV \(segmentation fault\)'
+    dies abort 'its code crashed by SIGABRT \(aborted\)'
+    check "the end of its log is told" grep -q . <(isolated "$unruly" many.txt --how abort --at 1; grep 'the last words' .err)
+    expect_clean
+fi
+dies kill 'its code crashed by SIGKILL \(killed\)'
+dies exit0 'its code ended the process with status 0, unfinished'
+dies exit3 'its code ended the process with status 3, unfinished'
+isolated "$unruly" many.txt --how killgroup --at 50000 --once once
+expect_struck 1
+expect_whole
+rm once
+isolated "$unruly" many.txt --how killabove --at 50000 --max-attempts 1
+expect_struck 1
+expect_failure 'unruly: the task process and its supervisor were killed in map task 0'
+
+# A failure that the code tells of is tried again too, and the first cause is kept.
+isolated "$unruly" many.txt --how fail --at 50000 --once once
+expect_struck 1
+expect_whole
+rm once
+isolated "$unruly" many.txt --how fail --reduce-at 50000 --max-attempts 3
+expect_struck 3
+expect_failure 'unruly: not this one \(reducing partition 0\) \(the first of 3 attempts'
+
+# ---- F37: the code loops ------------------------------------------------------------------------------------------
+isolated "$unruly" many.txt --how loop --at 50000 --max-attempts 1 --task-timeout 1
+expect_struck 1
+expect_failure 'unruly: nothing moved for 1 s \(--task-timeout\) in map task 0, attempt 1 \(many.txt, record at offset 288888\)'
+isolated "$unruly" many.txt --how stubborn --reduce-at 50000 --max-attempts 1 --task-timeout 1
+expect_struck 1
+expect_failure 'unruly: nothing moved for 1 s \(--task-timeout\) in reduce task 0'
+isolated "$unruly" many.txt --how loop --at 50000 --task-timeout 1 --once once
+expect_struck 1
+expect_whole
+rm once
+
+# ---- F39: children that outlive the attempt, and hold its pipe ----------------------------------------------------
+all_gone() {
+    local pid
+    for pid in $(cat names); do
+        if [ -d "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null; then return 1; fi
+    done
+}
+for how in daemon breed; do
+    rm -f names
+    isolated "$unruly" many.txt --how $how --at 50000 --names "$T/names"
+    expect_struck 1
+    expect_whole
+    check "children were left" [ -s names ]
+    wait_for all_gone
+done
+if [ -z "$MR_SANITIZE" ]; then
+    rm -f names
+    isolated "$unruly" many.txt --how breedcrash --at 50000 --names "$T/names" --max-attempts 1
+    expect_struck 1
+    check "children were left" [ "$(wc -l <names)" -gt 10 ]
+    expect_failure 'crashed by SIGABRT'
+    wait_for all_gone
+fi
+
+# ---- F40: the code writes where it should not, closes descriptors, changes what is around it ----------------------
+isolated "$unruly" many.txt --how noise --at 50000
+expect_struck 1
+expect_whole
+isolated "$unruly" many.txt --how noise --reduce-at 50000
+expect_whole
+if [ -z "$MR_SANITIZE" ]; then
+    isolated "$unruly" many.txt --how noisecrash --at 50000 --max-attempts 1
+    expect_failure 'crashed by SIGABRT.*its log \(838[0-9]* bytes\) ends: the last words'
+fi
+run "$MILLRACE" run "$unruly" many.txt --how noise --at 50000 --isolate --tmp scratch -o out --verbose
+check "of a log, a MiB is shown: $(wc -c <.err)" [ "$(wc -c <.err)" -lt 1200000 ]
+check "and not less" [ "$(wc -c <.err)" -gt 1000000 ]
+rm -rf out
+isolated "$unruly" many.txt --how turn --at 50000
+expect_struck 1
+expect_whole
+isolated "$unruly" many.txt --how turn --reduce-at 50000
+expect_struck 1
+expect_whole
+# The process serves on, its surroundings put right: later tasks read by relative paths and write files.
+for i in 1 2 3 4 5 6; do cp many.txt in$i.txt; done
+"$MILLRACE" run "$unruly" in?.txt -o six --tmp scratch --partitions 5
+run "$MILLRACE" run "$unruly" in?.txt --how turn --at 50000 --isolate --tmp scratch -o out --threads 1 --partitions 5
+check "status 0, not $status" [ "$status" -eq 0 ]
+for part in six/part-*; do expect_same "$part" "out/${part#six/}"; done
+rm -rf out six in?.txt
+expect_clean
+
+# ---- the channel is nobody's: a process that no engine started says so --------------------------------------------
+expect_status 2 "$MILLRACE" task
+expect_err 'is what .millrace run --isolate. starts by itself'

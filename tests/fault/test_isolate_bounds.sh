@@ -1,0 +1,130 @@
+# test_isolate_bounds: memory, processes, disk and time of task processes; and what a Ctrl-C or a kill leaves.
+. "$(dirname "${BASH_SOURCE[0]}")/isolate.sh"
+
+# ---- F35: too much memory -----------------------------------------------------------------------------------------
+if [ -z "$MR_SANITIZE" ]; then
+    # leaks PREFIX…: by whatever bounds it there.
+    leaks() {
+        rm -f struck
+        run "$@" "$MILLRACE" run "$unruly" many.txt --how leak --at 50000 --isolate --tmp scratch -o out \
+            --threads 2 --struck "$T/struck" --task-memory 64M --max-attempts 1
+        expect_struck 1
+        expect_failure 'unruly: the task used too much memory: used [0-9.]+ MiB > 64.0 MiB \(--task-memory\) in map task 0, attempt 1 \(many.txt, record at offset 288888\)'
+    }
+    leaks
+    isolated "$unruly" many.txt --how leak --at 50000 --task-memory 64M --once once
+    expect_struck 1
+    expect_whole
+    rm once
+    # As a user who can make no group: RLIMIT_AS.
+    if [ "$(id -u)" -eq 0 ] && setpriv --reuid 65534 --clear-groups true 2>/dev/null; then
+        chmod 777 . scratch
+        leaks setpriv --reuid 65534 --clear-groups
+        run setpriv --reuid 65534 --clear-groups "$MILLRACE" run "$unruly" many.txt --isolate --tmp scratch -o out \
+            --verbose --task-memory 64M
+        expect_err 'bounded: memory by RLIMIT_AS'
+        rm -rf out
+        expect_clean
+    else
+        echo "# not root: the bound of who can make no group is tested by what went before"
+    fi
+fi
+
+# ---- F38: a fork bomb ---------------------------------------------------------------------------------------------
+all_gone() {
+    local pid
+    for pid in $(cat names); do
+        if [ -d "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null; then return 1; fi
+    done
+}
+run "$MILLRACE" run "$unruly" many.txt --isolate --tmp scratch -o out --verbose
+rm -rf out
+if grep -q 'processes by a cgroup\|processes by\|and processes' .err; then
+    isolated "$unruly" many.txt --how bomb --at 50000 --max-attempts 1 --names "$T/names"
+    expect_struck 1
+    check "hundreds were born: $(wc -l <names)" [ "$(wc -l <names)" -gt 200 ]
+    expect_failure 'unruly: fork: Resource temporarily unavailable after 100 \(many.txt, at offset 288888\)'
+    wait_for all_gone
+else
+    echo "# no group can be made here: nothing bounds the number of processes"
+fi
+
+# ---- F30: the scratch disk is full --------------------------------------------------------------------------------
+if unshare -m true 2>/dev/null; then
+    cat >full.sh <<'END'
+mount -t tmpfs -o size=200k none scratch
+status=0
+"$MILLRACE" run "$unruly" many.txt --isolate --tmp scratch -o out --threads 2 --max-attempts 3 || status=$?
+ls -A scratch >left
+exit $status
+END
+    export unruly
+    run unshare -m bash full.sh
+    check "status 4, not $status" [ "$status" -eq 4 ]
+    expect_err 'No space left on device.*spilling to .*scratch.*the first of 3 attempts'
+    check "nothing is left on the disk" [ ! -s left ]
+    expect_missing out
+    expect_clean
+fi
+
+# ---- F48: Ctrl-C, and kill -9, at any moment ----------------------------------------------------------------------
+# interrupt SIGNAL STATUS HOW: while map, or reduce, waits in a task process.
+interrupt() {
+    rm -f struck
+    (
+        trap - INT
+        exec "$MILLRACE" run "$unruly" many.txt --how wait "$3" 50000 --isolate --tmp scratch -o out --threads 2 \
+            --struck "$T/struck"
+    ) >.out 2>.err &
+    local pid=$! sent
+    wait_for [ -s struck ]
+    check "a task process is there" [ -n "$(mine)" ]
+    sent=$(now_ms)
+    kill -"$1" $pid
+    status=0
+    wait $pid || status=$?
+    check "status $2, not $status" [ "$status" -eq "$2" ]
+    check "within a second" [ $(($(now_ms) - sent)) -lt $patience_ms ]
+    wait_for no_mine
+    expect_missing out
+}
+for where in --at --reduce-at; do
+    interrupt INT 130 $where
+    expect_clean
+    interrupt TERM 143 $where
+    expect_clean
+    interrupt KILL 137 $where # which leaves its scratch to the next run
+    check "scratch is left" [ -n "$(ls scratch)" ]
+    isolated "$unruly" many.txt
+    expect_whole
+done
+# A burst of kills, at moments that nobody chose: the next run always goes through, and clears.
+# (A search for leaks that is killed too would complain.)
+for ms in 5 15 25 40 60 90 130 180; do
+    ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" "$MILLRACE" run "$unruly" many.txt --isolate --tmp scratch -o out \
+        --threads 2 >.out 2>.err &
+    pid=$!
+    sleep "0.$(printf %03d $ms)"
+    kill -9 $pid 2>/dev/null || true
+    wait $pid 2>/dev/null || true
+    rm -rf out
+    wait_for no_mine
+done
+isolated "$unruly" many.txt
+expect_whole
+
+# ---- an input that changes between two attempts -------------------------------------------------------------------
+seq 1 200000 >changing.txt
+cat >change.sh <<'END'
+until [ -s struck ]; do sleep 0.01; done
+seq 2 200001 >changing.txt
+END
+rm -f struck
+bash change.sh &
+run "$MILLRACE" run "$unruly" changing.txt --how loop --at 50000 --isolate --tmp scratch -o out --threads 2 \
+    --task-timeout 1 --once once --struck "$T/struck"
+wait
+check "status 3, not $status" [ "$status" -eq 3 ]
+expect_err '"changing.txt" changed since the run began'
+expect_missing out
+expect_clean

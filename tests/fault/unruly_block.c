@@ -1,0 +1,3 @@
+/* unruly_block: unruly, which maps blocks. */
+#define MAP_BLOCK
+#include "unruly.c"
