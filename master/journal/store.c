@@ -115,9 +115,8 @@ static int fail(const struct mr_store *store, const char *doing, struct mr_error
                             store->dir);
     case SQLITE_FULL:
         return mr_error_set(err, MR_ERR_IO,
-                            "%s the journal in \"" SHOWN "\": no space is left there; what was "
-                            "done so far is kept: make room and run it again",
-                            doing, store->dir);
+                            "%s the journal in \"" SHOWN "\": no space is left there", doing,
+                            store->dir);
     default:
         return mr_error_set(err, MR_ERR_IO, "%s the journal in \"" SHOWN "\": %s (SQLite's %d)",
                             doing, store->dir, why, code);

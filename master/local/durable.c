@@ -21,6 +21,7 @@ struct durable {
     const struct mr_durable_face *face;
     struct mr_run_result *result;
     double started;
+    double watched; /* when it was last looked after progress */
 };
 
 static uint32_t partitions(const struct durable *durable, uint32_t round) {
@@ -113,7 +114,6 @@ static int close_round(struct durable *durable, struct mr_error *err) {
                          answer_round(durable, &view, err) || forget_round(run, &view, err));
     }
     mr_account_fini(&sum);
-    run->parts_done = 0;
     return err->code;
 }
 
@@ -247,6 +247,7 @@ static int report_appeared(struct durable *durable, struct mr_error *err) {
 static void watch(struct durable *durable) {
     struct mr_lasting *run = &durable->run;
     const struct mr_run_spec *spec = run->spec;
+    durable->watched = mr_clock_seconds();
     if (spec->stop && atomic_load(spec->stop)) {
         struct mr_error err = {0};
         mr_error_set(&err, MR_ERR_INTERRUPTED, "interrupted");
@@ -274,10 +275,7 @@ static void wait_a_while(struct durable *durable) {
     until.tv_nsec += PROGRESS_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    if (pthread_cond_timedwait(&durable->run.scribe.changed, &durable->run.scribe.lock, &until) ==
-        ETIMEDOUT) {
-        watch(durable);
-    }
+    (void)!pthread_cond_timedwait(&durable->run.scribe.changed, &durable->run.scribe.lock, &until);
 }
 
 /* Until the job has ended, or this process can't go on. */
@@ -287,7 +285,11 @@ static void look_after(struct durable *durable) {
     watch(durable);
     while (!run->is_finished && !run->quits) {
         struct mr_error err = {0};
-        if (run->round_is_done) {
+        if ((mr_clock_seconds() - durable->watched) * 1000 >= PROGRESS_MS) {
+            watch(durable);
+        } else if (run->scribe.applied > run->scribe.committed) {
+            (void)!mr_scribe_commit(&run->scribe, &err);
+        } else if (run->round_is_done) {
             (void)!close_round(durable, &err);
         } else if (run->publishes) {
             (void)!publish(durable, &err);
@@ -300,6 +302,14 @@ static void look_after(struct durable *durable) {
             mr_lasting_pause(run, &err);
         }
     }
+    pthread_mutex_unlock(&run->scribe.lock);
+}
+
+/* What was done until the end of this process counts, where the journal still takes it. */
+static void keep_the_rest(struct mr_lasting *run) {
+    struct mr_error ignored = {0};
+    pthread_mutex_lock(&run->scribe.lock);
+    (void)!mr_scribe_commit(&run->scribe, &ignored);
     pthread_mutex_unlock(&run->scribe.lock);
 }
 
@@ -320,6 +330,7 @@ static int run_all(struct durable *durable, struct mr_error *err) {
         look_after(durable);
         mr_lasting_stop(run);
         *err = run->err;
+        keep_the_rest(run);
     }
     return err->code;
 }
@@ -348,7 +359,7 @@ static int check_spec(const struct mr_run_spec *spec, const struct mr_plan *plan
         return mr_error_set(err, MR_ERR_USAGE, "--state needs -o DIR: a stream can't go on");
     }
     if (spec->isolate || plan->loops) {
-        return mr_error_set(err, MR_ERR_USAGE, "--state does not go with %s yet: leave it out",
+        return mr_error_set(err, MR_ERR_USAGE, "--state and %s don't go together yet",
                             spec->isolate ? "--isolate" : "jobs that loop");
     }
     for (size_t i = 0; i < plan->inputs.count; i++) {

@@ -130,8 +130,7 @@ static int report_failure(struct mr_lasting *run, const struct mr_core_attempt *
             return err->code;
         }
     }
-    return mr_scribe_apply(&run->scribe, &event, NULL, err) ? err->code
-                                                            : mr_scribe_commit(&run->scribe, err);
+    return mr_scribe_apply(&run->scribe, &event, NULL, err);
 }
 
 static int report_done(struct mr_lasting *run, const struct mr_core_attempt *attempt,
@@ -151,8 +150,7 @@ static int report_done(struct mr_lasting *run, const struct mr_core_attempt *att
     }
     run->tasks_run += is_accepted;
     run->bytes_done += is_map && attempt->round == 0 ? account->bytes_read : 0;
-    run->parts_done += !is_map;
-    return mr_scribe_commit(&run->scribe, err);
+    return MR_OK;
 }
 
 /* With the lock held, which is let go meanwhile. */
@@ -176,6 +174,7 @@ static void work(struct mr_lasting *run, const struct mr_core_attempt *attempt) 
     if (err.code) {
         mr_lasting_pause(run, &err);
     }
+    pthread_cond_broadcast(&run->scribe.changed); /* there is something to commit */
     mr_account_fini(&account);
 }
 
@@ -194,6 +193,7 @@ static void *main_of_thread(void *arg) {
             if (report_failure(run, &attempt, &run->err, &err)) {
                 mr_lasting_pause(run, &err);
             }
+            pthread_cond_broadcast(&run->scribe.changed);
         } else {
             work(run, &attempt);
         }

@@ -1,15 +1,20 @@
 /* lasting: the threads of a run that survives its process, and what they share.
  *
- * Every thread is a slot of the core: it takes an attempt that was started, does it alone (see
- * attempt.h), and reports it through the scribe. A failure that another process may not meet (the
- * disk is full, no memory, an interruption) only ends this process: nothing is journaled, and the
- * same command goes on later. Any other ends the job. */
+ * A thread takes an attempt that was started, does it alone (see attempt.h), reports it to the
+ * scribe, and takes the next. The calling thread commits what was reported, so that no thread waits
+ * for the disk: the core is offered more slots than there are threads, and some attempts are
+ * always started, and that on disk, before a thread asks for them. A failure that another process
+ * may not meet (the disk is full, no memory, an interruption) only ends this process: nothing is
+ * journaled, and the same command goes on later. Any other ends the job. */
 #ifndef MR_LOCAL_LASTING_H
 #define MR_LOCAL_LASTING_H
 
 #include "master/local/attempt.h"
 #include "master/local/ledger.h"
 #include "master/local/scribe.h"
+
+/* Attempts that are started for each thread. */
+#define MR_LASTING_AHEAD 8
 
 struct mr_lasting {
     const struct mr_run_spec *spec;
@@ -37,7 +42,6 @@ struct mr_lasting {
     uint32_t tasks_kept;
     uint32_t tasks_run;
     uint64_t bytes_done; /* of the input */
-    uint32_t parts_done;
     pthread_t *threads;
     unsigned thread_count;
 };

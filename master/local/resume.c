@@ -165,7 +165,7 @@ static int offer(struct mr_lasting *run, const struct findings *found, struct mr
                                .worker = run->worker,
                                .host = MR_CORE_NONE,
                                .roles = MR_CORE_DOES_BOTH,
-                               .slots = run->plan->threads,
+                               .slots = MR_LASTING_AHEAD * run->plan->threads,
                                .held = found->held,
                                .held_count = found->held_count};
     if (mr_scribe_apply(&run->scribe, &up, NULL, err)) {

@@ -73,6 +73,9 @@ static void perform(struct mr_scribe *scribe, size_t count) {
         scribe->perform(scribe->arg, &scribe->effects[i]);
     }
     scribe->count -= count;
+    if (scribe->count == 0) {
+        return;
+    }
     memmove(scribe->effects, scribe->effects + count, scribe->count * sizeof *scribe->effects);
 }
 
