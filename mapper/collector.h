@@ -43,7 +43,7 @@ void mr_collector_destroy(struct mr_collector *collector);
  * Ends the collector's phase: calls teardown and drops unsealed pairs, but keeps the memory for
  * mr_collector_wake, where it holds no more than MR_COLLECTOR_REST_BYTES; else destroys it and
  * makes *collector NULL. */
-#define MR_COLLECTOR_REST_BYTES ((size_t)1 << 20)
+#define MR_COLLECTOR_REST_BYTES ((size_t)512 << 10)
 void mr_collector_rest(struct mr_collector **collector);
 /* Begins another phase with the collector that rests; or, where there is none or its round had
  * another type of value, with a new one, as mr_collector_create does. Store, pool and budget must
