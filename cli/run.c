@@ -53,6 +53,17 @@ static int print_manifest(const struct mr_request *request, const struct mr_run_
     return status;
 }
 
+/* Records that are not in the result are never left unsaid. */
+static void say_skipped(const struct mr_request *request, const struct mr_run_result *result) {
+    uint64_t skipped = result->round_count ? result->rounds[0].books.records_skipped : 0;
+    if (skipped) {
+        char line[512];
+        snprintf(line, sizeof line, "millrace: %" PRIu64 " record%s set aside: %.300s/_skipped\n",
+                 skipped, skipped == 1 ? " was" : "s were", request->spec.output);
+        mr_say_text(line);
+    }
+}
+
 /* What came of the state. */
 static void say_state(const struct mr_request *request, const struct mr_run_result *result) {
     char line[512];
@@ -66,28 +77,17 @@ static void say_state(const struct mr_request *request, const struct mr_run_resu
     mr_say_text(line);
 }
 
-/* Records that are not in the result are never left unsaid. */
-static void say_skipped(const struct mr_request *request, const struct mr_run_result *result) {
-    uint64_t skipped = result->round_count ? result->rounds[0].books.records_skipped : 0;
-    if (skipped) {
-        char line[512];
-        snprintf(line, sizeof line, "millrace: %" PRIu64 " record%s set aside: %.300s/_skipped\n",
-                 skipped, skipped == 1 ? " was" : "s were", request->spec.output);
-        mr_say_text(line);
-    }
-}
-
 /* What is said after a run that succeeded. */
 static int finish(const struct mr_request *request, const struct mr_run_result *result,
                   struct mr_error *err) {
     bool terminal = mr_terminal_is(STDERR_FILENO);
+    say_skipped(request, result);
     if (request->spec.state && (request->verbose || (terminal && !request->quiet))) {
         say_state(request, result);
     }
     if (result->was_done) {
         return request->json ? print_manifest(request, result, err) : 0;
     }
-    say_skipped(request, result);
     if (request->verbose || (terminal && !request->quiet)) {
         char line[512];
         mr_report_closing(&request->spec, result, line, sizeof line);

@@ -10,11 +10,11 @@
  * mr_commit_end; what a kill leaves, by the next run on DIR. */
 #include "lib/output/commit.h"
 
-#include "lib/base/buffer.h"
 #include "lib/base/error.h"
 #include "lib/base/fail_point.h"
 #include "lib/base/file.h"
 #include "lib/output/manifest.h"
+#include "lib/output/manifest_read.h"
 #include "lib/output/part.h"
 #include "lib/output/pending.h"
 #include "lib/output/publish.h"
@@ -94,33 +94,21 @@ static int make_commit(const char *dir, bool overwrite, struct mr_commit **commi
     return 0;
 }
 
-/* Whether the output is there and its manifest bears the id: 128 random bits, wherever they stand
- * in it. */
+/* Whether the output is there and its manifest bears the id. */
 static int look_for(const struct mr_commit *commit, const char *id, bool *is_done,
                     struct mr_error *err) {
-    char path[NAME_MAX + sizeof MR_MANIFEST_NAME + 1];
-    struct mr_buffer text = {0};
-    struct stat about;
     *is_done = false;
-    snprintf(path, sizeof path, "%s/" MR_MANIFEST_NAME, commit->place.name);
-    int fd = openat(commit->place.parent_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = openat(commit->place.parent_fd, commit->place.name,
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         return errno == EMFILE || errno == ENFILE || errno == EIO
                    ? mr_error_errno(err, MR_ERR_IO, errno, "open \"" SHOWN "\"", commit->dir)
                    : 0;
     }
-    int status = 0;
-    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
-        (uint64_t)about.st_size <= MR_MANIFEST_BYTES_MAX) {
-        status = mr_buffer_reserve(&text, (size_t)about.st_size + 1, err);
-        if (!status) {
-            status = mr_file_read(fd, 0, text.data, (size_t)about.st_size, path, &text.len, err);
-        }
-        *is_done = !status && memmem(text.data, text.len, id, strlen(id)) != NULL;
-    }
-    mr_buffer_fini(&text);
+    struct mr_error why = {0};
+    int status = mr_manifest_read_id(fd, commit->dir, id, is_done, &why);
     (void)close(fd); /* nothing was written */
-    return status;
+    return status == MR_ERR_INPUT || !status ? 0 : mr_error_set(err, status, "%s", why.text);
 }
 
 int mr_commit_is_done(const char *dir, const char *id, bool *is_done, struct mr_error *err) {
@@ -232,6 +220,20 @@ int mr_commit_attempt(struct mr_commit *commit, uint32_t task, uint32_t attempt,
     return 0;
 }
 
+static int write_file(int out_fd, const char *name, struct mr_bytes content, struct mr_error *err);
+
+int mr_commit_add(struct mr_commit *commit, const char *name, struct mr_bytes content,
+                  struct mr_error *err) {
+    int out_fd =
+        openat(commit->pending.dir_fd, OUT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (out_fd < 0) {
+        return fail_inside(commit, "open", OUT, err);
+    }
+    int status = write_file(out_fd, name, content, err);
+    int closed = mr_file_close(&out_fd, commit->dir, err);
+    return status ? status : closed;
+}
+
 #define ATTEMPT_NAME_MAX 64
 
 static void attempt_name(char name[ATTEMPT_NAME_MAX], uint32_t task, uint32_t attempt) {
@@ -311,20 +313,6 @@ int mr_commit_sweep(const struct mr_commit *commit, const uint32_t *winners, siz
 
 int mr_commit_sync(const struct mr_commit *commit, struct mr_error *err) {
     return mr_file_sync(commit->pending.dir_fd, commit->pending.name, err);
-}
-
-static int write_file(int out_fd, const char *name, struct mr_bytes content, struct mr_error *err);
-
-int mr_commit_add(struct mr_commit *commit, const char *name, struct mr_bytes content,
-                  struct mr_error *err) {
-    int out_fd =
-        openat(commit->pending.dir_fd, OUT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (out_fd < 0) {
-        return fail_inside(commit, "open", OUT, err);
-    }
-    int status = write_file(out_fd, name, content, err);
-    int closed = mr_file_close(&out_fd, commit->dir, err);
-    return status ? status : closed;
 }
 
 /* What is to be published. */

@@ -11,9 +11,6 @@
 #define MR_MANIFEST_NAME "_manifest.json"
 #define MR_MANIFEST_SUCCESS "_SUCCESS" /* the empty file that other systems look for */
 
-/* A larger one is not read. */
-#define MR_MANIFEST_BYTES_MAX ((size_t)256 << 20)
-
 /* What a manifest is made from; borrowed. */
 struct mr_manifest_source {
     const struct mr_job *job;
@@ -49,25 +46,5 @@ struct mr_manifest_source {
  * MR_ERR_JOB where the job's name for something is not UTF-8. */
 MR_MUST_USE int mr_manifest_write(const struct mr_manifest_source *source, char **json,
                                   struct mr_error *err);
-
-/* Reads DIR/_manifest.json's parts. MR_ERR_INPUT where it is missing, not ours or malformed
- * (hostile content included); MR_ERR_IO where it can't be read. The caller frees *parts (NULL where
- * there are none). */
-MR_MUST_USE int mr_manifest_read(const char *dir, struct mr_run_part **parts, size_t *count,
-                                 struct mr_error *err);
-
-/* The same for an open directory; `dir` stands in errors. */
-MR_MUST_USE int mr_manifest_read_at(int dir_fd, const char *dir, struct mr_run_part **parts,
-                                    size_t *count, struct mr_error *err);
-
-/* The same for the text of a manifest, of any bytes; the error is without a path. */
-MR_MUST_USE int mr_manifest_parse(const char *text, size_t len, struct mr_run_part **parts,
-                                  size_t *count, struct mr_error *err);
-
-/* Reads how a run went, for each round: seconds and bytes of map and reduce (nothing else of the
- * rounds is filled in), and how much input it had. `path`: an output directory or a manifest.
- * Errors as for mr_manifest_read. The caller frees *rounds. */
-MR_MUST_USE int mr_manifest_read_rounds(const char *path, struct mr_run_round **rounds,
-                                        size_t *count, uint64_t *input_bytes, struct mr_error *err);
 
 #endif

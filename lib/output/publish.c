@@ -14,6 +14,7 @@
 
 #include "lib/base/error.h"
 #include "lib/output/manifest.h"
+#include "lib/output/manifest_read.h"
 
 #include <errno.h>
 #include <fcntl.h>

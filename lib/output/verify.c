@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/base/number.h"
 #include "lib/output/manifest.h"
+#include "lib/output/manifest_read.h"
 #include "lib/output/part.h"
 #include "lib/output/tree.h"
 

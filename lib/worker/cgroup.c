@@ -1,6 +1,7 @@
 /* cgroup: bounds on memory and processes of a task and all it starts, where the kernel lets us. */
 #include "lib/worker/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +15,8 @@
 
 #define TEXT_MAX 4096
 #define END_TRIES 2000
+#define GROUP_PREFIX "millrace-"
+#define ABANDONED_SECONDS 60
 
 /* Reads a small file; false where it can't. */
 static bool read_text(const char *path, char text[TEXT_MAX]) {
@@ -76,9 +79,29 @@ static bool find_own(const char *controller, char dir[MR_CGROUP_PATH_MAX]) {
     return false;
 }
 
+/* Removes the groups that engines left which were killed before a process stood over them. An empty
+ * group that is young may be about to be joined. */
+static void sweep(const char *parent) {
+    DIR *listing = opendir(parent);
+    struct dirent *entry;
+    struct stat about;
+    time_t now = time(NULL);
+    while (listing && (entry = readdir(listing))) {
+        if (strncmp(entry->d_name, GROUP_PREFIX, sizeof GROUP_PREFIX - 1) == 0 &&
+            fstatat(dirfd(listing), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+            now - about.st_mtime > ABANDONED_SECONDS) {
+            (void)unlinkat(dirfd(listing), entry->d_name, AT_REMOVEDIR); /* fails while in use */
+        }
+    }
+    if (listing) {
+        (void)closedir(listing); /* only read from */
+    }
+}
+
 /* Makes a group in `parent`; its directory is the cgroup's next. */
 static const char *make_in(struct mr_cgroup *cgroup, const char *parent, const char *name) {
     char *dir = cgroup->dirs[cgroup->count];
+    sweep(parent);
     int len = snprintf(dir, MR_CGROUP_PATH_MAX, "%s/%s", parent, name);
     return len < MR_CGROUP_PATH_MAX && mkdir(dir, 0755) == 0 ? dir : NULL;
 }

@@ -359,7 +359,8 @@ void mr_process_stop(struct mr_process *process) {
         return;
     }
     if (process->pid > 0) {
-        order(process, MR_SUPERVISOR_ECHO); /* a sweep is over before the worker goes */
+        order(process, MR_SUPERVISOR_SWEEP); /* which is over before the worker goes */
+        order(process, MR_SUPERVISOR_ECHO);
         wait_for_end(process, true, LEAVE_SECONDS);
         (void)!mr_channel_send(&process->channel, MR_CHANNEL_QUIT, (struct mr_bytes){0}, &ignored);
         wait_for_end(process, false, LEAVE_SECONDS);

@@ -6,6 +6,7 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/output/manifest.h"
+#include "lib/output/manifest_read.h"
 #include "master/local/resume.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -204,7 +205,7 @@ static int read_done(struct durable *durable, struct mr_error *err) {
     int fd = dir_fd < 0 ? -1 : openat(dir_fd, MR_MANIFEST_NAME, O_RDONLY | O_CLOEXEC);
     off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
     size_t got = 0;
-    if (size < 0 || (size_t)size > MR_MANIFEST_BYTES_MAX) {
+    if (size < 0 || (size_t)size > MR_MANIFEST_READ_BYTES_MAX) {
         mr_error_errno(err, MR_ERR_IO, errno, "read the manifest of \"%.300s\"",
                        durable->run.spec->output);
     } else if (!(result->manifest = calloc(1, (size_t)size + 1))) {
@@ -212,7 +213,8 @@ static int read_done(struct durable *durable, struct mr_error *err) {
     } else if (!mr_file_read(fd, 0, result->manifest, (size_t)size, MR_MANIFEST_NAME, &got, err)) {
         free(result->parts);
         result->parts = NULL;
-        (void)!mr_manifest_parse(result->manifest, got, &result->parts, &result->part_count, err);
+        (void)!mr_manifest_read_text(result->manifest, got, &result->parts, &result->part_count,
+                                     err);
     }
     if (fd >= 0) {
         (void)close(fd); /* nothing was written */

@@ -146,8 +146,8 @@ int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct 
         mr_crash_install();
         mr_crash_thread_start(); /* a tiny job runs in this thread */
     }
+    struct mr_durable_face face = {run.id, write_manifest, &run};
     if (!prepare(&run, err) && spec->state && !spec->isolate) {
-        struct mr_durable_face face = {run.id, write_manifest, &run};
         (void)!mr_durable_run(spec, &run.plan, &face, result, err);
     } else if (!err->code && !work(&run, err) && !write_manifest(&run, err)) {
         (void)!publish(&run, err);

@@ -9,6 +9,7 @@
 
 #include "lib/base/error.h"
 #include "lib/output/manifest.h"
+#include "lib/output/manifest_read.h"
 
 #include <stdlib.h>
 

@@ -217,9 +217,35 @@ static int map_block(struct mr_ctx *ctx, void *state, struct mr_bytes block, uin
 }
 #endif
 
+/* Whether all that was left behind is gone, or going: waits for it a while. */
+static bool are_gone(struct mr_ctx *ctx) {
+    const char *names = mr_param(ctx, "names");
+    for (int tries = 0; tries < 1000; tries++) {
+        int alive = 0;
+        while (waitpid(-1, NULL, WNOHANG) > 0) { /* ours, and killed */
+        }
+        int number;
+        FILE *file = names ? fopen(names, "r") : NULL;
+        while (file && fscanf(file, "%d", &number) == 1) {
+            alive += kill(number, 0) == 0;
+        }
+        if (file) {
+            fclose(file);
+        }
+        if (!alive) {
+            return true;
+        }
+        pause_ms(5);
+    }
+    return false;
+}
+
 static int reduce(struct mr_ctx *ctx, void *state, struct mr_bytes key, uint64_t count) {
     (void)state;
     int status = is_it(ctx, "reduce-at", key) && is_time(ctx) ? misbehave(ctx) : 0;
+    if (is_it(ctx, "gone-by", key) && !are_gone(ctx)) {
+        return mr_fail(ctx, "a process that map left is still there");
+    }
     return status ? status : mr_emit_u64(ctx, key, count);
 }
 
@@ -248,6 +274,7 @@ static const struct mr_param params[] = {
     TEXT("reduce-at", "in reduce, at this key"),
     TEXT("once", "only where this file is not there, which it makes"),
     TEXT("struck", "a file that grows by a byte each time"),
+    TEXT("gone-by", "in reduce, at this key: fail while a process that was left is there"),
     TEXT("names", "a file that gets the numbers of the processes that it leaves"),
     {0},
 };

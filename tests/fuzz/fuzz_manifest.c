@@ -1,5 +1,6 @@
 /* fuzz_manifest: the reader of manifests takes any bytes. */
 #include "lib/output/manifest.h"
+#include "lib/output/manifest_read.h"
 
 #include <stdlib.h>
 
@@ -12,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct mr_error err = {0};
     struct mr_run_part *parts = NULL;
     size_t count = 0;
-    int status = mr_manifest_parse((const char *)data, size, &parts, &count, &err);
+    int status = mr_manifest_read_text((const char *)data, size, &parts, &count, &err);
     if ((status == 0) != (err.code == 0) || (status != 0 && parts)) {
         abort(); /* a status without words, or a result besides one */
     }

@@ -1,5 +1,6 @@
 /* test_manifest: the text of a manifest, and what is read back of it. */
 #include "lib/output/manifest.h"
+#include "lib/output/manifest_read.h"
 
 #include "lib/base/hash.h"
 #include "lib/output/tree.h"
@@ -240,7 +241,7 @@ Test(manifest, of_a_stream_has_no_parts) {
     cr_assert(has(json, "\"parts\": []"));
     cr_assert(has(json, "\"facts\": {},"));
     cr_assert(has(json, "\"output\": null,"));
-    cr_assert_eq(mr_manifest_parse(json, strlen(json), &parts, &count, &err), 0);
+    cr_assert_eq(mr_manifest_read_text(json, strlen(json), &parts, &count, &err), 0);
     cr_assert_eq(count, 0u);
     cr_assert_null(parts);
     free(json);
@@ -264,7 +265,8 @@ Test(manifest, is_read_back) {
     struct mr_run_part *parts = NULL;
     size_t count = 0;
     char *json = write_manifest("x");
-    cr_assert_eq(mr_manifest_parse(json, strlen(json), &parts, &count, &err), 0, "%s", err.text);
+    cr_assert_eq(mr_manifest_read_text(json, strlen(json), &parts, &count, &err), 0, "%s",
+                 err.text);
     cr_assert_eq(count, 2u);
     for (size_t i = 0; i < count; i++) {
         cr_assert_eq(parts[i].records, run_parts[i].records);
@@ -274,7 +276,8 @@ Test(manifest, is_read_back) {
     free(parts);
     for (size_t len = 0; len + 2 < strlen(json); len++) { /* cut anywhere, it is none */
         err = (struct mr_error){0};
-        cr_assert_eq(mr_manifest_parse(json, len, &parts, &count, &err), MR_ERR_INPUT, "%zu", len);
+        cr_assert_eq(mr_manifest_read_text(json, len, &parts, &count, &err), MR_ERR_INPUT, "%zu",
+                     len);
     }
     free(json);
 }
@@ -319,7 +322,7 @@ Test(manifest, refuses_hostile_text) {
         struct mr_run_part *parts = NULL;
         size_t count = 0;
         const char *text = hostile[i].text;
-        cr_assert_eq(mr_manifest_parse(text, strlen(text), &parts, &count, &err), MR_ERR_INPUT);
+        cr_assert_eq(mr_manifest_read_text(text, strlen(text), &parts, &count, &err), MR_ERR_INPUT);
         cr_assert_str_eq(err.text, hostile[i].words);
         cr_assert_null(parts);
     }
@@ -327,7 +330,7 @@ Test(manifest, refuses_hostile_text) {
     struct mr_run_part *parts = NULL;
     size_t count = 0;
     const char *good = PART("\"part-00000\"", "1", "\"1\"", HASH);
-    cr_assert_eq(mr_manifest_parse(good, strlen(good), &parts, &count, &err), 0);
+    cr_assert_eq(mr_manifest_read_text(good, strlen(good), &parts, &count, &err), 0);
     free(parts);
 }
 
@@ -339,7 +342,7 @@ Test(manifest, survives_depth) {
     char *deep = malloc(len);
     cr_assert_not_null(deep);
     memset(deep, '[', len);
-    cr_assert_eq(mr_manifest_parse(deep, len, &parts, &count, &err), MR_ERR_INPUT);
+    cr_assert_eq(mr_manifest_read_text(deep, len, &parts, &count, &err), MR_ERR_INPUT);
     free(deep);
 }
 
@@ -378,7 +381,7 @@ Test(manifest, is_a_file_in_the_directory) {
     snprintf(wanted, sizeof wanted, "it is no manifest of Millrace's (in \"%s/_manifest.json\")",
              dir);
     cr_assert_str_eq(err.text, wanted);
-    cr_assert_eq(ftruncate(fd, (off_t)MR_MANIFEST_BYTES_MAX + 1), 0); /* sparse */
+    cr_assert_eq(ftruncate(fd, (off_t)MR_MANIFEST_READ_BYTES_MAX + 1), 0); /* sparse */
     cr_assert_eq(try_read(dir, &err), MR_ERR_INPUT);
     cr_assert_not_null(strstr(err.text, "larger than 256 MiB"));
     close(fd);
