@@ -10,7 +10,6 @@
  * mr_commit_end; what a kill leaves, by the next run on DIR. */
 #include "lib/output/commit.h"
 
-#include "lib/base/buffer.h"
 #include "lib/base/error.h"
 #include "lib/base/fail_point.h"
 #include "lib/base/file.h"

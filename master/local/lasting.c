@@ -146,6 +146,7 @@ static int report_done(struct mr_lasting *run, const struct mr_core_attempt *att
     }
     if (is_accepted && mr_ledger_put(&run->ledger, is_map ? MR_LEDGER_MAP : MR_LEDGER_REDUCE,
                                      attempt->round, attempt->task, account, err)) {
+        mr_scribe_end(&run->scribe, err); /* a winner without its account is not to be written */
         return err->code;
     }
     run->tasks_run += is_accepted;

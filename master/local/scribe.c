@@ -29,6 +29,10 @@ static int end(struct mr_scribe *scribe, const struct mr_error *err) {
     return err->code;
 }
 
+void mr_scribe_end(struct mr_scribe *scribe, const struct mr_error *err) {
+    (void)end(scribe, err);
+}
+
 static int keep(struct mr_scribe *scribe, const struct mr_core_effects *effects,
                 struct mr_error *err) {
     if (scribe->count + effects->count > scribe->capacity) {

@@ -37,4 +37,7 @@ MR_MUST_USE int mr_scribe_apply(struct mr_scribe *scribe, const struct mr_core_e
  * disk, with the facts gathered beside it, and its effects were performed. */
 MR_MUST_USE int mr_scribe_commit(struct mr_scribe *scribe, struct mr_error *err);
 
+/* With the lock held. Nothing more is committed: what was applied lacks what belongs to it. */
+void mr_scribe_end(struct mr_scribe *scribe, const struct mr_error *err);
+
 #endif

@@ -45,7 +45,7 @@ state sweep --class sync --errno EIO -- $job
 state sweep --class sync --errno EIO --path journal.db --stays --step 3 -- $job
 state sweep --class write --errno ENOSPC --path st/ --stays --step 3 -- $job
 state sweep --class write --errno EIO --path journal.db --step 3 -- $job
-state sweep --class malloc --errno ENOMEM --step 40 -- $job
+state sweep --class malloc --errno ENOMEM --step 20 -- $job
 
 # ---- kill -9 at random moments ----------------------------------------------------------------------------------------
 state random 3 0.2 -- $job

@@ -1,6 +1,7 @@
 /* test_scribe: many threads, few transactions; effects in order, and only of what is on disk. */
 #include "master/local/scribe.h"
 
+#include "lib/base/error.h"
 #include "tests/unit/master/journal/scratch.h"
 
 #define THREADS 8
@@ -91,6 +92,33 @@ Test(scribe, a_refused_event_ends_it) {
     cr_assert_eq(mr_scribe_commit(&scribe, &(struct mr_error){0}), MR_ERR_INTERNAL);
     pthread_mutex_unlock(&scribe.lock);
     mr_scribe_fini(&scribe);
+    mr_journal_close(journal);
+    remove_scratch();
+}
+
+/* A winner whose account could not be gathered: the event is not written either. */
+Test(scribe, what_was_applied_before_its_end_is_not_written) {
+    make_scratch();
+    struct mr_journal *journal = NULL;
+    struct mr_error err = {0};
+    struct mr_error why = {0};
+    cr_assert_eq(mr_journal_open(in_scratch("state"), MR_JOURNAL_RUN, &journal, &err), 0);
+    mr_scribe_init(&scribe);
+    scribe.journal = journal;
+    scribe.perform = perform;
+    struct mr_core_event event = {
+        .kind = MR_CORE_SUBMIT, .job = 1, .shape = {0, 1, NULL}, .max_attempts = 1};
+    mr_error_nomem(&why, "testing");
+    pthread_mutex_lock(&scribe.lock);
+    cr_assert_eq(mr_scribe_apply(&scribe, &event, NULL, &err), 0);
+    mr_scribe_end(&scribe, &why);
+    cr_assert_eq(mr_scribe_commit(&scribe, &err), MR_ERR_NOMEM);
+    pthread_mutex_unlock(&scribe.lock);
+    mr_scribe_fini(&scribe);
+    mr_journal_close(journal);
+    cr_assert_eq(
+        mr_journal_open(in_scratch("state"), MR_JOURNAL_LOOK, &journal, &(struct mr_error){0}), 0);
+    cr_assert_eq(mr_journal_stats(journal).events, 0u);
     mr_journal_close(journal);
     remove_scratch();
 }
