@@ -30,11 +30,23 @@
 #define IS_SANITIZED false
 #endif
 
+#define FDS_MAX 65536
+
 bool mr_surroundings_are_there(void) {
     struct stat about[3];
     return fstat(MR_SUPERVISOR_CHANNEL_FD, &about[0]) == 0 && S_ISSOCK(about[0].st_mode) &&
            fstat(MR_SUPERVISOR_BEACON_FD, &about[1]) == 0 && S_ISREG(about[1].st_mode) &&
            fstat(MR_SUPERVISOR_LIFE_FD, &about[2]) == 0 && S_ISSOCK(about[2].st_mode);
+}
+
+/* A merge may read from as many files as there are partitions. */
+static void raise_fd_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        rlim_t most = limit.rlim_max < FDS_MAX ? limit.rlim_max : FDS_MAX;
+        limit.rlim_cur = limit.rlim_cur < most ? most : limit.rlim_cur;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 /* The lowest number that the engine's own descriptors may have. */
@@ -89,6 +101,7 @@ static void bound(uint64_t memory_bytes) {
 
 int mr_surroundings_enter(struct mr_surroundings *surroundings, uint64_t memory_bytes,
                           struct mr_error *err) {
+    raise_fd_limit();
     int floor = fd_floor();
     int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     void *page = mmap(NULL, sizeof(struct mr_process_beacon), PROT_READ | PROT_WRITE, MAP_SHARED,

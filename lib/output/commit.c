@@ -390,22 +390,23 @@ static int fill_out(const struct mr_commit *commit, const struct content *conten
     return status ? status : closed;
 }
 
-/* Moves one winner's part to `out`, unless it is there already. */
+/* Moves one winner's part to `out`, unless it was: then it is not where it was written. What lies
+ * in `out` beside it is of an earlier winner, and replaced. */
 static int move_part(const struct mr_commit *commit, int out_fd, const struct content *content,
                      uint32_t task, struct mr_error *err) {
     char name[MR_PART_NAME_MAX];
     mr_part_name(name, sizeof name, task);
     uint64_t bytes = content->parts[task].bytes;
     struct stat about;
-    if (fstatat(out_fd, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about.st_mode) &&
-        (uint64_t)about.st_size == bytes) {
-        return 0;
-    }
     char path[64 + MR_PART_NAME_MAX];
     snprintf(path, sizeof path, "attempt-%" PRIu32 "-%" PRIu32 "/%s", task, content->winners[task],
              name);
     if (fstatat(commit->pending.dir_fd, path, &about, AT_SYMLINK_NOFOLLOW) != 0) {
-        return fail_inside(commit, "find", path, err);
+        int why = errno;
+        bool is_moved = why == ENOENT && fstatat(out_fd, name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+                        S_ISREG(about.st_mode) && (uint64_t)about.st_size == bytes;
+        errno = why;
+        return is_moved ? 0 : fail_inside(commit, "find", path, err);
     }
     if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != bytes) {
         return mr_error_set(err, MR_ERR_IO,

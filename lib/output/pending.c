@@ -41,6 +41,7 @@
 #define OUT "out"
 #define KEPT "kept"
 #define OWNER "owner"
+#define OWNER_NEW "owner.new"
 #define OWNER_JOURNAL "/journal.db" /* in the folder that it names */
 #define PENDING_MARK ".pending-"
 #define OLD_MARK ".old-"
@@ -193,8 +194,8 @@ static bool is_linked(const struct mr_pending *pending) {
 
 /* Notes the owner, durably; again where a crash left half of it. */
 static int note_owner(const struct mr_pending *pending, const char *owner, struct mr_error *err) {
-    int fd =
-        openat(pending->dir_fd, OWNER, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = openat(pending->dir_fd, OWNER_NEW,
+                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return fail(pending, "note the owner of", err);
     }
@@ -203,6 +204,9 @@ static int note_owner(const struct mr_pending *pending, const char *owner, struc
         status = mr_file_sync(fd, OWNER, err);
     }
     int closed = mr_file_close(&fd, OWNER, err);
+    if (!status && !closed && renameat(pending->dir_fd, OWNER_NEW, pending->dir_fd, OWNER) != 0) {
+        status = fail(pending, "note the owner of", err);
+    }
     if (!status && !closed) {
         status = mr_file_sync(pending->dir_fd, pending->name, err);
     }
@@ -307,9 +311,12 @@ static void settle_old(const struct mr_pending *pending);
 static bool is_owned(const struct mr_pending *pending, const struct cleaning *cleaning,
                      const char *id) {
     char path[PATH_MAX + sizeof OWNER_JOURNAL];
+    if (cleaning->owner && strcmp(id, cleaning->id) == 0) {
+        return true;
+    }
     int fd = openat(pending->dir_fd, OWNER, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
-        return false;
+        return errno != ENOENT; /* what can't be told is left alone */
     }
     ssize_t len = read(fd, path, PATH_MAX);
     (void)close(fd); /* nothing was written */
@@ -318,10 +325,10 @@ static bool is_owned(const struct mr_pending *pending, const struct cleaning *cl
     }
     path[len] = '\0';
     if (cleaning->owner && strcmp(path, cleaning->owner) == 0) {
-        return strcmp(id, cleaning->id) == 0;
+        return false; /* that journal remembers another run by now */
     }
     memcpy(path + len, OWNER_JOURNAL, sizeof OWNER_JOURNAL);
-    return access(path, F_OK) == 0;
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 /* Clears all that bears one id, unless its run lives. */

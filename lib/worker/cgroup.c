@@ -205,7 +205,9 @@ static void kill_members(const char *dir) {
         if (end == at) {
             break;
         }
-        (void)kill((pid_t)number, SIGKILL);
+        if (number > 1) { /* 0: a process that can't be seen from here */
+            (void)kill((pid_t)number, SIGKILL);
+        }
         end += *end == '\n';
     }
 }

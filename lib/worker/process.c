@@ -22,6 +22,7 @@
 #define BEACON_BYTES 4096
 #define SPAWN_FD_MIN 16 /* above those that a task process gets */
 #define LOG_READ_BYTES 4096
+#define LOG_READS_MAX 16
 #define LEAVE_SECONDS 1.0 /* for a worker that has nothing to do to end */
 #define KILL_SECONDS 20.0 /* for a supervisor to end all it stands over */
 
@@ -218,8 +219,12 @@ static void keep_tail(struct mr_process *process, const char *text, size_t len) 
 
 static void take_log(struct mr_process *process) {
     char text[LOG_READ_BYTES];
-    ssize_t got;
-    while ((got = read(process->log_fd, text, sizeof text)) > 0) {
+    ssize_t got = 1;
+    for (unsigned i = 0; i < LOG_READS_MAX && got > 0; i++) { /* who floods it waits, we don't */
+        got = read(process->log_fd, text, sizeof text);
+        if (got <= 0) {
+            break;
+        }
         struct mr_error ignored = {0};
         uint64_t before = process->log_bytes;
         process->log_bytes += (uint64_t)got;
@@ -325,7 +330,8 @@ void mr_process_begin(struct mr_process *process) {
 static void order(struct mr_process *process, enum mr_supervisor_order what) {
     char byte = (char)what;
     if (process->life_fd >= 0) {
-        (void)!send(process->life_fd, &byte, 1, MSG_NOSIGNAL); /* gone: it is what was wanted */
+        (void)!send(process->life_fd, &byte, 1,
+                    MSG_NOSIGNAL | MSG_DONTWAIT); /* gone: it is what was wanted */
     }
 }
 
@@ -416,6 +422,10 @@ void mr_process_add_log(const struct mr_process *process, struct mr_error *err) 
     memcpy(line, process->tail + begin, end - begin);
     line[end - begin] = '\0';
     mr_error_add(err, "; its log (%" PRIu64 " bytes) ends: %s", process->log_bytes, line);
+}
+
+bool mr_process_is_grouped(const struct mr_process *process) {
+    return process->cgroup.bounds_memory;
 }
 
 const char *mr_process_bounds(const struct mr_process *process) {

@@ -63,6 +63,8 @@ struct mr_where mr_process_where(const struct mr_process *process);
 const struct mr_supervisor_report *mr_process_report(const struct mr_process *process);
 /* Appends the last line of its log to a sentence, where there is one. */
 void mr_process_add_log(const struct mr_process *process, struct mr_error *err);
+/* Whether a cgroup bounds its memory. */
+bool mr_process_is_grouped(const struct mr_process *process);
 /* How it is bounded, in words. */
 const char *mr_process_bounds(const struct mr_process *process);
 

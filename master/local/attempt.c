@@ -157,8 +157,10 @@ void mr_attempt_discard(const struct mr_attempt_source *source, const struct mr_
 int mr_attempt_check_input(const struct mr_input *input, struct mr_error *err) {
     struct stat now;
     if (stat(input->path, &now) != 0) {
-        return mr_error_errno(err, MR_ERR_INPUT, errno, "input \"%s\" is not there any more",
-                              input->path);
+        bool is_gone = errno == ENOENT || errno == ENOTDIR;
+        return is_gone ? mr_error_errno(err, MR_ERR_INPUT, errno,
+                                        "input \"%s\" is not there any more", input->path)
+                       : mr_error_errno(err, MR_ERR_IO, errno, "read \"%s\"", input->path);
     }
     bool is_same = now.st_ino == input->ino && (uint64_t)now.st_size == input->size &&
                    now.st_mtim.tv_sec == input->mtime.tv_sec &&

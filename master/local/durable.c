@@ -331,6 +331,8 @@ static int run_all(struct durable *durable, struct mr_error *err) {
         mr_lasting_stop(run);
         *err = run->err;
         keep_the_rest(run);
+    } else {
+        mr_lasting_stop(run); /* those that did start work on what is let go now */
     }
     return err->code;
 }

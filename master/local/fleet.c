@@ -57,6 +57,7 @@ struct mr_fleet {
     struct mr_books books;
     double started;
     double phase_started;
+    struct timespec look; /* when to look after things next: of all rounds, which may be short */
 };
 
 /* ---- the core, with the lock held -------------------------------------------------------------*/
@@ -311,11 +312,10 @@ static struct timespec next_look(void) {
 
 /* With the lock held. */
 static void wait_for_round(struct mr_fleet *fleet) {
-    struct timespec until = next_look();
     while (!fleet->round_done && !fleet->is_finished) {
-        if (pthread_cond_timedwait(&fleet->changed, &fleet->lock, &until) == ETIMEDOUT) {
+        if (pthread_cond_timedwait(&fleet->changed, &fleet->lock, &fleet->look) == ETIMEDOUT) {
             watch(fleet);
-            until = next_look();
+            fleet->look = next_look();
         }
     }
 }

@@ -66,7 +66,7 @@ void mr_fleet_loop_order(const struct mr_fleet_loop *loop, struct mr_orders_task
 static int take_file(const char *path, uint64_t len, struct mr_buffer *to, struct mr_error *err) {
     struct stat about;
     size_t got = 0;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &about) != 0) {
         mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
     } else if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != len) {
@@ -113,6 +113,9 @@ static int try_turn(struct mr_fleet_loop *loop, struct mr_orders_task *order,
     const struct mr_run_spec *spec = loop->source->spec;
     uint32_t most = spec->max_attempts ? spec->max_attempts : MR_RUN_MAX_ATTEMPTS;
     for (order->attempt = 1; order->attempt <= most; order->attempt++) {
+        if (spec->stop && atomic_load(spec->stop)) {
+            return mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted");
+        }
         mr_hand_release(outcome);
         mr_hand_work(&loop->hand, order, outcome);
         if (!outcome->err.code) {

@@ -228,6 +228,7 @@ static void judge(struct watch *watch) {
                                  .where = where,
                                  .report = *mr_process_report(hand->process),
                                  .memory_bytes = hand->source->memory_bytes,
+                                 .is_grouped = mr_process_is_grouped(hand->process),
                                  .timeout = watch->terminated > 0 ? hand->source->timeout : 0};
     outcome->err = (struct mr_error){0};
     outcome->is_crash = true;

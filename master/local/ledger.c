@@ -272,8 +272,10 @@ struct clearing {
 
 static int visit_outputs(void *arg, const char *name, struct mr_error *err) {
     const struct clearing *clearing = arg;
-    if (strncmp(name, OUTPUTS, strlen(OUTPUTS)) == 0 &&
-        !(clearing->kept && strcmp(name, clearing->kept) == 0)) {
+    const char *id = name + strlen(OUTPUTS);
+    bool is_ours = strncmp(name, OUTPUTS, strlen(OUTPUTS)) == 0 && strlen(id) == MR_LEDGER_ID_LEN &&
+                   strspn(id, "0123456789abcdef") == MR_LEDGER_ID_LEN;
+    if (is_ours && !(clearing->kept && strcmp(name, clearing->kept) == 0)) {
         struct mr_error ignored = {0};
         (void)!mr_tree_remove(clearing->dir_fd, name, &ignored);
     }

@@ -179,13 +179,13 @@ static int check_inputs(const struct mr_run_spec *spec, const struct mr_plan *pl
     const struct mr_inputs *inputs = &plan->inputs;
     for (size_t i = 0; (spec->isolate || plan->loops) && i < inputs->count; i++) {
         if (inputs->items[i].kind == MR_INPUT_STREAM) {
-            bool is_stdin = strcmp(inputs->items[i].path, "-") == 0;
-            mr_error_set(err, MR_ERR_USAGE, "%s%s%s can be read only once: name a file",
-                         is_stdin ? "" : "\"", is_stdin ? "standard input" : inputs->items[i].path,
-                         is_stdin ? "" : "\"");
-            return plan->loops ? mr_error_add(err, " (%s loops, and reads its input once a pass)",
-                                              plan->job->name)
-                               : mr_error_add(err, " (--isolate reads it again after a crash)");
+            const char *path = inputs->items[i].path;
+            bool is_stdin = strcmp(path, "-") == 0;
+            const char *quote = is_stdin ? "" : "\"";
+            return mr_error_set(err, MR_ERR_USAGE, "%s%s%s can%s: name a file", quote,
+                                is_stdin ? "standard input" : path, quote,
+                                plan->loops ? " be read only once, and a loop reads once a pass"
+                                            : "'t be read again after a crash (--isolate)");
         }
     }
     return MR_OK;

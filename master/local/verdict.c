@@ -28,11 +28,13 @@ static const char *signal_name(int number, char spare[32]) {
     }
 }
 
-/* Nine tenths of the bound and a violent end: the next request would have been refused, or was. */
+/* The kernel killed for want of memory; or, bounded otherwise, nine tenths of the bound and a
+ * violent end: the next request would have been refused, or was. */
 static bool is_out_of_memory(const struct mr_verdict *verdict) {
     const struct mr_supervisor_report *report = &verdict->report;
     return verdict->memory_bytes &&
-           (report->memory_kills > 0 || report->peak_bytes >= verdict->memory_bytes / 10 * 9);
+           (report->memory_kills > 0 ||
+            (!verdict->is_grouped && report->peak_bytes >= verdict->memory_bytes / 10 * 9));
 }
 
 static void say_how(const struct mr_verdict *verdict, struct mr_error *err) {

@@ -12,6 +12,7 @@ struct mr_verdict {
     struct mr_where where; /* as its process left it */
     struct mr_supervisor_report report;
     uint64_t memory_bytes; /* that it was bounded to; 0: any */
+    bool is_grouped;       /* by a cgroup, whose kills are known, and whose peak counts files too */
     double timeout; /* seconds without a sign of life after which it was ended; 0: it wasn't */
 };
 

@@ -18,7 +18,7 @@ sweep --class malloc --says "$says" -- simulate wordcount {in}/book.txt --nodes 
 
 # A loop of several rounds and passes, whose input and state are small; and one whose input is read again each time.
 looping=$BUILD/tests/plugins/looping.so
-sweep --class malloc --statuses 1,4 --least 100 -- run "$looping" {in}/book.txt --state 5000 -o {work}/out $scratch
+sweep --class malloc --statuses 1,4 --least 100 -- run "$looping" {in}/book.txt --size 5000 -o {work}/out $scratch
 sweep --class malloc --statuses 1,4 --step 11 --least 100 -- run "$looping" {in}/many.txt --passes 2 --threads 2 -o {work}/out $scratch
 sweep --class malloc --statuses 1,4 --step 3 -- run "$looping" {in}/book.txt --rounds 1 $scratch
 

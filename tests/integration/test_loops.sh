@@ -134,9 +134,9 @@ for input in in many; do
     expect_refused 1 '^millrace: looping: round_done failed with status -1 and no message \(in round_done, pass 1\)$' \
         "$MILLRACE" run "$looping" $input --in round_done --how status -o out --tmp scratch
     expect_refused 1 '^millrace: looping: a state of [0-9.]+ [kKM]i?B: the limit is 512K, 1/32 of --memory \(in start\)$' \
-        "$MILLRACE" run "$looping" $input --state 1000000 --memory 16M -o out --tmp scratch
+        "$MILLRACE" run "$looping" $input --size 1000000 --memory 16M -o out --tmp scratch
 done
-expect_status 0 "$MILLRACE" run "$looping" in --state 500000 --memory 16M --tmp scratch
+expect_status 0 "$MILLRACE" run "$looping" in --size 500000 --memory 16M --tmp scratch
 if [ -z "$MR_SANITIZE" ]; then
     ulimit -c 0
     run "$MILLRACE" run "$looping" in --in round_done --how crash --at-pass 2 -o out --tmp scratch
@@ -161,7 +161,7 @@ expect_refused 1 '^millrace: looping: no further than map \(in/[ab].txt, at offs
     "${isolated[@]}" --in map --how fail --at-pass 2
 expect_refused 1 '^millrace: looping: its code crashed by SIGABRT \(aborted\) in reduce task [0-9] of pass 2, attempt 1' \
     "${isolated[@]}" --in reduce --how crash --at-pass 2
-expect_refused 1 'a state of 1.0 MB: the limit is 512K' "${isolated[@]}" --state 1000000 --memory 16M
+expect_refused 1 'a state of 1.0 MB: the limit is 512K' "${isolated[@]}" --size 1000000 --memory 16M
 expect_refused 2 '^millrace: --skip-bad-records does not go with jobs that loop, and looping does' \
     "${isolated[@]}" --skip-bad-records 1
 # An attempt that fails once leaves no trace: round_done finds the file that the first one made.

@@ -3,7 +3,7 @@
  *
  * Two rounds a pass: the first adds up the pass's number for each line, the second takes its pairs
  * by another number of partitions. round_done writes, for each result, the line PASS.KEY TAB VALUE,
- * and sets a state of --state bytes that holds the pass; map refuses a state that is another. */
+ * and sets a state of --size bytes that holds the pass; map refuses a state that is another. */
 #include <mr/job.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static int check_state(struct mr_ctx *ctx) {
     struct mr_bytes state = mr_loop_state(ctx);
     char head[HEAD + 1];
     put_head(head, ctx->pass);
-    if (state.len != mr_param_u64(ctx, "state") || state.len < HEAD ||
+    if (state.len != mr_param_u64(ctx, "size") || state.len < HEAD ||
         memcmp(state.data, head, HEAD) != 0 || state.data[state.len - 1] == '\0') {
         return mr_fail(ctx, "pass %llu reads the state of another", (unsigned long long)ctx->pass);
     }
@@ -86,7 +86,7 @@ static int partition(struct mr_ctx *ctx, void *state, struct mr_bytes key, uint3
 }
 
 static int set_state(struct mr_ctx *ctx, uint64_t pass) {
-    uint64_t size = mr_param_u64(ctx, "state");
+    uint64_t size = mr_param_u64(ctx, "size");
     char head[HEAD + 1];
     char *bytes = malloc(size + HEAD);
     if (!bytes) {
@@ -166,7 +166,7 @@ static const struct mr_round rounds[] = {
 static const struct mr_param params[] = {
     {.name = "passes", .kind = MR_PARAM_U64, .fallback = "3", .least = 1, .help = "how many"},
     {.name = "rounds", .kind = MR_PARAM_U64, .fallback = "2", .least = 1, .help = "of a pass"},
-    {.name = "state", .kind = MR_PARAM_U64, .fallback = "40", .least = 17, .help = "its bytes"},
+    {.name = "size", .kind = MR_PARAM_U64, .fallback = "40", .least = 17, .help = "its bytes"},
     {.name = "in", .kind = MR_PARAM_TEXT, .help = "which callback misbehaves"},
     {.name = "how",
      .kind = MR_PARAM_TEXT,
