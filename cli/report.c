@@ -10,6 +10,7 @@
 #include "lib/base/number.h"
 #include "lib/term/units.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 void mr_report_closing(const struct mr_run_spec *spec, const struct mr_run_result *result,
@@ -99,6 +100,18 @@ static void add_verdict(struct mr_page *page, const struct stage *stage,
     }
 }
 
+static void add_loop(struct mr_page *page, const struct mr_run_result *result) {
+    const struct mr_run_loop *loop = &result->loop;
+    char seconds[MR_UNITS_TEXT_MAX];
+    if (loop->passes) {
+        mr_page_printf(page, "Loop: %" PRIu64 " pass%s, %.0f a second; between them %s (%.0f %%)\n",
+                       loop->passes, loop->passes == 1 ? "" : "es",
+                       result->seconds > 1e-9 ? (double)loop->passes / result->seconds : 0,
+                       mr_units_seconds(seconds, sizeof seconds, loop->seconds),
+                       share(loop->seconds, result->seconds));
+    }
+}
+
 void mr_report_add(struct mr_page *page, const struct mr_run_result *result) {
     char seconds[MR_UNITS_TEXT_MAX];
     mr_page_printf(page, "Time: %s on %u thread%s\n",
@@ -118,6 +131,7 @@ void mr_report_add(struct mr_page *page, const struct mr_run_result *result) {
             }
         }
     }
+    add_loop(page, result);
     add_memory(page, result);
     if (longest.phase) {
         add_verdict(page, &longest, result);

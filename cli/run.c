@@ -22,13 +22,21 @@ struct display {
 
 static void show_progress(void *arg, const struct mr_run_progress *progress) {
     struct display *display = arg;
-    if (display->streams && progress->phase == MR_PHASE_REDUCE) {
+    bool writes = progress->phase == (progress->pass ? MR_PHASE_LOOP : MR_PHASE_REDUCE);
+    if (display->streams && writes) {
         mr_progress_clear(&display->line);
         return;
     }
+    if (progress->phase == MR_PHASE_LOOP) {
+        return;
+    }
     char label[MR_PROGRESS_LABEL_MAX];
+    char pass[32] = "";
     const char *round = progress->round ? progress->round : progress->job;
-    snprintf(label, sizeof label, "%.40s %s", round ? round : "",
+    if (progress->pass) {
+        snprintf(pass, sizeof pass, "pass %" PRIu64 ", ", progress->pass);
+    }
+    snprintf(label, sizeof label, "%s%.40s %s", pass, round ? round : "",
              progress->phase == MR_PHASE_MAP ? "map" : "reduce");
     struct mr_progress_view view = {.label = label,
                                     .done = progress->bytes_done,
@@ -53,17 +61,6 @@ static int print_manifest(const struct mr_request *request, const struct mr_run_
     return status;
 }
 
-/* Records that are not in the result are never left unsaid. */
-static void say_skipped(const struct mr_request *request, const struct mr_run_result *result) {
-    uint64_t skipped = result->round_count ? result->rounds[0].books.records_skipped : 0;
-    if (skipped) {
-        char line[512];
-        snprintf(line, sizeof line, "millrace: %" PRIu64 " record%s set aside: %.300s/_skipped\n",
-                 skipped, skipped == 1 ? " was" : "s were", request->spec.output);
-        mr_say_text(line);
-    }
-}
-
 /* What came of the state. */
 static void say_state(const struct mr_request *request, const struct mr_run_result *result) {
     char line[512];
@@ -77,17 +74,28 @@ static void say_state(const struct mr_request *request, const struct mr_run_resu
     mr_say_text(line);
 }
 
+/* Records that are not in the result are never left unsaid. */
+static void say_skipped(const struct mr_request *request, const struct mr_run_result *result) {
+    uint64_t skipped = result->round_count ? result->rounds[0].books.records_skipped : 0;
+    if (skipped) {
+        char line[512];
+        snprintf(line, sizeof line, "millrace: %" PRIu64 " record%s set aside: %.300s/_skipped\n",
+                 skipped, skipped == 1 ? " was" : "s were", request->spec.output);
+        mr_say_text(line);
+    }
+}
+
 /* What is said after a run that succeeded. */
 static int finish(const struct mr_request *request, const struct mr_run_result *result,
                   struct mr_error *err) {
     bool terminal = mr_terminal_is(STDERR_FILENO);
-    say_skipped(request, result);
     if (request->spec.state && (request->verbose || (terminal && !request->quiet))) {
         say_state(request, result);
     }
     if (result->was_done) {
         return request->json ? print_manifest(request, result, err) : 0;
     }
+    say_skipped(request, result);
     if (request->verbose || (terminal && !request->quiet)) {
         char line[512];
         mr_report_closing(&request->spec, result, line, sizeof line);

@@ -193,6 +193,21 @@ static size_t value_bytes(enum mr_value kind) {
     }
 }
 
+/* Begins a phase: an account of zero, the job's setup, and then the emits. */
+static int begin_phase(struct mr_collector *c, const struct mr_context_source *source,
+                       struct mr_error *err) {
+    mr_context_init(&c->context, source, MR_PHASE_MAP);
+    c->emitted = c->folded = c->emitted_when_empty = 0;
+    c->ring_len = 0;
+    c->ring_has_long = false;
+    c->split = 0;
+    if (mr_context_setup(&c->context)) {
+        *err = c->context.err;
+    }
+    choose_functions(c); /* only now: setup may not emit */
+    return err->code;
+}
+
 int mr_collector_create(const struct mr_collector_options *options, struct mr_collector **collector,
                         struct mr_error *err) {
     struct mr_collector *c = aligned_alloc(_Alignof(struct mr_collector), sizeof *c);
@@ -200,11 +215,10 @@ int mr_collector_create(const struct mr_collector_options *options, struct mr_co
         return mr_error_nomem(err, "making a collector");
     }
     memset(c, 0, sizeof *c);
-    mr_context_init(&c->context, &options->source, MR_PHASE_MAP);
     c->store = options->store;
     c->pool = options->pool;
     c->stop = options->stop;
-    c->kind = c->context.round->value;
+    c->kind = options->source.rounds[options->source.round].value;
     c->value_bytes = value_bytes(c->kind);
     c->stride = sizeof(struct mr_table_slot) + c->value_bytes;
     c->budget = options->budget_bytes;
@@ -212,11 +226,34 @@ int mr_collector_create(const struct mr_collector_options *options, struct mr_co
     (void)!getrandom(seeds, sizeof seeds, GRND_NONBLOCK); /* without: still correct */
     c->seed0 = seeds[0];
     c->seed1 = seeds[1];
-    if (!mr_table_open(c, err) && mr_context_setup(&c->context)) {
-        *err = c->context.err;
+    if (mr_table_open(c, err) || begin_phase(c, &options->source, err)) {
+        mr_collector_destroy(c);
+        return err->code;
     }
-    choose_functions(c); /* only now: setup may not emit */
-    if (err->code) {
+    *collector = c;
+    return MR_OK;
+}
+
+void mr_collector_rest(struct mr_collector **collector) {
+    struct mr_collector *c = *collector;
+    if (mr_table_touched(c) + c->refs_bytes + c->combined.cap > MR_COLLECTOR_REST_BYTES) {
+        mr_collector_destroy(c);
+        *collector = NULL;
+        return;
+    }
+    mr_context_fini(&c->context);
+    mr_table_empty(c);
+}
+
+int mr_collector_wake(const struct mr_collector_options *options, struct mr_collector **collector,
+                      struct mr_error *err) {
+    struct mr_collector *c = *collector;
+    *collector = NULL;
+    if (!c || c->kind != options->source.rounds[options->source.round].value) {
+        mr_collector_destroy(c);
+        return mr_collector_create(options, collector, err);
+    }
+    if (begin_phase(c, &options->source, err)) {
         mr_collector_destroy(c);
         return err->code;
     }

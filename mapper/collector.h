@@ -39,6 +39,18 @@ MR_MUST_USE int mr_collector_create(const struct mr_collector_options *options,
 /* Calls teardown; unsealed pairs are dropped. Harmless on NULL. */
 void mr_collector_destroy(struct mr_collector *collector);
 
+/* The same for a job that loops, in which making a collector anew may cost more than a pass does.
+ * Ends the collector's phase: calls teardown and drops unsealed pairs, but keeps the memory for
+ * mr_collector_wake, where it holds no more than MR_COLLECTOR_REST_BYTES; else destroys it and
+ * makes *collector NULL. */
+#define MR_COLLECTOR_REST_BYTES ((size_t)512 << 10)
+void mr_collector_rest(struct mr_collector **collector);
+/* Begins another phase with the collector that rests; or, where there is none or its round had
+ * another type of value, with a new one, as mr_collector_create does. Store, pool and budget must
+ * be those it was made with. On failure *collector is NULL. */
+MR_MUST_USE int mr_collector_wake(const struct mr_collector_options *options,
+                                  struct mr_collector **collector, struct mr_error *err);
+
 /* The context to call map callbacks with; its `where` is the caller's to fill. Its err holds the
  * first failure. */
 struct mr_context *mr_collector_context(struct mr_collector *collector);

@@ -16,6 +16,10 @@ struct mr_map_task {
     atomic_bool is_claimed; /* pairs: by the one thread that maps them */
 };
 
+static bool is_replayed(const struct mr_map_task *task) {
+    return task->source.replay && task->source.replay->is_whole;
+}
+
 int mr_map_task_open(const struct mr_map_task_source *source, struct mr_map_task **task,
                      struct mr_error *err) {
     struct mr_map_task *made = calloc(1, sizeof *made);
@@ -23,7 +27,7 @@ int mr_map_task_open(const struct mr_map_task_source *source, struct mr_map_task
         return mr_error_nomem(err, "starting a map task");
     }
     made->source = *source;
-    if (source->input &&
+    if (source->input && !is_replayed(made) &&
         mr_reader_open(source->input, source->split, &source->reader, &made->reader, err)) {
         free(made);
         return err->code;
@@ -150,28 +154,60 @@ static int map_with_care(const struct mr_map_care *care, struct mr_context *cont
     return map_block(context, block->bytes, stop, counts);
 }
 
+/* The next block of the split: 1, 0 at its end, or the context's error. */
+static int next_block(struct mr_map_task *task, struct mr_context *context, struct mr_block *block,
+                      struct mr_map_counts *counts) {
+    struct mr_replay *replay = task->source.replay;
+    double start = mr_clock_seconds();
+    int more = mr_reader_next(task->reader, block, &context->err);
+    counts->read_seconds += mr_clock_seconds() - start;
+    if (replay && more > 0 && mr_replay_keep(replay, block, &context->err)) {
+        more = context->err.code;
+    } else if (replay && more == 0) {
+        mr_replay_end(replay);
+    }
+    return more;
+}
+
+/* Maps a block, and counts its records for who watches. */
+static int map_counted(struct mr_map_task *task, struct mr_context *context,
+                       const struct mr_block *block, const atomic_bool *stop,
+                       struct mr_map_counts *counts) {
+    uint64_t before = counts->records_read;
+    int status = map_with_care(task->source.care, context, block, stop, counts);
+    atomic_fetch_add_explicit(&task->records, counts->records_read - before, memory_order_relaxed);
+    return status;
+}
+
 static int map_split(struct mr_map_task *task, struct mr_context *context, struct mr_block *block,
                      const atomic_bool *stop, struct mr_map_counts *counts) {
     for (;;) {
         if (is_stopped(context, stop)) {
             return context->err.code;
         }
-        double start = mr_clock_seconds();
-        int more = mr_reader_next(task->reader, block, &context->err);
-        counts->read_seconds += mr_clock_seconds() - start;
+        int more = next_block(task, context, block, counts);
         if (more <= 0) {
             atomic_store(&task->is_used_up, true);
             return context->err.code;
         }
-        uint64_t before = counts->records_read;
-        int status = map_with_care(task->source.care, context, block, stop, counts);
-        atomic_fetch_add_explicit(&task->records, counts->records_read - before,
-                                  memory_order_relaxed);
+        int status = map_counted(task, context, block, stop, counts);
         if (status) {
             atomic_store(&task->is_used_up, true);
             return context->err.code;
         }
     }
+}
+
+/* Maps the blocks that an earlier pass kept. */
+static int map_replay(struct mr_map_task *task, struct mr_context *context, const atomic_bool *stop,
+                      struct mr_map_counts *counts) {
+    const struct mr_replay *replay = task->source.replay;
+    for (size_t i = 0; i < replay->count && !is_stopped(context, stop); i++) {
+        if (map_counted(task, context, &replay->blocks[i], stop, counts)) {
+            break;
+        }
+    }
+    return context->err.code;
 }
 
 static int map_pair(struct mr_collector *collector, struct mr_context *context,
@@ -239,6 +275,8 @@ int mr_map_task_work(struct mr_map_task *task, struct mr_collector *collector,
     int status = MR_OK;
     if (task->reader) {
         status = map_split(task, context, block, stop, counts);
+    } else if (is_replayed(task)) {
+        status = map_replay(task, context, stop, counts);
     } else if (!atomic_exchange(&task->is_claimed, true)) {
         status = map_pairs_in_turn(task, collector, stop, counts);
     }

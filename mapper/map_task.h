@@ -1,12 +1,14 @@
 /* map_task: maps one split, by any number of threads at once.
  *
  * The one loop of a map task: a block of records is pulled from the reader, and pushed through the
- * job's map callback into the calling thread's collector. A task of a later round reads the pairs
+ * job's map callback into the calling thread's collector. Where a job loops over a small input, the
+ * blocks come from memory after the first pass. A task of a later round reads the pairs
  * that a partition of the round before emitted, and is worked on by one thread. */
 #ifndef MR_MAPPER_MAP_TASK_H
 #define MR_MAPPER_MAP_TASK_H
 
 #include "lib/input/reader.h"
+#include "lib/input/replay.h"
 #include "mapper/collector.h"
 #include <stdatomic.h>
 
@@ -25,7 +27,9 @@ struct mr_map_task_source {
     const struct mr_input *input;
     const struct mr_split *split;
     struct mr_reader_options reader; /* of pairs: block_bytes and large count */
-    const struct mr_run *pairs;      /* instead of input and split */
+    struct mr_replay *replay;   /* of the split: filled, or, once it is whole, mapped instead of it;
+                                   for tasks that one thread works on alone; or NULL */
+    const struct mr_run *pairs; /* instead of input and split */
     uint32_t pairs_partition;
     const struct mr_map_care *care; /* may be NULL; of input, not of pairs */
 };

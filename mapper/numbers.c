@@ -11,6 +11,8 @@
 #include <math.h>
 
 #define PREFETCH_AHEAD 8
+#define STRIDE_U64 (sizeof(struct mr_table_slot) + sizeof(uint64_t))
+#define STRIDE_F64 (sizeof(struct mr_table_slot) + sizeof(struct mr_exact_window))
 
 /* Pairs wait in the ring: the record being mapped need not be the one, nor is it one alone. */
 static int fail_overflow(struct mr_collector *c, struct mr_bytes key) {
@@ -140,7 +142,7 @@ MR_TABLE_INLINE void prefetch_long(const struct mr_collector *c, unsigned at, un
 /* Adds to a sum of u64 whose key is short and in the table already. False: it is something else. */
 MR_TABLE_INLINE bool fold_short_sum(const struct mr_table_pending *pair, char *slots,
                                     uint64_t mask) {
-    const size_t stride = sizeof(struct mr_table_slot) + sizeof(uint64_t);
+    const size_t stride = STRIDE_U64;
     for (uint64_t index = pair->hash & mask;; index = (index + 1) & mask) {
         struct mr_table_slot *slot = (void *)(slots + index * stride);
         uint64_t differs =
@@ -178,11 +180,31 @@ MR_TABLE_INLINE void fold_sums(struct mr_collector *c, unsigned count, bool has_
     c->folded += folded;
 }
 
+/* The same for exact sums of f64 that fit their window. */
+static void fold_exact_sums(struct mr_collector *c, unsigned count) {
+    uint64_t folded = 0;
+    for (unsigned i = 0; i < count && !c->context.err.code; i++) {
+        const struct mr_table_pending *pair = &c->ring[i];
+        struct mr_table_slot *slot = mr_table_find(c, pair, c->ring_keys[i], STRIDE_F64);
+        struct mr_exact_window *sum = mr_table_value(slot);
+        double value;
+        memcpy(&value, &pair->bits, sizeof value);
+        if (slot->len1 && !sum->spare && mr_exact_sum_window_add(sum, value)) {
+            folded++;
+        } else {
+            add_number(c, pair, c->ring_keys[i]);
+        }
+    }
+    c->folded += folded;
+}
+
 static __attribute__((noinline)) int drain(struct mr_collector *c) {
     unsigned count = c->ring_len;
     c->ring_len = 0;
     c->emitted += count;
-    if (c->kind != MR_SUM_U64) {
+    if (c->kind == MR_SUM_F64) {
+        fold_exact_sums(c, count);
+    } else if (c->kind != MR_SUM_U64) {
         fold_pairs(c, count);
     } else if (c->ring_has_long) {
         fold_sums(c, count, true);
@@ -224,10 +246,10 @@ static struct mr_collector *collector_of(struct mr_ctx *ctx) {
     return (struct mr_collector *)ctx;
 }
 
-/* Puts a key of 1 to 16 bytes, which can be loaded, in a place of the ring. */
+/* Puts a key of 1 to 16 bytes, which can be loaded, in a place of the ring. `stride` is the
+ * table's, constant where it is inlined. */
 MR_TABLE_INLINE void put_short(const struct mr_collector *c, struct mr_table_pending *pair,
-                               const char *key, size_t len, uint64_t value) {
-    const size_t stride = sizeof(struct mr_table_slot) + sizeof(uint64_t);
+                               const char *key, size_t len, uint64_t value, size_t stride) {
     mr_table_load_short(key, len, &pair->k0, &pair->k1);
     uint64_t hash = mr_table_hash_short(c, pair->k0, pair->k1);
     __builtin_prefetch(c->slots + (hash & c->mask) * stride, 1);
@@ -242,7 +264,7 @@ static int emit_u64_sum(struct mr_ctx *ctx, const char *key, size_t len, uint64_
     if (__builtin_expect(!is_plain, 0)) { /* empty, long, or at the end of a page */
         return emit_any(c, key, len, value);
     }
-    put_short(c, &c->ring[c->ring_len], key, len, value);
+    put_short(c, &c->ring[c->ring_len], key, len, value, STRIDE_U64);
     c->ring_len++;
     return __builtin_expect(c->ring_len == MR_TABLE_RING, 0) ? drain(c) : c->context.err.code;
 }
@@ -258,7 +280,7 @@ static size_t put_shorts(struct mr_collector *c, const char *text, const uint32_
         if (__builtin_expect(len - 1 >= MR_TABLE_SHORT_MAX, 0)) {
             break;
         }
-        put_short(c, &pair[i], text + bounds[2 * i], len, value);
+        put_short(c, &pair[i], text + bounds[2 * i], len, value, STRIDE_U64);
     }
     c->ring_len += (unsigned)i;
     return i;
@@ -302,16 +324,27 @@ static int emit_i64(struct mr_ctx *ctx, struct mr_bytes key, int64_t value) {
     return emit_any(c, key.data, key.len, bits);
 }
 
+/* A gradient's sums: a short key's way into the ring, as for sums of u64. */
+static int emit_f64_sum(struct mr_ctx *ctx, struct mr_bytes key, double value) {
+    struct mr_collector *c = collector_of(ctx);
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bool is_plain = key.len - 1 < MR_TABLE_SHORT_MAX && mr_table_is_loadable(key.data);
+    if (__builtin_expect(!is_plain, 0)) {
+        return emit_any(c, key.data, key.len, bits);
+    }
+    put_short(c, &c->ring[c->ring_len], key.data, key.len, bits, STRIDE_F64);
+    c->ring_len++;
+    return __builtin_expect(c->ring_len == MR_TABLE_RING, 0) ? drain(c) : c->context.err.code;
+}
+
 static int emit_f64(struct mr_ctx *ctx, struct mr_bytes key, double value) {
     struct mr_collector *c = collector_of(ctx);
     uint64_t bits;
-    if (c->kind == MR_SUM_F64) {
-        memcpy(&bits, &value, sizeof bits);
-    } else if (isnan(value)) {
+    if (isnan(value)) {
         return mr_fail(ctx, "NaN has no place among numbers: min and max of it are undefined");
-    } else {
-        bits = mr_fold_rank(value);
     }
+    bits = mr_fold_rank(value);
     return emit_any(c, key.data, key.len, bits);
 }
 
@@ -324,6 +357,8 @@ void mr_numbers_choose(struct mr_collector *c) {
         ctx->emit_u64 = emit_u64;
     } else if (mr_fold_is_i64(c->kind)) {
         ctx->emit_i64 = emit_i64;
+    } else if (c->kind == MR_SUM_F64) {
+        ctx->emit_f64 = emit_f64_sum;
     } else if (mr_fold_is_f64(c->kind)) {
         ctx->emit_f64 = emit_f64;
     }

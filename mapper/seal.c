@@ -285,16 +285,6 @@ static int write_run(struct mr_collector *c, struct batch *batch) {
     return put_run(c, &writer);
 }
 
-static void empty(struct mr_collector *c) {
-    if (c->used) {
-        memset(c->slots, 0, (c->mask + 1) * c->stride);
-    }
-    c->used = 0;
-    c->emitted_when_empty = c->emitted;
-    c->log_entries = 0;
-    c->arena_used = 8;
-}
-
 int mr_seal_table(struct mr_collector *c) {
     struct batch batch = {.count = is_log(c) ? c->log_entries : c->used};
     if (c->context.err.code || !batch.count) {
@@ -313,7 +303,7 @@ int mr_seal_table(struct mr_collector *c) {
     }
     mr_context_return_to_record(&c->context, input);
     free(batch.ends);
-    empty(c);
+    mr_table_empty(c);
     return c->context.err.code;
 }
 

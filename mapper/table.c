@@ -5,7 +5,8 @@
 #include "lib/base/pages.h"
 #include <sys/mman.h>
 
-#define SLOTS_MIN ((uint64_t)1 << 12)
+#define SLOTS_START ((uint64_t)1 << 8)  /* few keys: little to clear and to look through */
+#define SLOTS_MIN ((uint64_t)1 << 12)   /* may always be grown to */
 #define SLOTS_PLAIN ((uint64_t)1 << 18) /* grown to without asking for benefit */
 #define SLOTS_MAX ((uint64_t)1 << 20)   /* more cost more to touch than they save */
 #define ADDS_PER_KEY 16                 /* the benefit that growing beyond SLOTS_PLAIN asks for */
@@ -155,6 +156,22 @@ bool mr_table_insert(struct mr_collector *c, struct mr_table_slot *slot,
     return true;
 }
 
+void mr_table_empty(struct mr_collector *c) {
+    if (c->used) {
+        memset(c->slots, 0, (c->mask + 1) * c->stride);
+    }
+    c->used = 0;
+    c->emitted_when_empty = c->emitted;
+    c->log_entries = 0;
+    c->arena_high = c->arena_used > c->arena_high ? c->arena_used : c->arena_high;
+    c->arena_used = ARENA_START;
+}
+
+size_t mr_table_touched(const struct mr_collector *c) {
+    size_t arena = c->arena_used > c->arena_high ? c->arena_used : c->arena_high;
+    return arena + (c->mask + 1) * c->stride;
+}
+
 int mr_table_open(struct mr_collector *c, struct mr_error *err) {
     c->slots_max = SLOTS_MIN;
     while (c->slots_max < SLOTS_MAX &&
@@ -165,11 +182,11 @@ int mr_table_open(struct mr_collector *c, struct mr_error *err) {
     size_t arena_limit = (size_t)8 * UINT32_MAX / 2; /* offsets are 32-bit, in units of 8 */
     c->budget = c->budget < arena_limit ? c->budget : arena_limit;
     c->arena = mr_pages_map(c->budget);
-    c->slots = mr_pages_map(SLOTS_MIN * c->stride);
+    c->slots = mr_pages_map(SLOTS_START * c->stride);
     if (!c->arena || !c->slots) {
         return mr_error_nomem(err, "making the table of distinct keys");
     }
-    set_size(c, SLOTS_MIN);
+    set_size(c, SLOTS_START);
     c->arena_used = ARENA_START;
     return MR_OK;
 }

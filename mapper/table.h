@@ -66,6 +66,7 @@ struct mr_collector {
 
     char *arena;       /* reserved whole, touched as needed */
     size_t arena_used; /* from 8: offset 0 means none */
+    size_t arena_high; /* what `arena_used` was at most, when the arena was last emptied */
     size_t arena_max;
     uint64_t log_entries;
 
@@ -170,6 +171,11 @@ bool mr_table_grow(struct mr_collector *c);
 static inline size_t mr_table_sort_bytes(uint64_t entries) {
     return entries * (2 * sizeof(struct mr_key_ref) + sizeof(uint32_t));
 }
+
+/* Forgets all entries; the memory stays. */
+void mr_table_empty(struct mr_collector *c);
+/* Bytes of slots and arena that were touched since the table was opened. */
+size_t mr_table_touched(const struct mr_collector *c);
 
 MR_MUST_USE int mr_table_open(struct mr_collector *c, struct mr_error *err);
 void mr_table_close(struct mr_collector *c);

@@ -16,6 +16,7 @@ struct mr_reduce_task_source {
     size_t range_bytes;               /* of runs, about, in a key range */
     struct mr_part *part;             /* the last round: text */
     struct mr_run_writer *pairs;      /* an earlier round: pairs for the next one, in partition 0 */
+    bool raw_numbers;                 /* of pairs: see reducer.h */
     pthread_mutex_t *large; /* held while a range is reduced, where long records leave no room for
                                two at once; or NULL */
     size_t buffered_max;    /* of output that waits for its turn */

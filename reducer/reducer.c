@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/number.h"
+#include "lib/output/line.h"
 #include "reducer/stream.h"
 #include <stdlib.h>
 
@@ -47,23 +48,10 @@ static int flush(struct mr_reducer *r) {
     return status;
 }
 
-/* Writes KEY TAB VALUE NL; a value without data: KEY NL. */
 static int write_line(struct mr_reducer *r, struct mr_bytes key, struct mr_bytes value) {
-    if (mr_buffer_reserve(&r->text, key.len + value.len + 2, &r->context.err)) {
+    if (mr_line_append(&r->text, key, value, &r->context.err)) {
         return r->context.err.code;
     }
-    char *out = r->text.data + r->text.len;
-    if (key.len) {
-        memcpy(out, key.data, key.len);
-        out += key.len;
-    }
-    if (value.data) {
-        *out++ = '\t';
-        memcpy(out, value.data, value.len);
-        out += value.len;
-    }
-    *out++ = '\n';
-    r->text.len = (size_t)(out - r->text.data);
     r->counts->records_out++;
     return r->text.len >= FLUSH_BYTES ? flush(r) : MR_OK;
 }
@@ -89,20 +77,32 @@ static int emit(struct mr_ctx *ctx, struct mr_bytes key, struct mr_bytes value) 
     return r->output.pairs ? write_pair(r, key, value) : write_line(r, key, value);
 }
 
+static struct mr_bytes raw_number(const void *number) {
+    return (struct mr_bytes){number, sizeof(uint64_t)};
+}
+
 static int emit_u64(struct mr_ctx *ctx, const char *key, size_t len, uint64_t value) {
     char text[MR_NUMBER_TEXT_MAX];
     return emit(ctx, (struct mr_bytes){key, len},
-                (struct mr_bytes){text, mr_number_put_u64(text, value)});
+                reducer_of(ctx)->output.raw_numbers
+                    ? raw_number(&value)
+                    : (struct mr_bytes){text, mr_number_put_u64(text, value)});
 }
 
 static int emit_i64(struct mr_ctx *ctx, struct mr_bytes key, int64_t value) {
     char text[MR_NUMBER_TEXT_MAX];
-    return emit(ctx, key, (struct mr_bytes){text, mr_number_put_i64(text, value)});
+    return emit(ctx, key,
+                reducer_of(ctx)->output.raw_numbers
+                    ? raw_number(&value)
+                    : (struct mr_bytes){text, mr_number_put_i64(text, value)});
 }
 
 static int emit_f64(struct mr_ctx *ctx, struct mr_bytes key, double value) {
     char text[MR_NUMBER_TEXT_MAX];
-    return emit(ctx, key, (struct mr_bytes){text, mr_number_put_f64(text, value)});
+    return emit(ctx, key,
+                reducer_of(ctx)->output.raw_numbers
+                    ? raw_number(&value)
+                    : (struct mr_bytes){text, mr_number_put_f64(text, value)});
 }
 
 /* ---- the values of a group
@@ -227,29 +227,33 @@ static int reduce_values(struct mr_reducer *r) {
     return context->err.code;
 }
 
-/* Calls the reduce for the number of one key, or writes its line. */
+/* Calls the reduce for the number of one key, or emits it. */
 static int reduce_number(struct mr_reducer *r, struct mr_bytes key, struct mr_bytes encoded) {
     struct mr_context *context = &r->context;
     const struct mr_round *round = context->round;
+    struct mr_ctx *ctx = &context->ctx;
+    struct mr_error *err = &context->err;
     int status = MR_OK;
-    if (mr_fold_is_u64(r->stream.kind) && round->reduce_u64) {
+    if (mr_fold_is_u64(r->stream.kind)) {
         uint64_t number = 0;
-        status = mr_fold_number_u64(encoded, &number, &context->err);
-        status = status ? status : round->reduce_u64(&context->ctx, context->state, key, number);
-    } else if (mr_fold_is_i64(r->stream.kind) && round->reduce_i64) {
+        status = mr_fold_number_u64(encoded, &number, err);
+        status = status              ? status
+                 : round->reduce_u64 ? round->reduce_u64(ctx, context->state, key, number)
+                                     : emit_u64(ctx, key.data, key.len, number);
+    } else if (mr_fold_is_i64(r->stream.kind)) {
         int64_t number = 0;
-        status = mr_fold_number_i64(key, encoded, &number, &context->err);
-        status = status ? status : round->reduce_i64(&context->ctx, context->state, key, number);
-    } else if (mr_fold_is_f64(r->stream.kind) && round->reduce_f64) {
-        double number = 0;
-        status = mr_fold_number_f64(r->stream.kind, encoded, &number, &context->err);
-        status = status ? status : round->reduce_f64(&context->ctx, context->state, key, number);
+        status = mr_fold_number_i64(key, encoded, &number, err);
+        status = status              ? status
+                 : round->reduce_i64 ? round->reduce_i64(ctx, context->state, key, number)
+                                     : emit_i64(ctx, key, number);
     } else {
-        struct mr_bytes value;
-        return show_value(r, key, encoded, &value) ? context->err.code
-                                                   : emit(&context->ctx, key, value);
+        double number = 0;
+        status = mr_fold_number_f64(r->stream.kind, encoded, &number, err);
+        status = status              ? status
+                 : round->reduce_f64 ? round->reduce_f64(ctx, context->state, key, number)
+                                     : emit_f64(ctx, key, number);
     }
-    return status || context->err.code ? mr_context_failed(context, "reduce", status) : MR_OK;
+    return status || err->code ? mr_context_failed(context, "reduce", status) : MR_OK;
 }
 
 /* The plain sum of u64 without a `group`: the path of word count, free of encodings. */

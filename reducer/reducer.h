@@ -30,6 +30,7 @@ struct mr_reducer_output {
     struct mr_lanes *lanes;
     size_t range;
     struct mr_run_writer *pairs;
+    bool raw_numbers; /* pairs: the 8 bytes of a typed emit's number, not its digits */
     struct mr_pool *pool;
     size_t pairs_limit;
     const char *tmp;

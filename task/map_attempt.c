@@ -44,6 +44,7 @@ static int set_aside(void *arg, uint64_t offset, struct mr_bytes record, struct 
 
 static int open_pairs(struct attempt *attempt, struct mr_error *err) {
     struct mr_orders_task before = {.phase = MR_PHASE_REDUCE,
+                                    .pass = attempt->task->pass,
                                     .round = attempt->task->round - 1,
                                     .task = attempt->task->task,
                                     .attempt = attempt->task->winners[0]};

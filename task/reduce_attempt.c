@@ -47,6 +47,7 @@ static int open_output(struct attempt *attempt, struct mr_error *err) {
 static int adopt(struct attempt *attempt, uint32_t map, struct mr_error *err) {
     struct mr_session *session = attempt->session;
     struct mr_orders_task source = {.phase = MR_PHASE_MAP,
+                                    .pass = attempt->task->pass,
                                     .round = attempt->task->round,
                                     .task = map,
                                     .attempt = attempt->task->winners[map],
@@ -94,6 +95,7 @@ static int open_attempt(struct attempt *attempt, struct mr_error *err) {
     struct mr_session *session = attempt->session;
     const struct mr_orders_memory *memory = &session->order.memory;
     struct mr_context_source contexts = mr_session_contexts(session, attempt->task);
+    bool is_result = session->job->round_done && contexts.round + 1 == session->chosen.round_count;
     struct mr_run_store_options store = {.pool = session->pool,
                                          .limit_bytes = memory->pool_limit,
                                          .fan_in = memory->fan_in,
@@ -110,6 +112,7 @@ static int open_attempt(struct attempt *attempt, struct mr_error *err) {
                                            .part = attempt->task->is_last ? &attempt->part : NULL,
                                            .pairs =
                                                attempt->task->is_last ? NULL : &attempt->pairs.run,
+                                           .raw_numbers = is_result,
                                            .buffered_max = memory->buffered_max,
                                            .pool = session->pool,
                                            .pairs_limit = memory->pool_limit,

@@ -8,6 +8,7 @@
 #include "task/map_attempt.h"
 #include "task/reduce_attempt.h"
 #include "task/surroundings.h"
+#include "task/turn_attempt.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -62,6 +63,21 @@ static int send_account(struct server *server, const struct mr_map_attempt_accou
     return mr_orders_send_result(&server->channel, &account->result, err);
 }
 
+static int attempt(struct server *server, const struct mr_orders_task *task,
+                   struct mr_map_attempt_account *account, struct mr_error *failure) {
+    struct mr_session *session = &server->session;
+    struct mr_orders_result *result = &account->result;
+    switch (task->phase) {
+    case MR_PHASE_MAP:
+        return mr_map_attempt_run(session, task, &server->channel, account, failure);
+    case MR_PHASE_REDUCE:
+        return mr_reduce_attempt_run(session, task, result, &account->counters, failure);
+    case MR_PHASE_LOOP:
+        return mr_turn_attempt_run(session, task, result, &account->counters, failure);
+    }
+    return mr_error_set(failure, MR_ERR_INTERNAL, "a task of no phase");
+}
+
 /* Does a task; *failure tells how it went. */
 static void do_task(struct server *server, struct mr_orders_task *task, struct mr_bytes body,
                     struct mr_map_attempt_account *account, struct mr_error *failure) {
@@ -70,11 +86,9 @@ static void do_task(struct server *server, struct mr_orders_task *task, struct m
     double start = mr_clock_seconds();
     mr_surroundings_restore(&server->surroundings);
     if (!mr_orders_read_task(body, task, &held, failure) &&
-        !mr_session_check(session, task, failure)) {
-        (void)!(task->phase == MR_PHASE_MAP
-                    ? mr_map_attempt_run(session, task, &server->channel, account, failure)
-                    : mr_reduce_attempt_run(session, task, &account->result, &account->counters,
-                                            failure));
+        !mr_session_check(session, task, failure) &&
+        !(session->job->round_done && mr_session_take_state(session, task, failure))) {
+        (void)!attempt(server, task, account, failure);
     }
     account->result.busy_us = (uint64_t)((mr_clock_seconds() - start) * 1e6);
     mr_orders_release(&held);
@@ -113,6 +127,8 @@ static int obey(struct server *server, enum mr_channel_kind kind, struct mr_byte
         return answer_task(server, MR_PHASE_MAP, body, err);
     case MR_CHANNEL_REDUCE:
         return answer_task(server, MR_PHASE_REDUCE, body, err);
+    case MR_CHANNEL_TURN:
+        return answer_task(server, MR_PHASE_LOOP, body, err);
     case MR_CHANNEL_QUIT:
         *ends = true;
         return MR_OK;

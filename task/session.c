@@ -3,10 +3,14 @@
 
 #include "jobs/jobs.h"
 #include "lib/base/error.h"
+#include "lib/base/file.h"
 #include "lib/base/hash.h"
 #include "lib/job/plugin.h"
 #include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int find_job(const char *name, const struct mr_job **job, struct mr_error *err) {
     if (strchr(name, '/')) {
@@ -76,6 +80,7 @@ void mr_session_fini(struct mr_session *session) {
     mr_params_destroy(session->params);
     mr_pool_destroy(session->pool);
     mr_orders_release(&session->held);
+    mr_buffer_fini(&session->state);
     free(session->text);
     *session = (struct mr_session){0};
 }
@@ -88,16 +93,58 @@ struct mr_context_source mr_session_contexts(const struct mr_session *session,
                                       .round = task->round,
                                       .partitions = task->partitions,
                                       .verbose = session->order.verbose,
-                                      .where = session->where};
+                                      .where = session->where,
+                                      .pass = task->pass,
+                                      .loop_state = {session->state.data, session->state.len}};
+}
+
+static bool is_named(const struct mr_session *session, const uint64_t name[2]) {
+    struct mr_hash_128 hash = mr_hash_xxh3_128(session->state.data, session->state.len);
+    return hash.high == name[0] && hash.low == name[1];
+}
+
+int mr_session_take_state(struct mr_session *session, const struct mr_orders_task *task,
+                          struct mr_error *err) {
+    char path[MR_ORDERS_PATH_MAX];
+    size_t got = 0;
+    bool is_here = memcmp(session->state_xxh3, task->state_xxh3, sizeof task->state_xxh3) == 0;
+    if (is_here && session->state.len == task->state_len) {
+        return MR_OK;
+    }
+    session->state.len = 0;
+    memcpy(session->state_xxh3, task->state_xxh3, sizeof task->state_xxh3);
+    if (!task->state_len) {
+        return MR_OK;
+    }
+    if (mr_buffer_reserve(&session->state, task->state_len, err) ||
+        mr_orders_state_path(session->order.scratch, task, path, err)) {
+        return err->code;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
+    }
+    (void)!mr_file_read(fd, 0, session->state.data, task->state_len, path, &got, err);
+    (void)close(fd); /* only read from */
+    session->state.len = got;
+    if (!err->code && (got != task->state_len || !is_named(session, task->state_xxh3))) {
+        session->state.len = 0;
+        mr_error_set(err, MR_ERR_IO, "\"%s\" does not hold the state of its name", path);
+    }
+    return err->code;
 }
 
 int mr_session_check(const struct mr_session *session, const struct mr_orders_task *task,
                      struct mr_error *err) {
     bool is_reduce = task->phase == MR_PHASE_REDUCE;
+    bool is_map = task->phase == MR_PHASE_MAP;
+    bool is_turn = task->phase == MR_PHASE_LOOP;
     if (task->round >= session->chosen.round_count ||
         (is_reduce && (task->task >= task->partitions || (task->is_last && !task->output))) ||
-        (!is_reduce && task->round == 0 && !task->input.path) ||
-        (!is_reduce && task->round > 0 && task->winner_count != 1)) {
+        (is_map && task->round == 0 && !task->input.path) ||
+        (is_map && task->round > 0 && task->winner_count != 1) ||
+        (is_turn && (!session->job->round_done ||
+                     (task->pass > 0 && task->winner_count != task->partitions)))) {
         return mr_error_set(err, MR_ERR_INTERNAL, "a task that is none of the job's");
     }
     return MR_OK;

@@ -16,6 +16,8 @@ struct mr_session {
     char *text;             /* of the order, which the fields below view */
     struct mr_orders_held held;
     struct mr_orders_job order;
+    struct mr_buffer state; /* of the loop's pass: read once */
+    uint64_t state_xxh3[2];
 };
 
 /* Begins a job: finds it (`job`: the program's own; NULL: by its name), reads its parameters, plans
@@ -25,6 +27,10 @@ MR_MUST_USE int mr_session_begin(struct mr_session *session, const struct mr_job
                                  struct mr_bytes order, struct mr_where *where,
                                  struct mr_error *err);
 void mr_session_fini(struct mr_session *session);
+
+/* Reads the state of the loop that a task works with, unless it is the one that is here. */
+MR_MUST_USE int mr_session_take_state(struct mr_session *session, const struct mr_orders_task *task,
+                                      struct mr_error *err);
 
 /* What contexts of a task share. */
 struct mr_context_source mr_session_contexts(const struct mr_session *session,

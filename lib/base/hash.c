@@ -1,4 +1,4 @@
-/* hash: XXH3-64, of keys, blocks and files. */
+/* hash: XXH3, of keys, blocks, files and states. */
 #include "lib/base/hash.h"
 
 #include "lib/base/error.h"
@@ -14,6 +14,11 @@ struct mr_hash {
 
 uint64_t mr_hash_xxh3(const void *data, size_t len) {
     return XXH3_64bits(data, len);
+}
+
+struct mr_hash_128 mr_hash_xxh3_128(const void *data, size_t len) {
+    XXH128_hash_t hash = XXH3_128bits(data, len);
+    return (struct mr_hash_128){hash.high64, hash.low64};
 }
 
 int mr_hash_create(struct mr_hash **hash, struct mr_error *err) {

@@ -1,4 +1,4 @@
-/* hash: XXH3-64, of keys, blocks and files. */
+/* hash: XXH3, of keys, blocks, files and states. */
 #ifndef MR_BASE_HASH_H
 #define MR_BASE_HASH_H
 
@@ -12,7 +12,15 @@ struct mr_hash; /* a hash in the making; opaque */
  * 0. Any thread. */
 uint64_t mr_hash_xxh3(const void *data, size_t len);
 
-/* The same in pieces: however the bytes are cut, the digest is that of all of them. One thread at a
+/* XXH3-128 with seed 0, as `xxhsum -H2` prints it, `high` first: where bytes are named by their
+ * hash. Any thread. */
+struct mr_hash_128 {
+    uint64_t high;
+    uint64_t low;
+};
+struct mr_hash_128 mr_hash_xxh3_128(const void *data, size_t len);
+
+/* XXH3-64 in pieces: however the bytes are cut, the digest is that of all of them. One thread at a
  * time. The only failure is MR_ERR_NOMEM. A digest may be asked for at any time, and more may
  * follow it. */
 MR_MUST_USE int mr_hash_create(struct mr_hash **hash, struct mr_error *err);

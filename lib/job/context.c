@@ -57,6 +57,18 @@ static struct mr_bytes no_values_key(const struct mr_values *values) {
     return (struct mr_bytes){0};
 }
 
+static int no_result(struct mr_ctx *ctx, struct mr_results *results, struct mr_bytes *key,
+                     struct mr_bytes *value) {
+    (void)results;
+    (void)key;
+    (void)value;
+    return mr_fail(ctx, "mr_next_result can be called in round_done only");
+}
+static int no_loop_state(struct mr_ctx *ctx, struct mr_bytes state) {
+    (void)state;
+    return mr_fail(ctx, "mr_set_loop_state can be called in start and round_done only");
+}
+
 static int set_value(struct mr_ctx *ctx, struct mr_bytes value) {
     struct mr_context *context = context_of(ctx);
     if (!context->set_target) {
@@ -126,6 +138,13 @@ static void add_place(struct mr_context *context) {
         before = ", ";
     } else if (where->phase == MR_PHASE_REDUCE) {
         mr_error_add(err, " (reducing partition %u", where->task);
+        before = ", ";
+    } else if (where->phase == MR_PHASE_LOOP) {
+        mr_error_add(err, " (in %s", where->pass ? "round_done" : "start");
+        before = ", ";
+    }
+    if (where->pass) {
+        mr_error_add(err, "%spass %llu", before, (unsigned long long)where->pass);
         before = ", ";
     }
     for (unsigned i = 0; i < context->key_count; i++) {
@@ -211,15 +230,21 @@ void mr_context_init(struct mr_context *context, const struct mr_context_source 
                 .fail = fail,
                 .phase = phase,
                 .round = source->round,
-                .partitions = source->partitions},
+                .partitions = source->partitions,
+                .next_result = no_result,
+                .set_loop_state = no_loop_state,
+                .loop_state = source->loop_state,
+                .pass = source->pass ? source->pass - 1 : 0},
         .job = source->job,
         .round = &source->rounds[source->round],
         .params = source->params,
         .verbose = source->verbose,
     };
     context->where = source->where ? source->where : &context->own_where;
-    *context->where = (struct mr_where){
-        .job = source->job->name, .round = source->rounds[source->round].name, .phase = phase};
+    *context->where = (struct mr_where){.job = source->job->name,
+                                        .round = source->rounds[source->round].name,
+                                        .pass = source->pass,
+                                        .phase = phase};
 }
 
 int mr_context_setup(struct mr_context *context) {

@@ -13,6 +13,7 @@ struct mr_where {
     const char *job;
     const char *round;
     const char *input; /* the file being mapped; NULL while reducing */
+    uint64_t pass;     /* of a loop, from 1; 0: none (yet) */
     uint64_t offset;   /* of the block */
     uint64_t record;   /* of the record, from the block's start: mr_at; reducing: values so far */
     uint64_t beats;    /* grows while the engine works between records */
@@ -58,6 +59,8 @@ struct mr_context_source {
     bool verbose;
     struct mr_where *where; /* where the one context that works at a time says where it is; NULL:
                                each for itself */
+    uint64_t pass;          /* of a loop, from 1; 0: the job doesn't loop, or has not begun to */
+    struct mr_bytes loop_state;
 };
 
 /* Fills every function of ctx; emits fail until a room replaces them. The context must stay where

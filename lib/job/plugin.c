@@ -135,6 +135,10 @@ int mr_plugin_check(const struct mr_job *job, struct mr_error *err) {
     for (uint32_t i = 0; job->rounds && i < job->round_count; i++) {
         check_round(&problems, &job->rounds[i], i);
     }
+    if (job->start && !job->round_done) {
+        mr_problems_add(&problems, MR_ERR_JOB,
+                        "start is for jobs that loop: round_done is missing");
+    }
     for (size_t i = 0; job->params && job->params[i].name; i++) {
         check_param(&problems, job, i);
     }

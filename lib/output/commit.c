@@ -220,20 +220,6 @@ int mr_commit_attempt(struct mr_commit *commit, uint32_t task, uint32_t attempt,
     return 0;
 }
 
-static int write_file(int out_fd, const char *name, struct mr_bytes content, struct mr_error *err);
-
-int mr_commit_add(struct mr_commit *commit, const char *name, struct mr_bytes content,
-                  struct mr_error *err) {
-    int out_fd =
-        openat(commit->pending.dir_fd, OUT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (out_fd < 0) {
-        return fail_inside(commit, "open", OUT, err);
-    }
-    int status = write_file(out_fd, name, content, err);
-    int closed = mr_file_close(&out_fd, commit->dir, err);
-    return status ? status : closed;
-}
-
 #define ATTEMPT_NAME_MAX 64
 
 static void attempt_name(char name[ATTEMPT_NAME_MAX], uint32_t task, uint32_t attempt) {
@@ -313,6 +299,20 @@ int mr_commit_sweep(const struct mr_commit *commit, const uint32_t *winners, siz
 
 int mr_commit_sync(const struct mr_commit *commit, struct mr_error *err) {
     return mr_file_sync(commit->pending.dir_fd, commit->pending.name, err);
+}
+
+static int write_file(int out_fd, const char *name, struct mr_bytes content, struct mr_error *err);
+
+int mr_commit_add(struct mr_commit *commit, const char *name, struct mr_bytes content,
+                  struct mr_error *err) {
+    int out_fd =
+        openat(commit->pending.dir_fd, OUT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (out_fd < 0) {
+        return fail_inside(commit, "open", OUT, err);
+    }
+    int status = write_file(out_fd, name, content, err);
+    int closed = mr_file_close(&out_fd, commit->dir, err);
+    return status ? status : closed;
 }
 
 /* What is to be published. */

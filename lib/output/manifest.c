@@ -187,6 +187,7 @@ static json_t *make_time(const struct timespec *time) {
 static json_t *make_parameters(struct draft *draft);
 static json_t *make_facts(struct draft *draft);
 static json_t *make_logical_rounds(struct draft *draft);
+static json_t *make_loop(struct draft *draft);
 static json_t *make_counters(struct draft *draft);
 static json_t *make_parts(struct draft *draft);
 
@@ -197,6 +198,9 @@ static json_t *make_result(struct draft *draft) {
     put(draft, object, "parameters", make_parameters(draft));
     put(draft, object, "facts", make_facts(draft));
     put(draft, object, "rounds", make_logical_rounds(draft));
+    if (draft->source->loops) {
+        put(draft, object, "loop", make_loop(draft));
+    }
     put(draft, object, "counters", make_counters(draft));
     put(draft, object, "records", make_u64(result->output_records));
     put(draft, object, "bytes", make_u64(result->output_bytes));
@@ -279,6 +283,20 @@ static json_t *make_logical_rounds(struct draft *draft) {
         append(draft, array, round);
     }
     return array;
+}
+
+static json_t *make_loop(struct draft *draft) {
+    const struct mr_run_loop *loop = &draft->source->result->loop;
+    char name[2 * XXH3_DIGITS + 1];
+    snprintf(name, sizeof name, "%016" PRIx64 "%016" PRIx64, loop->state_xxh3[0],
+             loop->state_xxh3[1]);
+    json_t *object = json_object();
+    put(draft, object, "passes", make_u64(loop->passes));
+    json_t *state = json_object();
+    put(draft, state, "bytes", make_u64(loop->state_bytes));
+    put(draft, state, "xxh3_128", json_string(name));
+    put(draft, object, "state", state);
+    return object;
 }
 
 static int compare_counters(const void *a, const void *b) {

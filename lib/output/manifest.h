@@ -16,6 +16,7 @@ struct mr_manifest_source {
     const struct mr_job *job;
     const struct mr_params *params; /* of this job */
     const char *const *facts;       /* "name=value", ended by NULL; or NULL */
+    bool loops;                     /* the job loops */
     uint32_t partitions;            /* of the last round */
     const struct mr_inputs *inputs;
     const struct mr_run_spec *spec;

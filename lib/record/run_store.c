@@ -38,13 +38,19 @@ void mr_run_store_destroy(struct mr_run_store *store) {
     if (!store) {
         return;
     }
-    for (size_t i = 0; i < store->count; i++) {
-        mr_run_destroy(store->runs[i]);
-    }
+    mr_run_store_clear(store);
     free(store->runs);
     pthread_mutex_destroy(&store->lock);
     pthread_mutex_destroy(&store->spill_lock);
     free(store);
+}
+
+void mr_run_store_clear(struct mr_run_store *store) {
+    for (size_t i = 0; i < store->count; i++) {
+        mr_run_destroy(store->runs[i]);
+    }
+    store->count = 0;
+    store->stats = (struct mr_run_store_stats){0};
 }
 
 static int append_run(struct mr_run_store *store, struct mr_run *run, struct mr_error *err) {

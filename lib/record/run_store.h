@@ -44,6 +44,9 @@ struct mr_run_store_stats {
 MR_MUST_USE int mr_run_store_create(const struct mr_run_store_options *options,
                                     struct mr_run_store **store, struct mr_error *err);
 void mr_run_store_destroy(struct mr_run_store *store);
+/* Drops all runs and figures: the store is as it was made, for the next round. Nobody else may use
+ * it meanwhile. */
+void mr_run_store_clear(struct mr_run_store *store);
 
 /* Takes over a run (also on failure). Any thread; may spill, and waits for another thread's spill
  * where the limit is passed. */

@@ -26,6 +26,7 @@
     X(MAP, "a map task to do", "engine")                                                           \
     X(REDUCE, "a reduce task to do", "engine")                                                     \
     X(QUIT, "nothing more to do: end", "engine")                                                   \
+    X(TURN, "a loop's start or round_done to call", "engine")                                      \
     X(DONE, "a task's account and what it wrote", "task")                                          \
     X(COUNTER, "a counter of the job's own", "task")                                               \
     X(SKIPPED, "a record that was set aside", "task")                                              \

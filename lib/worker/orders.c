@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/worker/message.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -58,13 +59,19 @@ int mr_orders_send_task(struct mr_channel *channel, const struct mr_orders_task 
     put_input(message, &task->input);
     mr_message_put_u64(message, task->split.begin);
     mr_message_put_u64(message, task->split.end);
+    mr_message_put_u64(message, task->pass);
+    mr_message_put_u64(message, task->state_len);
+    mr_message_put_u64(message, task->state_xxh3[0]);
+    mr_message_put_u64(message, task->state_xxh3[1]);
     mr_message_put_u64(message, task->care_block);
     mr_message_put_bytes(message, (struct mr_bytes){(const char *)task->winners,
                                                     task->winner_count * sizeof *task->winners});
     mr_message_put_bytes(message, (struct mr_bytes){(const char *)task->skips,
                                                     task->skip_count * sizeof *task->skips});
-    enum mr_channel_kind kind = task->phase == MR_PHASE_MAP ? MR_CHANNEL_MAP : MR_CHANNEL_REDUCE;
-    return send_message(channel, kind, message, err);
+    static const enum mr_channel_kind kinds[] = {[MR_PHASE_MAP] = MR_CHANNEL_MAP,
+                                                 [MR_PHASE_REDUCE] = MR_CHANNEL_REDUCE,
+                                                 [MR_PHASE_LOOP] = MR_CHANNEL_TURN};
+    return send_message(channel, kinds[task->phase], message, err);
 }
 
 int mr_orders_send_result(struct mr_channel *channel, const struct mr_orders_result *result,
@@ -218,6 +225,10 @@ int mr_orders_read_task(struct mr_bytes body, struct mr_orders_task *task,
     get_input(reader, &task->input);
     task->split.begin = mr_message_u64(reader);
     task->split.end = mr_message_u64(reader);
+    task->pass = mr_message_u64(reader);
+    task->state_len = mr_message_u64(reader);
+    task->state_xxh3[0] = mr_message_u64(reader);
+    task->state_xxh3[1] = mr_message_u64(reader);
     task->care_block = mr_message_u64(reader);
     struct mr_bytes winners = mr_message_bytes(reader);
     struct mr_bytes skips = mr_message_bytes(reader);
@@ -279,14 +290,38 @@ int mr_orders_read_failure(struct mr_bytes body, struct mr_error *failure, struc
     return err->code;
 }
 
-int mr_orders_path(const char *scratch, const struct mr_orders_task *task,
-                   char path[MR_ORDERS_PATH_MAX], struct mr_error *err) {
-    int len = snprintf(path, MR_ORDERS_PATH_MAX, "%s/%s-%u-%u-%u", scratch,
-                       task->phase == MR_PHASE_MAP ? "map" : "pairs", task->round, task->task,
-                       task->attempt);
+__attribute__((format(printf, 3, 4))) static int make_path(char path[MR_ORDERS_PATH_MAX],
+                                                           struct mr_error *err, const char *format,
+                                                           ...) {
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(path, MR_ORDERS_PATH_MAX, format, args);
+    va_end(args);
     return len < MR_ORDERS_PATH_MAX
                ? MR_OK
                : mr_error_set(err, MR_ERR_USAGE, "the path of the scratch directory is too long");
+}
+
+int mr_orders_path(const char *scratch, const struct mr_orders_task *task,
+                   char path[MR_ORDERS_PATH_MAX], struct mr_error *err) {
+    static const char *const names[] = {"map", "pairs", "lines"};
+    char pass[32] = "";
+    if (task->pass) {
+        snprintf(pass, sizeof pass, "%" PRIu64 "-", task->pass);
+    }
+    return make_path(path, err, "%s/%s-%s%u-%u-%u", scratch, names[task->phase], pass, task->round,
+                     task->task, task->attempt);
+}
+
+int mr_orders_state_path(const char *scratch, const struct mr_orders_task *task,
+                         char path[MR_ORDERS_PATH_MAX], struct mr_error *err) {
+    return make_path(path, err, "%s/state-%016" PRIx64 "%016" PRIx64, scratch, task->state_xxh3[0],
+                     task->state_xxh3[1]);
+}
+
+int mr_orders_next_path(const char *scratch, const struct mr_orders_task *task,
+                        char path[MR_ORDERS_PATH_MAX], struct mr_error *err) {
+    return make_path(path, err, "%s/next-%" PRIu64 "-%u", scratch, task->pass, task->attempt);
 }
 
 static unsigned digit(char c) {

@@ -22,7 +22,8 @@
     X(range_bytes)                                                                                 \
     X(buffered_max)                                                                                \
     X(fan_in)                                                                                      \
-    X(record_bytes_max)
+    X(record_bytes_max)                                                                            \
+    X(state_max)
 
 struct mr_orders_memory {
 #define MR_ORDERS_ROW(name) uint64_t name;
@@ -54,6 +55,9 @@ struct mr_orders_task {
     struct mr_split split;   /* of a map task of the first round */
     const uint32_t *winners; /* other tasks: the attempts whose output they read, of the */
     size_t winner_count;     /* round's map tasks; of a later map task: its pairs' */
+    uint64_t pass;           /* of a loop, from 1; MR_PHASE_LOOP: that ended, 0: start is called */
+    uint64_t state_len;      /* of the loop's state; its bytes lie in the file named by */
+    uint64_t state_xxh3[2];  /* its XXH3-128, the high half first (mr_orders_state_path) */
     uint64_t care_block;     /* the block of the input that begins there is mapped one */
     const uint64_t *skips;   /* record at a time; records that are set aside begin here */
     size_t skip_count;
@@ -79,7 +83,9 @@ struct mr_orders_task {
     X(busy_us)                                                                                     \
     X(output_records)                                                                              \
     X(output_bytes)                                                                                \
-    X(output_xxh3) /* a part's; a map output's digest */
+    X(output_xxh3) /* a part's; a map output's digest */                                           \
+    X(again)       /* of a turn: another pass follows */                                           \
+    X(sets_state)  /* of a turn: its file has one */
 
 struct mr_orders_result {
     MR_ORDERS_RESULT_TABLE(MR_ORDERS_ROW)
@@ -128,9 +134,17 @@ MR_MUST_USE int mr_orders_read_failure(struct mr_bytes body, struct mr_error *fa
                                        struct mr_error *err);
 void mr_orders_release(struct mr_orders_held *held);
 
-/* The file of an attempt: a map output, or (reduce) the pairs for the next round. */
+/* The file of an attempt: a map output, (reduce) the pairs for the next round or for round_done, or
+ * the lines of a turn. */
 MR_MUST_USE int mr_orders_path(const char *scratch, const struct mr_orders_task *task,
                                char path[MR_ORDERS_PATH_MAX], struct mr_error *err);
+
+/* The file of a loop's state, which the engine writes; and the one in which an attempt at a turn
+ * leaves the state it sets. */
+MR_MUST_USE int mr_orders_state_path(const char *scratch, const struct mr_orders_task *task,
+                                     char path[MR_ORDERS_PATH_MAX], struct mr_error *err);
+MR_MUST_USE int mr_orders_next_path(const char *scratch, const struct mr_orders_task *task,
+                                    char path[MR_ORDERS_PATH_MAX], struct mr_error *err);
 
 /* A job's id as the bytes that a map output holds. */
 void mr_orders_id_bytes(const char *id, unsigned char bytes[MR_ORDERS_ID_LEN / 2]);

@@ -75,8 +75,15 @@ int mr_books_check(const struct mr_books *books, const char *job, struct mr_erro
     return MR_OK;
 }
 
+static void add_phase(struct mr_run_phase *phase, struct mr_run_phase more) {
+    phase->seconds += more.seconds;
+    phase->thread_seconds += more.thread_seconds;
+    phase->wait_seconds += more.wait_seconds;
+    phase->bytes += more.bytes;
+}
+
 void mr_books_report(const struct mr_books *books, struct mr_run_round *round) {
-    round->books = (struct mr_run_books){
+    const struct mr_run_books more = {
         .records_read = books->map.records_read,
         .records_mapped = books->map.records_mapped,
         .records_skipped = books->map.records_skipped,
@@ -90,14 +97,17 @@ void mr_books_report(const struct mr_books *books, struct mr_run_round *round) {
         .records_out = books->reduce.records_out,
         .bytes_spilled = books->bytes_spilled,
     };
-    round->map = (struct mr_run_phase){.seconds = books->seconds_map,
-                                       .thread_seconds = books->map_seconds,
-                                       .wait_seconds = books->map.read_seconds,
-                                       .bytes = books->map.bytes};
-    round->reduce = (struct mr_run_phase){.seconds = books->seconds_reduce,
-                                          .thread_seconds = books->reduce_seconds,
-                                          .wait_seconds = books->reduce.wait_seconds,
-                                          .bytes = books->reduce.bytes_out};
+#define ADD_COUNTER(name, kind) round->books.name += more.name;
+    MR_RUN_COUNTER_TABLE(ADD_COUNTER)
+#undef ADD_COUNTER
+    add_phase(&round->map, (struct mr_run_phase){.seconds = books->seconds_map,
+                                                 .thread_seconds = books->map_seconds,
+                                                 .wait_seconds = books->map.read_seconds,
+                                                 .bytes = books->map.bytes});
+    add_phase(&round->reduce, (struct mr_run_phase){.seconds = books->seconds_reduce,
+                                                    .thread_seconds = books->reduce_seconds,
+                                                    .wait_seconds = books->reduce.wait_seconds,
+                                                    .bytes = books->reduce.bytes_out});
 }
 
 static int compare_counters(const void *left, const void *right) {
@@ -106,12 +116,12 @@ static int compare_counters(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
-int mr_books_merge_counters(const struct mr_books *books, struct mr_run_result *result,
+int mr_books_merge_counters(const struct mr_counters *counters, struct mr_run_result *result,
                             struct mr_error *err) {
     struct mr_counters all = {result->counters, result->counter_count};
-    for (size_t i = 0; i < books->counters.count && !err->code; i++) {
-        (void)!mr_context_counters_add(&all, books->counters.items[i].name,
-                                       books->counters.items[i].value, err);
+    for (size_t i = 0; i < counters->count && !err->code; i++) {
+        (void)!mr_context_counters_add(&all, counters->items[i].name, counters->items[i].value,
+                                       err);
     }
     result->counters = all.items;
     result->counter_count = all.count;

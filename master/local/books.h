@@ -33,10 +33,10 @@ void mr_books_fini(struct mr_books *books);
 /* Whether the books balance; MR_ERR_INTERNAL names the first line that doesn't. */
 MR_MUST_USE int mr_books_check(const struct mr_books *books, const char *job, struct mr_error *err);
 
-/* Fills a result's row. */
+/* Adds to a result's row. */
 void mr_books_report(const struct mr_books *books, struct mr_run_round *round);
 /* Adds the job's counters to the result's, by name. */
-MR_MUST_USE int mr_books_merge_counters(const struct mr_books *books, struct mr_run_result *result,
-                                        struct mr_error *err);
+MR_MUST_USE int mr_books_merge_counters(const struct mr_counters *counters,
+                                        struct mr_run_result *result, struct mr_error *err);
 
 #endif

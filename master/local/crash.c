@@ -55,6 +55,14 @@ static void add_place(struct line *line, const struct mr_where *where) {
     add_text(line, where->job);
     add_text(line, ", round ");
     add_text(line, where->round);
+    if (where->pass) {
+        add_text(line, ", pass ");
+        add_number(line, where->pass);
+    }
+    if (where->phase == MR_PHASE_LOOP) {
+        add_text(line, where->pass ? ", round_done" : ", start");
+        return;
+    }
     add_text(line, where->phase == MR_PHASE_MAP ? ", map task " : ", reduce task ");
     add_number(line, where->task);
     if (where->input) {

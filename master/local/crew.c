@@ -3,12 +3,14 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
+#include "master/local/loop.h"
 #include "master/local/worker.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #define PROGRESS_MS 100
+#define REPLAY_BYTES ((size_t)1 << 20) /* of a small input, kept for the next passes of a loop */
 
 struct mr_crew {
     struct mr_stage_source source;
@@ -16,6 +18,9 @@ struct mr_crew {
     struct mr_worker *workers;
     unsigned thread_count; /* started */
     double started;
+    double shown;         /* when progress was last told */
+    struct mr_loop *loop; /* NULL: the job doesn't loop */
+    size_t replay_room;
     uint32_t *winners;
 };
 
@@ -27,6 +32,7 @@ static struct mr_run_progress measure(struct mr_crew *crew) {
                                        .round = plan->rounds[round->stage.round].name,
                                        .phase = round->is_settled ? MR_PHASE_REDUCE : MR_PHASE_MAP,
                                        .records = mr_tasks_records(&round->tasks),
+                                       .pass = round->stage.contexts.pass,
                                        .seconds = mr_clock_seconds() - crew->started};
     if (progress.phase == MR_PHASE_MAP) {
         bool is_known = !plan->inputs.has_stream && round->stage.round == 0;
@@ -40,6 +46,19 @@ static struct mr_run_progress measure(struct mr_crew *crew) {
     return progress;
 }
 
+/* Whether progress is to be told; of the many phases of a loop, ten times a second. */
+static bool is_due(struct mr_crew *crew) {
+    if (!crew->source.spec->progress) {
+        return false;
+    }
+    double now = mr_clock_seconds();
+    if (crew->loop && now - crew->shown < PROGRESS_MS / 1000.0) {
+        return false;
+    }
+    crew->shown = now;
+    return true;
+}
+
 /* With the lock held: looks after the round from outside. */
 static void watch(struct mr_crew *crew) {
     const struct mr_run_spec *spec = crew->source.spec;
@@ -48,7 +67,7 @@ static void watch(struct mr_crew *crew) {
         mr_error_set(&err, MR_ERR_INTERRUPTED, "interrupted");
         mr_tasks_fail(&crew->round.tasks, &err);
     }
-    if (spec->progress) {
+    if (is_due(crew)) {
         struct mr_run_progress progress = measure(crew);
         pthread_mutex_unlock(&crew->round.tasks.lock);
         spec->progress(spec->progress_arg, &progress);
@@ -88,12 +107,16 @@ static void wait_for_round(struct mr_crew *crew) {
     }
 }
 
-static int open_round(struct mr_crew *crew, uint32_t number, struct mr_error *err) {
+/* The first round of a pass reads the input, a later one the pairs of the one before it. */
+static int open_round(struct mr_crew *crew, const struct mr_stage_turn *turn,
+                      struct mr_error *err) {
     struct mr_worker_round *round = &crew->round;
-    struct mr_stage_pairs pairs = round->stage.out;
-    round->stage.out = (struct mr_stage_pairs){0};
-    mr_stage_close(&round->stage);
-    if (mr_stage_open(&round->stage, &crew->source, round->pool, number, &pairs, err)) {
+    struct mr_stage_pairs pairs = {0};
+    if (turn->round > 0) {
+        pairs = round->stage.out;
+        round->stage.out = (struct mr_stage_pairs){0};
+    }
+    if (mr_stage_open(&round->stage, &crew->source, round->pool, turn, &pairs, err)) {
         return err->code;
     }
     mr_books_fini(&round->books);
@@ -108,13 +131,17 @@ static int open_round(struct mr_crew *crew, uint32_t number, struct mr_error *er
     return MR_OK;
 }
 
-static int close_round(struct mr_crew *crew, uint32_t round, struct mr_error *err) {
+static int close_round(struct mr_crew *crew, const struct mr_stage_turn *turn,
+                       struct mr_error *err) {
     struct mr_run_result *result = crew->source.result;
+    struct mr_run_round *row = &result->rounds[turn->round];
     crew->round.books.seconds_reduce = mr_clock_seconds() - crew->round.phase_started;
-    mr_books_report(&crew->round.books, &result->rounds[round]);
-    result->rounds[round].name = crew->source.plan->rounds[round].name;
-    result->round_count = round + 1;
-    if (round == 0) { /* a stream's bytes are known now */
+    mr_books_report(&crew->round.books, row);
+    row->name = crew->source.plan->rounds[turn->round].name;
+    if (turn->pass <= 1) {
+        result->round_count = turn->round + 1;
+    }
+    if (turn->round == 0 && turn->pass <= 1) { /* a stream's bytes are known now */
         result->input_bytes = mr_tasks_consumed(&crew->round.tasks);
     }
     if (crew->round.tasks.err.code) {
@@ -123,7 +150,7 @@ static int close_round(struct mr_crew *crew, uint32_t round, struct mr_error *er
         return err->code;
     }
     if (mr_books_check(&crew->round.books, crew->source.plan->job->name, err) ||
-        mr_books_merge_counters(&crew->round.books, result, err)) {
+        mr_books_merge_counters(&crew->round.books.counters, result, err)) {
         return err->code;
     }
     return MR_OK;
@@ -141,50 +168,86 @@ static void work_inline(struct mr_crew *crew) {
     watch(crew);
 }
 
-static int run_round(struct mr_crew *crew, uint32_t round, struct mr_error *err) {
+static int run_round(struct mr_crew *crew, const struct mr_stage_turn *turn, struct mr_error *err) {
     pthread_mutex_lock(&crew->round.tasks.lock);
-    int status = open_round(crew, round, err);
+    int status = open_round(crew, turn, err);
     if (!status && !crew->thread_count) {
         work_inline(crew);
     } else if (!status) {
         wait_for_round(crew);
     }
-    status = status ? status : close_round(crew, round, err);
+    status = status ? status : close_round(crew, turn, err);
     pthread_mutex_unlock(&crew->round.tasks.lock);
     return status;
 }
 
+/* Runs all rounds once: the job, or a pass of its loop. */
+static int run_rounds(struct mr_crew *crew, uint64_t pass, struct mr_error *err) {
+    struct mr_stage_turn turn = {.pass = pass};
+    if (crew->loop) {
+        turn.loop_state = mr_loop_borrow_state(crew->loop);
+    }
+    for (; turn.round < crew->source.plan->round_count; turn.round++) {
+        if (run_round(crew, &turn, err)) {
+            return err->code;
+        }
+    }
+    return MR_OK;
+}
+
+/* Tells the core that the loop failed. */
+static int fail_loop(struct mr_crew *crew, struct mr_error *err) {
+    struct mr_tasks *tasks = &crew->round.tasks;
+    pthread_mutex_lock(&tasks->lock);
+    mr_tasks_fail(tasks, err);
+    mr_tasks_abandon(tasks);
+    pthread_mutex_unlock(&tasks->lock);
+    return err->code;
+}
+
+static int run_loop(struct mr_crew *crew, struct mr_error *err) {
+    const struct mr_stage_pairs none = {0};
+    bool again;
+    (void)!mr_loop_turn(crew->loop, 0, &none, &again, err);
+    again = true;
+    for (uint64_t pass = 1; again && !err->code; pass++) {
+        if (run_rounds(crew, pass, err)) {
+            return err->code; /* the core knows */
+        }
+        (void)!mr_loop_turn(crew->loop, pass, &crew->round.stage.out, &again, err);
+    }
+    if (!err->code) {
+        (void)!mr_loop_finish(crew->loop, err);
+    }
+    return err->code ? fail_loop(crew, err) : MR_OK;
+}
+
 static int keep_winners(struct mr_crew *crew, struct mr_error *err) {
-    uint32_t count = crew->round.stage.contexts.partitions;
+    uint32_t count = mr_plan_parts(crew->source.plan, crew->source.spec);
     crew->winners = calloc(count, sizeof *crew->winners);
     if (!crew->winners) {
         return mr_error_nomem(err, "publishing");
     }
     for (uint32_t i = 0; i < count; i++) {
         crew->winners[i] =
-            mr_core_winner(crew->round.tasks.core, MR_TASKS_JOB, MR_PHASE_REDUCE, i).attempt;
+            crew->loop
+                ? 1
+                : mr_core_winner(crew->round.tasks.core, MR_TASKS_JOB, MR_PHASE_REDUCE, i).attempt;
     }
     return MR_OK;
 }
 
 int mr_crew_run(struct mr_crew *crew, struct mr_error *err) {
-    const struct mr_plan *plan = crew->source.plan;
-    for (uint32_t round = 0; round < plan->round_count; round++) {
-        if (run_round(crew, round, err)) {
-            return err->code;
-        }
-    }
-    return keep_winners(crew, err);
+    int status = crew->loop ? run_loop(crew, err) : run_rounds(crew, 0, err);
+    return status ? status : keep_winners(crew, err);
 }
 
 int mr_crew_published(struct mr_crew *crew, int status, struct mr_error *err) {
-    struct mr_core_event closed = {
-        .kind = MR_CORE_ROUND_CLOSED, .job = MR_TASKS_JOB, .round = crew->round.stage.round};
     struct mr_core_event event = {.kind = status ? MR_CORE_PUBLISH_FAILED : MR_CORE_PUBLISHED,
                                   .job = MR_TASKS_JOB,
                                   .status = status};
     pthread_mutex_lock(&crew->round.tasks.lock);
-    if (mr_tasks_apply(&crew->round.tasks, &closed) || mr_tasks_apply(&crew->round.tasks, &event)) {
+    if (mr_tasks_end_rounds(&crew->round.tasks) || mr_tasks_apply(&crew->round.tasks, &event)) {
         *err = crew->round.tasks.err;
     }
     pthread_mutex_unlock(&crew->round.tasks.lock);
@@ -232,6 +295,33 @@ static int offer_slots(struct mr_crew *crew, struct mr_error *err) {
     return err->code;
 }
 
+/* What a job that loops has besides. */
+static int prepare_loop(struct mr_crew *crew, struct mr_error *err) {
+    const struct mr_plan *plan = crew->source.plan;
+    if (!plan->loops) {
+        return MR_OK;
+    }
+    if (plan->is_inline) {
+        crew->replay_room = REPLAY_BYTES;
+        crew->source.replays = calloc(plan->splits.count + 1, sizeof *crew->source.replays);
+        if (!crew->source.replays) {
+            return mr_error_nomem(err, "making a loop");
+        }
+        for (size_t i = 0; i < plan->splits.count; i++) {
+            crew->source.replays[i].room = &crew->replay_room;
+        }
+    }
+    return mr_loop_create(&crew->source, &crew->loop, err);
+}
+
+static void fini_loop(struct mr_crew *crew) {
+    mr_loop_destroy(crew->loop);
+    for (size_t i = 0; crew->source.replays && i < crew->source.plan->splits.count; i++) {
+        mr_replay_fini(&crew->source.replays[i]);
+    }
+    free(crew->source.replays);
+}
+
 int mr_crew_create(const struct mr_stage_source *source, struct mr_crew **crew,
                    struct mr_error *err) {
     const struct mr_plan *plan = source->plan;
@@ -258,7 +348,8 @@ int mr_crew_create(const struct mr_stage_source *source, struct mr_crew **crew,
     (void)(err->code || mr_pool_create(&made->round.pool, err));
     mr_windows_init(&made->round.windows, made->round.pool, plan->memory.windows_max);
     made->source.windows = &made->round.windows;
-    if (err->code || offer_slots(made, err) || (!plan->is_inline && start_threads(made, err))) {
+    if (err->code || offer_slots(made, err) || prepare_loop(made, err) ||
+        (!plan->is_inline && start_threads(made, err))) {
         mr_crew_destroy(made);
         return err->code;
     }
@@ -277,6 +368,10 @@ void mr_crew_destroy(struct mr_crew *crew) {
     for (unsigned i = 0; i < crew->thread_count; i++) {
         pthread_join(crew->workers[i].thread, NULL);
     }
+    for (unsigned i = 0; i < crew->round.workers; i++) {
+        mr_worker_fini(&crew->workers[i]);
+    }
+    fini_loop(crew);
     mr_stage_close(&crew->round.stage);
     mr_books_fini(&crew->round.books);
     mr_tasks_fini(&crew->round.tasks);

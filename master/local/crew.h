@@ -11,7 +11,11 @@
  *
  * The threads are in worker.c, the queue and the core in tasks.c, here is what the calling thread
  * does: it opens and closes rounds, looks after progress and interruption, and keeps the books. All
- * shared state is behind one lock, which is taken per task and per help, never per block. */
+ * shared state is behind one lock, which is taken per task and per help, never per block.
+ *
+ * A job that loops runs its rounds as one pass after the other, with loop.c between them. What a
+ * round needs is then used again, not made again: the run store, the collectors, read blocks, and,
+ * of an input so small that the calling thread does it all, its bytes. */
 #ifndef MR_LOCAL_CREW_H
 #define MR_LOCAL_CREW_H
 
@@ -23,13 +27,14 @@ MR_MUST_USE int mr_crew_create(const struct mr_stage_source *source, struct mr_c
                                struct mr_error *err);
 void mr_crew_destroy(struct mr_crew *crew);
 
-/* Runs all rounds. Returns when the core wants the output published, or the job has failed. */
+/* Runs all rounds, of all passes. Returns when the core wants the output published, or the job has
+ * failed. */
 MR_MUST_USE int mr_crew_run(struct mr_crew *crew, struct mr_error *err);
 
 /* Tells the core how publishing went. */
 MR_MUST_USE int mr_crew_published(struct mr_crew *crew, int status, struct mr_error *err);
 
-/* The winning attempt of every reduce task of the last round; owned by the crew. */
+/* The winning attempt of every part of the output; owned by the crew. */
 const uint32_t *mr_crew_winners(const struct mr_crew *crew);
 
 #endif

@@ -130,7 +130,7 @@ static int report_round(struct durable *durable, uint32_t round, struct mr_error
         mr_books_report(&books, &durable->result->rounds[round]);
         durable->result->rounds[round].name = run->plan->rounds[round].name;
         durable->result->round_count = round + 1;
-        (void)!mr_books_merge_counters(&books, durable->result, err);
+        (void)!mr_books_merge_counters(&books.counters, durable->result, err);
     }
     mr_account_fini(&sum);
     return err->code;
@@ -357,6 +357,10 @@ static int check_spec(const struct mr_run_spec *spec, const struct mr_plan *plan
                       struct mr_error *err) {
     if (!spec->output) {
         return mr_error_set(err, MR_ERR_USAGE, "--state needs -o DIR: a stream can't go on");
+    }
+    if (spec->isolate || plan->loops) {
+        return mr_error_set(err, MR_ERR_USAGE, "--state and %s don't go together yet",
+                            spec->isolate ? "--isolate" : "jobs that loop");
     }
     for (size_t i = 0; i < plan->inputs.count; i++) {
         if (plan->inputs.items[i].kind == MR_INPUT_STREAM ||

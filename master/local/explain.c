@@ -74,7 +74,7 @@ static int write_rounds(struct mr_buffer *out, const struct mr_run_spec *spec,
                         const struct mr_plan *plan, struct mr_error *err) {
     for (uint32_t round = 0; round < plan->round_count; round++) {
         uint32_t partitions = mr_plan_partitions(plan, spec, round);
-        bool is_stream = round + 1 == plan->round_count && !spec->output;
+        bool is_stream = mr_plan_is_output(plan, round) && !spec->output;
         if (mr_buffer_printf(out, err, "round %-5u %s: %u partition%s%s\n", round + 1,
                              plan->rounds[round].name, partitions, partitions == 1 ? "" : "s",
                              is_stream ? ", written as one sorted stream" : "")) {
@@ -82,6 +82,17 @@ static int write_rounds(struct mr_buffer *out, const struct mr_run_spec *spec,
         }
     }
     return MR_OK;
+}
+
+static int write_loop(struct mr_buffer *out, const struct mr_plan *plan, struct mr_error *err) {
+    if (!plan->loops) {
+        return MR_OK;
+    }
+    return mr_buffer_printf(out, err,
+                            "loop        %s again and again until %s says that it is done; its "
+                            "state is up to %s\n",
+                            plan->round_count == 1 ? "this round" : "these rounds", plan->job->name,
+                            size_of(plan->memory.state_max).text);
 }
 
 int mr_explain_write(const struct mr_run_spec *spec, const struct mr_plan *plan, int out_fd,
@@ -93,7 +104,7 @@ int mr_explain_write(const struct mr_run_spec *spec, const struct mr_plan *plan,
         !write_inputs(&out, plan, err) && !write_skipped(&out, plan, err) &&
         !mr_buffer_printf(&out, err, "splits      %zu, of up to %s\n", plan->splits.count,
                           size_of(plan->splits.split_bytes).text) &&
-        !write_rounds(&out, spec, plan, err) &&
+        !write_rounds(&out, spec, plan, err) && !write_loop(&out, plan, err) &&
         !mr_buffer_printf(
             &out, err,
             "threads     %u\n"

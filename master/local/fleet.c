@@ -4,15 +4,14 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
-#include "lib/base/file.h"
 #include "master/core/core.h"
 #include "master/local/books.h"
+#include "master/local/fleet_loop.h"
 #include "master/local/fleet_tasks.h"
 #include "master/local/hand.h"
 #include "master/local/scratch.h"
 #include "task/session.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +43,8 @@ struct mr_fleet {
     unsigned thread_count;
     bool quits;
 
+    struct mr_fleet_loop *loop;  /* NULL: the job doesn't loop */
+    uint32_t opened;             /* rounds so far, as the core counts them */
     struct mr_fleet_tasks tasks; /* of the round */
     struct mr_fleet_queue ready; /* started by the core, taken by nobody */
     struct mr_fleet_failures failures;
@@ -184,6 +185,9 @@ static void do_attempt(struct slot *slot, const struct mr_core_attempt *attempt,
     struct mr_orders_task order;
     struct mr_error err = {0};
     mr_fleet_tasks_order(&fleet->tasks, attempt, &order);
+    if (fleet->loop) {
+        mr_fleet_loop_order(fleet->loop, &order);
+    }
     if (open_output(fleet, &order, path, &err)) {
         *outcome = (struct mr_hand_outcome){.err = err};
         return;
@@ -255,6 +259,7 @@ static struct mr_run_progress measure(struct mr_fleet *fleet) {
                                        .round = plan->rounds[tasks->round].name,
                                        .phase = fleet->maps_done ? MR_PHASE_REDUCE : MR_PHASE_MAP,
                                        .records = fleet->books.map.records_read,
+                                       .pass = fleet->loop ? mr_fleet_loop_pass(fleet->loop) : 0,
                                        .seconds = mr_clock_seconds() - fleet->started};
     if (fleet->maps_done) {
         progress.bytes_total = fleet->books.run_bytes;
@@ -325,12 +330,13 @@ static int open_round(struct mr_fleet *fleet, uint32_t round, struct mr_error *e
     fleet->phase_started = mr_clock_seconds();
     uint32_t max_attempts = fleet->source.spec->max_attempts;
     struct mr_core_event event = {
-        .kind = round == 0 ? MR_CORE_SUBMIT : MR_CORE_ROUND_CLOSED,
+        .kind = fleet->opened == 0 ? MR_CORE_SUBMIT : MR_CORE_ROUND_CLOSED,
         .job = JOB,
-        .round = round == 0 ? 0 : round - 1,
+        .round = fleet->opened == 0 ? 0 : fleet->opened - 1,
         .has_next = true,
         .max_attempts = max_attempts ? max_attempts : MR_RUN_MAX_ATTEMPTS,
         .shape = {.map_tasks = fleet->tasks.maps, .reduce_tasks = fleet->tasks.partitions}};
+    fleet->opened++;
     if (apply(fleet, &event)) {
         *err = fleet->err;
     }
@@ -359,12 +365,12 @@ static int close_round(struct mr_fleet *fleet, uint32_t round, struct mr_error *
     fleet->books.seconds_reduce = mr_clock_seconds() - fleet->phase_started;
     mr_books_report(&fleet->books, &result->rounds[round]);
     result->rounds[round].name = plan->rounds[round].name;
-    result->round_count = round + 1;
+    result->round_count = result->round_count > round ? result->round_count : round + 1;
     if (fleet->is_finished || fleet->err.code) {
         return say_failure(fleet, err);
     }
     if (mr_books_check(&fleet->books, plan->job->name, err) ||
-        mr_books_merge_counters(&fleet->books, result, err)) {
+        mr_books_merge_counters(&fleet->books.counters, result, err)) {
         return err->code;
     }
     return MR_OK;
@@ -373,32 +379,14 @@ static int close_round(struct mr_fleet *fleet, uint32_t round, struct mr_error *
 /* Without an output directory: what the one part holds goes to the stream. */
 static int write_stream(struct mr_fleet *fleet, struct mr_error *err) {
     const struct mr_run_spec *spec = fleet->source.spec;
-    struct mr_part part;
-    struct mr_run_part ignored;
+    struct mr_outlet_source to = {.output_fd = spec->output_fd, .stop = spec->stop};
     char path[MR_ORDERS_PATH_MAX];
-    char text[65536];
-    size_t got = sizeof text;
     snprintf(path, sizeof path, "%s/out-0-%u/part-00000", fleet->scratch.path,
              fleet->tasks.reduce_winners[0]);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
-    }
-    if (!mr_part_stream(&part, spec->output_fd, err)) {
-        part.stop = spec->stop;
-        while (got == sizeof text && !mr_file_read(fd, -1, text, sizeof text, path, &got, err) &&
-               !mr_part_write(&part, text, got, err)) {
-        }
-        if (!err->code) {
-            (void)!mr_part_finish(&part, &ignored, err);
-        }
-        mr_part_abandon(&part);
-    }
-    (void)close(fd); /* only read from */
-    return err->code;
+    return mr_outlet_copy(&to, path, err);
 }
 
-int mr_fleet_run(struct mr_fleet *fleet, struct mr_error *err) {
+static int run_rounds(struct mr_fleet *fleet, struct mr_error *err) {
     const struct mr_plan *plan = fleet->source.plan;
     for (uint32_t round = 0; round < plan->round_count && !err->code; round++) {
         pthread_mutex_lock(&fleet->lock);
@@ -408,15 +396,46 @@ int mr_fleet_run(struct mr_fleet *fleet, struct mr_error *err) {
         }
         pthread_mutex_unlock(&fleet->lock);
     }
-    if (!err->code && !fleet->source.commit) {
-        (void)!write_stream(fleet, err);
-    }
     return err->code;
+}
+
+/* Tells the core that the loop failed. */
+static int fail_loop(struct mr_fleet *fleet, const struct mr_error *err) {
+    pthread_mutex_lock(&fleet->lock);
+    fail(fleet, err);
+    cancel(fleet, err->code);
+    pthread_mutex_unlock(&fleet->lock);
+    return err->code;
+}
+
+static int run_loop(struct mr_fleet *fleet, struct mr_error *err) {
+    bool again = true;
+    if (mr_fleet_loop_turn(fleet->loop, 0, NULL, &again, err)) {
+        return err->code; /* the core has not heard of the job yet */
+    }
+    again = true;
+    for (uint64_t pass = 1; again; pass++) {
+        if (run_rounds(fleet, err)) {
+            return err->code;
+        }
+        if (mr_fleet_loop_turn(fleet->loop, pass, fleet->tasks.reduce_winners, &again, err)) {
+            return fail_loop(fleet, err);
+        }
+    }
+    return mr_fleet_loop_finish(fleet->loop, err) ? fail_loop(fleet, err) : MR_OK;
+}
+
+int mr_fleet_run(struct mr_fleet *fleet, struct mr_error *err) {
+    if (fleet->loop) {
+        return run_loop(fleet, err);
+    }
+    bool is_done = !run_rounds(fleet, err);
+    return is_done && !fleet->source.commit ? write_stream(fleet, err) : err->code;
 }
 
 int mr_fleet_published(struct mr_fleet *fleet, int status, struct mr_error *err) {
     struct mr_core_event closed = {
-        .kind = MR_CORE_ROUND_CLOSED, .job = JOB, .round = fleet->tasks.round};
+        .kind = MR_CORE_ROUND_CLOSED, .job = JOB, .round = fleet->opened - 1};
     struct mr_core_event event = {
         .kind = status ? MR_CORE_PUBLISH_FAILED : MR_CORE_PUBLISHED, .job = JOB, .status = status};
     pthread_mutex_lock(&fleet->lock);
@@ -432,7 +451,8 @@ int mr_fleet_aside(struct mr_fleet *fleet, struct mr_buffer *text, struct mr_err
 }
 
 const uint32_t *mr_fleet_winners(const struct mr_fleet *fleet) {
-    return fleet->tasks.reduce_winners;
+    static const uint32_t first = 1; /* a loop's part is written once */
+    return fleet->loop ? &first : fleet->tasks.reduce_winners;
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------*/
@@ -458,7 +478,8 @@ static void describe_job(struct mr_fleet *fleet, const char *id) {
                    .range_bytes = memory->range_bytes,
                    .buffered_max = memory->buffered_max,
                    .fan_in = memory->fan_in,
-                   .record_bytes_max = plan->record_bytes_max}};
+                   .record_bytes_max = plan->record_bytes_max,
+                   .state_max = memory->state_max}};
     fleet->hands = (struct mr_hand_source){.program = spec->task_program,
                                            .job = &fleet->job,
                                            .job_name = plan->job->name,
@@ -529,7 +550,9 @@ int mr_fleet_create(const struct mr_stage_source *source, const char *id, struct
         return err->code;
     }
     describe_job(made, id);
-    if (start_threads(made, err) || offer_slots(made, err)) {
+    if ((source->plan->loops &&
+         mr_fleet_loop_create(&made->source, &made->hands, &made->scratch, &made->loop, err)) ||
+        start_threads(made, err) || offer_slots(made, err)) {
         mr_fleet_destroy(made);
         return err->code;
     }
@@ -551,6 +574,7 @@ void mr_fleet_destroy(struct mr_fleet *fleet) {
     for (unsigned i = 0; i < fleet->thread_count; i++) {
         pthread_join(fleet->slots[i].thread, NULL);
     }
+    mr_fleet_loop_destroy(fleet->loop);
     mr_scratch_remove(&fleet->scratch);
     mr_fleet_tasks_close(&fleet->tasks);
     mr_fleet_tasks_forget(&fleet->failures, &fleet->ready);

@@ -23,7 +23,7 @@ int mr_fleet_tasks_open(struct mr_fleet_tasks *tasks, const struct mr_stage_sour
                                      .round = round,
                                      .maps = maps,
                                      .partitions = mr_plan_partitions(plan, source->spec, round),
-                                     .is_last = round + 1 == plan->round_count,
+                                     .is_last = mr_plan_is_output(plan, round),
                                      .pair_winners = pairs,
                                      .aside = aside};
     tasks->map_winners = calloc((size_t)maps + 1, sizeof *tasks->map_winners);
@@ -55,7 +55,7 @@ void mr_fleet_tasks_order(const struct mr_fleet_tasks *tasks, const struct mr_co
                           struct mr_orders_task *order) {
     const struct mr_plan *plan = tasks->source->plan;
     *order = (struct mr_orders_task){.phase = attempt->phase,
-                                     .round = attempt->round,
+                                     .round = tasks->round,
                                      .task = attempt->task,
                                      .attempt = attempt->attempt,
                                      .partitions = tasks->partitions,

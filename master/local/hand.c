@@ -163,6 +163,10 @@ static bool has_moved(struct watch *watch) {
     return moved;
 }
 
+static bool is_unwanted(const struct mr_hand *hand) {
+    return atomic_load(&hand->stop) || (hand->run_stop && atomic_load(hand->run_stop));
+}
+
 /* Ends what is not wanted, or does not move. */
 static void look(struct watch *watch) {
     double now = mr_clock_seconds();
@@ -170,7 +174,7 @@ static void look(struct watch *watch) {
     if (has_moved(watch)) {
         watch->moved = now;
     }
-    if (atomic_load(&watch->hand->stop)) {
+    if (is_unwanted(watch->hand)) {
         mr_process_terminate(process, true);
     } else if (watch->terminated > 0 && now - watch->terminated > GRACE_SECONDS) {
         mr_process_terminate(process, true);
@@ -228,7 +232,7 @@ static void judge(struct watch *watch) {
     outcome->err = (struct mr_error){0};
     outcome->is_crash = true;
     note_place(watch, &where);
-    if (atomic_load(&hand->stop)) {
+    if (is_unwanted(hand)) {
         mr_error_set(&outcome->err, MR_ERR_INTERRUPTED, "interrupted");
         return;
     }

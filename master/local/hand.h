@@ -25,9 +25,10 @@ struct mr_hand_source {
 struct mr_hand {
     const struct mr_hand_source *source;
     unsigned number;
-    struct mr_process *process; /* NULL: none, at the moment */
-    unsigned started;           /* processes so far */
-    atomic_bool stop;           /* set by anybody: the attempt under way is not wanted any more */
+    struct mr_process *process;  /* NULL: none, at the moment */
+    unsigned started;            /* processes so far */
+    const atomic_bool *run_stop; /* the same, set from outside of the run; or NULL */
+    atomic_bool stop;            /* set by anybody: the attempt under way is not wanted any more */
     atomic_uint_fast64_t position; /* in its input, of the map attempt under way: for progress */
 };
 

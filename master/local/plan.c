@@ -24,6 +24,8 @@
 #define BLOCK_BYTES_MIN ((uint64_t)64 << 10)
 #define RANGE_BYTES_MAX (4 * MIB)
 #define PARTITIONS_MAX 4096
+#define STATE_SHARE 32 /* of the memory, for a loop's state */
+#define STATE_BYTES_MAX ((uint64_t)1 << 30)
 
 static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most) {
     return value < least ? least : value > most ? most : value;
@@ -59,6 +61,7 @@ static bool share_memory(struct mr_plan_memory *memory, unsigned threads) {
     memory->buffered_max = clamp(rest / 16, MIB / 4, 2 * RANGE_BYTES_MAX);
     memory->windows_max = memory->total / 2;
     memory->fan_in = clamp(memory->merge_bytes / MR_POOL_CHUNK_BYTES / 2, 4, 64);
+    memory->state_max = clamp(memory->total / STATE_SHARE, 0, STATE_BYTES_MAX);
     return true;
 }
 
@@ -79,6 +82,7 @@ static void share_among_processes(const struct mr_run_spec *spec, struct mr_plan
         plan->threads -= !fits;
     }
     plan->memory.total = total;
+    plan->memory.state_max = clamp(total / STATE_SHARE, 0, STATE_BYTES_MAX); /* as by threads */
 }
 
 /* How large side inputs may be, so that one thread still has its least. */
@@ -122,6 +126,7 @@ static int ask_job(struct mr_plan *plan, struct mr_error *err) {
     plan->rounds = chosen.rounds;
     plan->round_count = chosen.round_count;
     plan->facts = chosen.facts;
+    plan->loops = plan->job->round_done != NULL;
     return err->code;
 }
 
@@ -168,18 +173,32 @@ static int check_spec(const struct mr_run_spec *spec, struct mr_error *err) {
     return status ? status : mr_plugin_check(spec->job, err);
 }
 
-/* What can be read once only can't be read by a second attempt. */
-static int check_inputs(const struct mr_run_spec *spec, const struct mr_inputs *inputs,
+/* What can be read once only can't be read by a second attempt, nor by a loop's second pass. */
+static int check_inputs(const struct mr_run_spec *spec, const struct mr_plan *plan,
                         struct mr_error *err) {
-    for (size_t i = 0; spec->isolate && i < inputs->count; i++) {
+    const struct mr_inputs *inputs = &plan->inputs;
+    for (size_t i = 0; (spec->isolate || plan->loops) && i < inputs->count; i++) {
         if (inputs->items[i].kind == MR_INPUT_STREAM) {
             bool is_stdin = strcmp(inputs->items[i].path, "-") == 0;
-            return mr_error_set(err, MR_ERR_USAGE,
-                                "--isolate: %s%s%s can't be read again after a crash; name files",
-                                is_stdin ? "" : "\"",
-                                is_stdin ? "standard input" : inputs->items[i].path,
-                                is_stdin ? "" : "\"");
+            mr_error_set(err, MR_ERR_USAGE, "%s%s%s can be read only once: name a file",
+                         is_stdin ? "" : "\"", is_stdin ? "standard input" : inputs->items[i].path,
+                         is_stdin ? "" : "\"");
+            return plan->loops ? mr_error_add(err, " (%s loops, and reads its input once a pass)",
+                                              plan->job->name)
+                               : mr_error_add(err, " (--isolate reads it again after a crash)");
         }
+    }
+    return MR_OK;
+}
+
+/* What can't go together: a record set aside in one pass would have to be in all. */
+static int check_loop(const struct mr_run_spec *spec, const struct mr_plan *plan,
+                      struct mr_error *err) {
+    if (plan->loops && spec->skip_bad_records) {
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "--skip-bad-records does not go with jobs that loop, and %s does: "
+                            "leave it out",
+                            plan->job->name);
     }
     return MR_OK;
 }
@@ -218,10 +237,9 @@ int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *plan, struct mr
                              .memory.total =
                                  granted < MR_PLAN_MEMORY_MIN ? MR_PLAN_MEMORY_MIN : granted};
     if (check_spec(spec, err) || make_params(spec, plan, err) || ask_job(plan, err) ||
-        check_partitions(spec, plan, err) ||
+        check_loop(spec, plan, err) || check_partitions(spec, plan, err) ||
         mr_inputs_expand(spec->inputs, spec->input_count, &plan->inputs, err) ||
-        check_inputs(spec, &plan->inputs, err) ||
-        mr_splits_plan(&plan->inputs, &plan->splits, err)) {
+        check_inputs(spec, plan, err) || mr_splits_plan(&plan->inputs, &plan->splits, err)) {
         return err->code;
     }
     plan->partitions = mr_splits_partitions(plan->inputs.weighted_bytes, plan->inputs.has_stream);
@@ -238,15 +256,22 @@ void mr_plan_fini(struct mr_plan *plan) {
     plan->params = NULL;
 }
 
+bool mr_plan_is_output(const struct mr_plan *plan, uint32_t round) {
+    return round + 1 == plan->round_count && !plan->loops;
+}
+
 uint32_t mr_plan_partitions(const struct mr_plan *plan, const struct mr_run_spec *spec,
                             uint32_t round) {
-    bool is_last = round + 1 == plan->round_count;
     uint32_t own = plan->rounds[round].partitions;
-    if (is_last && !spec->output) {
+    if (mr_plan_is_output(plan, round) && !spec->output) {
         return 1;
     }
     if (own) {
         return own;
     }
-    return is_last && spec->partitions ? spec->partitions : plan->partitions;
+    return round + 1 == plan->round_count && spec->partitions ? spec->partitions : plan->partitions;
+}
+
+uint32_t mr_plan_parts(const struct mr_plan *plan, const struct mr_run_spec *spec) {
+    return plan->loops ? 1 : mr_plan_partitions(plan, spec, plan->round_count - 1);
 }

@@ -23,6 +23,7 @@ struct mr_plan_memory {
     size_t buffered_max;    /* output that waits for its turn */
     size_t windows_max;     /* of decompressors, all at once; they leave the pool less */
     size_t fan_in;
+    size_t state_max; /* of a loop's state, of which there are two for a moment */
 };
 
 struct mr_plan {
@@ -32,6 +33,7 @@ struct mr_plan {
     struct mr_splits splits;
     const struct mr_round *rounds; /* the job's own, or those it chose */
     uint32_t round_count;
+    bool loops;          /* the rounds are a pass of a loop */
     uint32_t partitions; /* from the size of the input */
     unsigned threads;
     bool is_inline; /* so small that the calling thread does it all */
@@ -48,8 +50,12 @@ MR_MUST_USE int mr_plan_make(const struct mr_run_spec *spec, struct mr_plan *pla
 void mr_plan_fini(struct mr_plan *plan);
 
 /* The partitions of a round: the round's own number, or the user's for the last, or the plan's; 1
- * for the last round of a run without an output directory. */
+ * where it writes to a stream. */
 uint32_t mr_plan_partitions(const struct mr_plan *plan, const struct mr_run_spec *spec,
                             uint32_t round);
+/* Whether a round writes the output: the last one, unless the job loops. */
+bool mr_plan_is_output(const struct mr_plan *plan, uint32_t round);
+/* The parts of the output: the last round's partitions, or the one of a loop's lines. */
+uint32_t mr_plan_parts(const struct mr_plan *plan, const struct mr_run_spec *spec);
 
 #endif

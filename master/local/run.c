@@ -54,17 +54,17 @@ static int prepare(struct run *run, struct mr_error *err) {
     if (mr_plan_make(spec, &run->plan, err) || make_id(run, err)) {
         return err->code;
     }
-    uint32_t partitions = mr_plan_partitions(&run->plan, spec, run->plan.round_count - 1);
+    uint32_t parts = mr_plan_parts(&run->plan, spec);
     result->threads = run->plan.threads;
     result->memory_bytes = run->plan.memory.total;
     result->input_bytes = run->plan.inputs.bytes;
     result->rounds = calloc(run->plan.round_count, sizeof *result->rounds);
-    result->parts = calloc(partitions, sizeof *result->parts);
+    result->parts = calloc(parts, sizeof *result->parts);
     if (!result->rounds || !result->parts) {
         return mr_error_nomem(err, "planning the run");
     }
     if (spec->output) {
-        result->part_count = partitions;
+        result->part_count = parts;
     }
     if (spec->output && !spec->state) {
         return mr_commit_begin(spec->output, spec->overwrite, run->id, &run->commit, err);
@@ -77,14 +77,17 @@ static int write_manifest(void *arg, struct mr_error *err) {
     struct run *run = arg;
     struct mr_run_result *result = run->result;
     const struct mr_run_round *last = &result->rounds[result->round_count - 1];
-    result->output_records = last->books.records_out;
-    result->output_bytes = last->reduce.bytes;
+    if (!run->plan.loops) { /* a loop has counted its lines */
+        result->output_records = last->books.records_out;
+        result->output_bytes = last->reduce.bytes;
+    }
     result->peak_rss_bytes = mr_machine_peak_rss();
     result->seconds = mr_clock_seconds() - run->started;
     struct mr_manifest_source source = {
         .job = run->plan.job,
         .params = run->plan.params,
         .facts = run->plan.facts,
+        .loops = run->plan.loops,
         .partitions = mr_plan_partitions(&run->plan, run->spec, run->plan.round_count - 1),
         .inputs = &run->plan.inputs,
         .spec = run->spec,
@@ -128,9 +131,6 @@ static int publish(struct run *run, struct mr_error *err) {
 static int work(struct run *run, struct mr_error *err) {
     struct mr_stage_source source = {
         .spec = run->spec, .plan = &run->plan, .result = run->result, .commit = run->commit};
-    if (run->spec->isolate && run->spec->state) {
-        return mr_error_set(err, MR_ERR_USAGE, "--state and --isolate don't go together yet");
-    }
     if (run->spec->isolate) {
         return mr_fleet_create(&source, run->id, &run->fleet, err) ? err->code
                                                                    : mr_fleet_run(run->fleet, err);
@@ -147,7 +147,7 @@ int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct 
         mr_crash_thread_start(); /* a tiny job runs in this thread */
     }
     struct mr_durable_face face = {run.id, write_manifest, &run};
-    if (!prepare(&run, err) && spec->state && !spec->isolate) {
+    if (!prepare(&run, err) && spec->state) {
         (void)!mr_durable_run(spec, &run.plan, &face, result, err);
     } else if (!err->code && !work(&run, err) && !write_manifest(&run, err)) {
         (void)!publish(&run, err);

@@ -2,10 +2,12 @@
 #include "master/local/scratch.h"
 
 #include "lib/base/error.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define NAME "millrace"
@@ -32,6 +34,19 @@ int mr_scratch_make(struct mr_scratch *scratch, const char *tmp, const char *id,
     }
     free(parent);
     return err->code;
+}
+
+void mr_scratch_clear(const struct mr_scratch *scratch, const char *keep) {
+    DIR *dir = opendir(scratch->path);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        if (strchr(entry->d_name, '-') && strncmp(entry->d_name, keep, strlen(keep)) != 0) {
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+    }
+    if (dir) {
+        (void)closedir(dir); /* only read from */
+    }
 }
 
 void mr_scratch_remove(struct mr_scratch *scratch) {

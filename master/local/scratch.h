@@ -20,6 +20,9 @@ struct mr_scratch {
  * mr_scratch_remove, also after a failure. */
 MR_MUST_USE int mr_scratch_make(struct mr_scratch *scratch, const char *tmp, const char *id,
                                 struct mr_error *err);
+/* Removes the tasks' files, names with a '-' in them, but for those that begin with `keep`. What
+ * can't be removed goes with the directory. */
+void mr_scratch_clear(const struct mr_scratch *scratch, const char *keep);
 /* Removes it with all in it. Harmless on a zeroed one. */
 void mr_scratch_remove(struct mr_scratch *scratch);
 

@@ -2,8 +2,6 @@
 #include "master/local/stage.h"
 
 #include "lib/base/error.h"
-#include "lib/base/file.h"
-#include <stdio.h>
 #include <stdlib.h>
 
 void mr_stage_pairs_fini(struct mr_stage_pairs *pairs) {
@@ -14,36 +12,55 @@ void mr_stage_pairs_fini(struct mr_stage_pairs *pairs) {
     *pairs = (struct mr_stage_pairs){0};
 }
 
-int mr_stage_open(struct mr_stage *stage, const struct mr_stage_source *source,
-                  struct mr_pool *pool, uint32_t round, struct mr_stage_pairs *pairs,
-                  struct mr_error *err) {
-    const struct mr_plan *plan = source->plan;
-    *stage =
-        (struct mr_stage){.source = source,
-                          .pool = pool,
-                          .round = round,
-                          .is_last = round + 1 == plan->round_count,
-                          .contexts = {.job = plan->job,
-                                       .params = plan->params,
-                                       .rounds = plan->rounds,
-                                       .round = round,
-                                       .partitions = mr_plan_partitions(plan, source->spec, round),
-                                       .verbose = source->spec->verbose},
-                          .in = *pairs};
-    *pairs = (struct mr_stage_pairs){0};
-    struct mr_run_store_options options = {.pool = pool,
+/* The store of the round before, emptied, or one made. */
+static int open_store(struct mr_stage *stage, struct mr_run_store *before, struct mr_error *err) {
+    const struct mr_plan *plan = stage->source->plan;
+    if (before) {
+        mr_run_store_clear(before);
+        stage->store = before;
+        return MR_OK;
+    }
+    struct mr_run_store_options options = {.pool = stage->pool,
                                            .limit_bytes = plan->memory.pool_limit,
                                            .fan_in = plan->memory.fan_in,
                                            .tmp = plan->tmp,
-                                           .stop = source->stop};
-    if (!stage->is_last) {
-        stage->out.count = stage->contexts.partitions;
+                                           .stop = stage->source->stop};
+    return mr_run_store_create(&options, &stage->store, err);
+}
+
+int mr_stage_open(struct mr_stage *stage, const struct mr_stage_source *source,
+                  struct mr_pool *pool, const struct mr_stage_turn *turn,
+                  struct mr_stage_pairs *pairs, struct mr_error *err) {
+    const struct mr_plan *plan = source->plan;
+    struct mr_run_store *before = stage->store;
+    uint32_t partitions = mr_plan_partitions(plan, source->spec, turn->round);
+    mr_stage_pairs_fini(&stage->in);
+    mr_stage_pairs_fini(&stage->out);
+    *stage = (struct mr_stage){.source = source,
+                               .pool = pool,
+                               .round = turn->round,
+                               .is_output = mr_plan_is_output(plan, turn->round),
+                               .contexts = {.job = plan->job,
+                                            .params = plan->params,
+                                            .rounds = plan->rounds,
+                                            .round = turn->round,
+                                            .partitions = partitions,
+                                            .verbose = source->spec->verbose,
+                                            .pass = turn->pass,
+                                            .loop_state = turn->loop_state},
+                               .in = *pairs};
+    *pairs = (struct mr_stage_pairs){0};
+    if (open_store(stage, before, err)) {
+        return err->code;
+    }
+    if (!stage->is_output) {
+        stage->out.count = partitions;
         stage->out.runs = calloc(stage->out.count, sizeof(struct mr_run *));
         if (!stage->out.runs) {
             return mr_error_nomem(err, "opening a round");
         }
     }
-    return mr_run_store_create(&options, &stage->store, err);
+    return MR_OK;
 }
 
 void mr_stage_close(struct mr_stage *stage) {
@@ -72,27 +89,15 @@ int mr_stage_open_map(const struct mr_stage *stage, uint32_t task, struct mr_map
     if (stage->round == 0) {
         source.split = &plan->splits.items[task];
         source.input = &plan->inputs.items[source.split->input];
+        source.replay = stage->source->replays ? &stage->source->replays[task] : NULL;
+        bool is_again = stage->contexts.pass > 1 && !(source.replay && source.replay->is_whole);
+        if (is_again && mr_inputs_check_same(source.input, err)) {
+            return err->code;
+        }
     } else {
         source.pairs = stage->in.runs[task];
     }
     return mr_map_task_open(&source, map, err);
-}
-
-/* Opens the part of an attempt, or the stream. */
-static int open_part(struct mr_stage *stage, struct mr_stage_reduce *reduce, uint32_t attempt,
-                     struct mr_error *err) {
-    char name[32];
-    if (!stage->source->commit) {
-        int status = mr_part_stream(&reduce->part, stage->source->spec->output_fd, err);
-        reduce->part.stop = stage->source->stop;
-        return status;
-    }
-    snprintf(name, sizeof name, "part-%05u", reduce->partition);
-    if (mr_commit_attempt(stage->source->commit, reduce->partition, attempt, &reduce->dir_fd,
-                          err)) {
-        return err->code;
-    }
-    return mr_part_create(&reduce->part, reduce->dir_fd, name, err);
 }
 
 int mr_stage_open_reduce(struct mr_stage *stage, uint32_t partition, uint32_t attempt,
@@ -103,8 +108,7 @@ int mr_stage_open_reduce(struct mr_stage *stage, uint32_t partition, uint32_t at
         return mr_error_nomem(err, "starting a reduce task");
     }
     made->partition = partition;
-    made->dir_fd = -1;
-    made->part.fd = -1;
+    made->outlet = MR_OUTLET_CLOSED;
     struct mr_reduce_task_source source = {.partition = partition,
                                            .round = &stage->contexts.rounds[stage->round],
                                            .store = stage->store,
@@ -116,11 +120,15 @@ int mr_stage_open_reduce(struct mr_stage *stage, uint32_t partition, uint32_t at
     if (mr_run_store_is_tight(stage->store, memory->merge_bytes)) {
         source.large = stage->source->large;
     }
-    if (stage->is_last) {
-        source.part = &made->part;
-        (void)!open_part(stage, made, attempt, err);
+    if (stage->is_output) {
+        struct mr_outlet_source to = {stage->source->commit, stage->source->spec->output_fd,
+                                      stage->source->stop};
+        source.part = &made->outlet.part;
+        (void)!mr_outlet_open(&made->outlet, &to, partition, attempt, err);
     } else {
         source.pairs = &made->pairs;
+        source.raw_numbers =
+            stage->contexts.pass > 0 && stage->round + 1 == stage->source->plan->round_count;
         (void)!mr_run_writer_open(&made->pairs, stage->pool, NULL, err);
     }
     if (!err->code && !mr_reduce_task_open(&source, &made->task, err)) {
@@ -131,35 +139,25 @@ int mr_stage_open_reduce(struct mr_stage *stage, uint32_t partition, uint32_t at
     return err->code;
 }
 
-/* Makes the part durable and notes what it holds. */
+/* Makes the part durable and notes what it holds: each task has a row of its own. */
 static int finish_part(struct mr_stage *stage, struct mr_stage_reduce *reduce,
                        struct mr_error *err) {
-    struct mr_run_result *result = stage->source->result;
-    struct mr_run_part done = {0};
-    if (mr_part_finish(&reduce->part, &done, err)) {
-        return err->code;
-    }
-    done.records = mr_reduce_task_records(reduce->task);
-    if (reduce->dir_fd >= 0) {
-        result->parts[reduce->partition] = done; /* each task has a row of its own */
-        return mr_file_sync(reduce->dir_fd, "the directory of an attempt", err);
-    }
-    return MR_OK;
+    return mr_outlet_finish(&reduce->outlet, mr_reduce_task_records(reduce->task),
+                            &stage->source->result->parts[reduce->partition], err);
 }
 
 int mr_stage_close_reduce(struct mr_stage *stage, struct mr_stage_reduce *reduce, bool failed,
                           struct mr_error *err) {
-    if (!failed && stage->is_last) {
+    if (!failed && stage->is_output) {
         (void)!finish_part(stage, reduce, err);
     } else if (!failed) {
         (void)!mr_run_writer_finish(&reduce->pairs, &stage->out.runs[reduce->partition], err);
     }
-    mr_part_abandon(&reduce->part);
     mr_run_writer_abandon(&reduce->pairs);
     mr_reduce_task_close(reduce->task);
-    struct mr_error ignored = {0};
-    if (mr_file_close(&reduce->dir_fd, "the directory of an attempt", &ignored) && !failed) {
-        *err = err->code ? *err : ignored;
+    struct mr_error closing = {0};
+    if (mr_outlet_close(&reduce->outlet, &closing) && !failed) {
+        *err = err->code ? *err : closing;
     }
     free(reduce);
     return err->code;

@@ -221,20 +221,27 @@ void mr_tasks_leave(struct mr_tasks *tasks, struct mr_task *task, const struct m
 }
 
 int mr_tasks_open_round(struct mr_tasks *tasks, struct mr_stage *stage) {
-    bool is_first = stage->round == 0;
+    bool is_first = tasks->opened == 0;
     struct mr_core_event event = {.kind = is_first ? MR_CORE_SUBMIT : MR_CORE_ROUND_CLOSED,
                                   .job = MR_TASKS_JOB,
                                   .shape = {.map_tasks = mr_stage_map_tasks(stage),
                                             .reduce_tasks = stage->contexts.partitions},
                                   .max_attempts = 1,
-                                  .round = is_first ? 0 : stage->round - 1,
+                                  .round = is_first ? 0 : tasks->opened - 1,
                                   .has_next = true};
+    tasks->opened++;
     tasks->stage = stage;
     tasks->maps_done = false;
     tasks->round_done = false;
     tasks->consumed = 0;
     tasks->records = 0;
     tasks->partitions_done = 0;
+    return mr_tasks_apply(tasks, &event);
+}
+
+int mr_tasks_end_rounds(struct mr_tasks *tasks) {
+    struct mr_core_event event = {
+        .kind = MR_CORE_ROUND_CLOSED, .job = MR_TASKS_JOB, .round = tasks->opened - 1};
     return mr_tasks_apply(tasks, &event);
 }
 

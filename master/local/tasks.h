@@ -33,6 +33,7 @@ struct mr_tasks {
     size_t ready_end;
     size_t ready_capacity;
     struct mr_task *running;
+    uint32_t opened; /* rounds, of all passes: the core counts them on */
     bool maps_done;
     bool round_done;
     uint64_t consumed; /* bytes of the input, by tasks that are done */
@@ -50,6 +51,8 @@ MR_MUST_USE int mr_tasks_apply(struct mr_tasks *tasks, const struct mr_core_even
 MR_MUST_USE int mr_tasks_open_round(struct mr_tasks *tasks, struct mr_stage *stage);
 /* With the lock held. Notes a failure, the first of which is kept, and has everybody stop. */
 void mr_tasks_fail(struct mr_tasks *tasks, const struct mr_error *err);
+/* With the lock held, after the last round: no other follows. */
+MR_MUST_USE int mr_tasks_end_rounds(struct mr_tasks *tasks);
 /* With the lock held, no task under way. Tells the core of what will not run any more. */
 void mr_tasks_abandon(struct mr_tasks *tasks);
 

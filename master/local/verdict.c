@@ -70,8 +70,16 @@ bool mr_verdict_has_place(const struct mr_verdict *verdict) {
 void mr_verdict_say(const struct mr_verdict *verdict, struct mr_error *err) {
     const struct mr_orders_task *task = verdict->task;
     say_how(verdict, err);
-    mr_error_add(err, " in %s task %u, attempt %u", task->phase == MR_PHASE_MAP ? "map" : "reduce",
-                 task->task, task->attempt);
+    if (task->phase == MR_PHASE_LOOP) {
+        mr_error_add(err, " in %s", task->pass ? "round_done" : "start");
+    } else {
+        mr_error_add(err, " in %s task %u", task->phase == MR_PHASE_MAP ? "map" : "reduce",
+                     task->task);
+    }
+    if (task->pass) {
+        mr_error_add(err, " of pass %llu", (unsigned long long)task->pass);
+    }
+    mr_error_add(err, ", attempt %u", task->attempt);
     if (mr_verdict_has_place(verdict)) {
         mr_error_add(err, " (%s, record at offset %llu)", task->input.path,
                      (unsigned long long)(verdict->where.offset + verdict->where.record));

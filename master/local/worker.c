@@ -23,15 +23,24 @@ static void map_phase(struct mr_worker *worker) {
     }
 }
 
-/* Adds up the collector's account and lets it go. */
+void mr_worker_fini(struct mr_worker *worker) {
+    mr_collector_destroy(worker->collector);
+    worker->collector = NULL;
+    mr_reader_block_fini(&worker->block);
+}
+
+/* Adds up the collector's account and lets it go, in a loop with the memory that it takes little
+ * of. */
 static void close_collector(struct mr_worker *worker) {
     struct mr_collector *collector = worker->collector;
     worker->books.emitted += mr_collector_emitted(collector);
     worker->books.combined += mr_collector_combined(collector);
     mr_books_take_counters(&worker->books, &mr_collector_context(collector)->counters);
-    mr_collector_destroy(collector);
-    worker->collector = NULL;
-    mr_reader_block_fini(&worker->block);
+    if (worker->round->stage.contexts.pass) {
+        mr_collector_rest(&worker->collector);
+    } else {
+        mr_worker_fini(worker);
+    }
 }
 
 /* The last worker to seal merges what must be merged before reduce can start. */
@@ -102,7 +111,7 @@ void mr_worker_map(struct mr_worker *worker) {
                                                round->stage.source->plan->memory.collector_bytes,
                                            .stop = round->stage.source->stop};
     worker->books = (struct mr_books){0};
-    if (mr_collector_create(&options, &worker->collector, &err)) {
+    if (mr_collector_wake(&options, &worker->collector, &err)) {
         fail_worker(round, &err);
     } else {
         map_phase(worker);
@@ -133,7 +142,7 @@ void mr_worker_reduce(struct mr_worker *worker) {
 }
 
 /* Waits for the next round; false: there is none. */
-static bool wait_for_round(struct mr_worker_round *round, uint32_t number) {
+static bool wait_for_round(struct mr_worker_round *round, uint64_t number) {
     pthread_mutex_lock(&round->tasks.lock);
     while (round->opened < number && !round->quits) {
         pthread_cond_wait(&round->tasks.changed, &round->tasks.lock);
@@ -154,7 +163,7 @@ static void wait_for_reduce(struct mr_worker_round *round) {
 void *mr_worker_main(void *arg) {
     struct mr_worker *worker = arg;
     mr_crash_thread_start();
-    for (uint32_t number = 1; wait_for_round(worker->round, number); number++) {
+    for (uint64_t number = 1; wait_for_round(worker->round, number); number++) {
         mr_worker_map(worker);
         wait_for_reduce(worker->round);
         mr_worker_reduce(worker);

@@ -16,7 +16,7 @@ struct mr_worker_round {
     unsigned workers;
     struct mr_books books; /* of the round */
     double phase_started;
-    uint32_t opened; /* rounds so far */
+    uint64_t opened; /* rounds so far */
     unsigned sealed; /* workers that have sealed their collectors */
     unsigned done;   /* workers that are done with the round */
     bool is_settled;
@@ -32,6 +32,9 @@ struct mr_worker {
     struct mr_reducer *reducer;
     struct mr_books books;
 };
+
+/* Releases what a worker keeps from round to round in a job that loops. */
+void mr_worker_fini(struct mr_worker *worker);
 
 /* The two halves of a worker's round. The last worker to end the first settles the run store. */
 void mr_worker_map(struct mr_worker *worker);

@@ -182,6 +182,20 @@ class Bench:
         rate = None if many.failed or none.failed else 2 * count / (many.median() - none.median())
         self.at_least("empty tasks in process, a second", 50000, 500000, rate)
 
+    def rounds(self):
+        """Passes of the least-squares example over its 442 rows, less what starting it costs."""
+        count = 1000 if self.quick else 20000
+        example = HERE.parents[1] / "examples/regression"
+        plugin = self.work / "libregression.so"
+        subprocess.run([*os.environ.get("CC", "cc").split(), "-O2", "-ffp-contract=off", "-shared", "-fPIC",
+                        f"-I{HERE.parents[1] / 'lib/include'}", example / "regression.c", "-lm", "-o", plugin], check=True)
+        results = self.measure("rounds of least squares", [
+            Command(f"millrace, {name}", [self.millrace, "run", plugin, example / "diabetes.csv", "--tolerance", "0",
+                                          "--unfinished", "--epochs", epochs]) for name, epochs in (("1", 1), ("many", count))])
+        many, one = results["millrace, many"], results["millrace, 1"]
+        rate = None if many.failed or one.failed else (count - 1) / (many.median() - one.median())
+        self.at_least("least squares on 442 rows, rounds a second", 1000, 10000, rate)
+
     # ---- what people would use instead ---------------------------------------------------------------------------
 
     def peers_on(self, title, source, *words, memory=None, runs=None):
@@ -205,6 +219,7 @@ class Bench:
 
 ROWS = {"text": Bench.text, "source": Bench.source, "scaling": Bench.scaling, "memory": Bench.memory,
         "gz": Bench.gz, "start": Bench.start, "unicode": Bench.unicode, "core": Bench.core, "tasks": Bench.tasks,
+        "rounds": Bench.rounds,
         "peers-text": Bench.peers_text, "peers-source": Bench.peers_source, "peers-memory": Bench.peers_memory,
         "peers-start": Bench.peers_start}
 

@@ -3,6 +3,7 @@
 need_shim
 
 make_inputs
+seq 300000 >in/many.txt
 
 says='^millrace: out of memory [a-z]+'
 scratch="--tmp {tmp}"
@@ -14,6 +15,12 @@ sweep --class malloc --says "$says" --stdin in/book.txt -- run wordcount --words
 sweep --class malloc --statuses 1,4 --step 3 -- run "$plugins/misbehave.so" {in}/book.txt -o {work}/out $scratch
 sweep --class malloc --says "$says" -- explain wordcount {in}/book.txt
 sweep --class malloc --says "$says" -- simulate wordcount {in}/book.txt --nodes 3 --slots 2 --mtbf 1h
+
+# A loop of several rounds and passes, whose input and state are small; and one whose input is read again each time.
+looping=$BUILD/tests/plugins/looping.so
+sweep --class malloc --statuses 1,4 --least 100 -- run "$looping" {in}/book.txt --state 5000 -o {work}/out $scratch
+sweep --class malloc --statuses 1,4 --step 11 --least 100 -- run "$looping" {in}/many.txt --passes 2 --threads 2 -o {work}/out $scratch
+sweep --class malloc --statuses 1,4 --step 3 -- run "$looping" {in}/book.txt --rounds 1 $scratch
 
 # With threads and with spilling, where the pool's memory is mapped.
 # (A thread that can't be given its storage is a thread that can't be started.)

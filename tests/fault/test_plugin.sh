@@ -16,7 +16,10 @@ unloadable() {
 echo 'int main(void) { return 0; }' >text.so
 head -c 5000 "$misbehave" >cut.so
 mkdir folder.so
-unloadable 1 "^millrace: .*other_abi.so.*(version|interface) 2.*1" "$plugins/other_abi.so"
+unloadable 1 "^millrace: .*other_abi.so.*: the job was built for interface version 3; this Millrace has 2: build it again" \
+    "$plugins/other_abi.so"
+unloadable 1 "^millrace: .*earlier_abi.so.*: the job was built for interface version 1; this Millrace has 2: build it again" \
+    "$plugins/earlier_abi.so"
 unloadable 1 "^millrace: .*no_job.so.*mr_plugin_job" "$plugins/no_job.so"
 unloadable 1 "^millrace: .*\./text.so" ./text.so
 unloadable 1 '^millrace: plugin "\./cut.so" is cut off at byte 5000$' ./cut.so

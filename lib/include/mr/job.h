@@ -14,13 +14,18 @@
  *     MR_PLUGIN = {.abi = MR_JOB_ABI, .name = "lines", .summary = "count equal lines",
  *                  .rounds = rounds, .round_count = 1};
  *
+ * A job may loop (training, clustering, anything that converges): its list of rounds is a pass, and
+ * passes follow one another until the job's `round_done`, which sees what the last reduce of a pass
+ * emitted, says that it is done. What one pass learns for the next is the loop's state: bytes that
+ * round_done sets and every callback of the next pass reads by mr_loop_state.
+ *
  * Built with nothing but these headers:
  *
  *     cc -shared -fPIC $(pkg-config --cflags millrace) job.c -o libjob.so
  *
  * The answer must not depend on the machine, so a job must not either: what a callback emits may
- * depend on its record, the parameters and side inputs alone. Its private state is per thread and
- * may serve as scratch space, never as a way from one record to another.
+ * depend on its record, the parameters, side inputs and the loop's state alone. Its private state
+ * is per thread and may serve as scratch space, never as a way from one record to another.
  *
  * Every callback returns 0 or a negative status; a failure ends the job with the sentence given to
  * mr_fail, or with the engine's own. A failed emit is remembered: a callback may return its status
@@ -37,7 +42,7 @@
 #include <stdint.h>
 
 /* Grows with every change that breaks a plugin built against an earlier header. */
-#define MR_JOB_ABI 1u
+#define MR_JOB_ABI 2u
 
 /* How values of equal keys are folded as they are emitted. Folding is exact, so neither order nor
  * grouping of the additions shows in the result. */
@@ -57,9 +62,10 @@ enum mr_value {
     MR_VALUE_KINDS
 };
 
-enum mr_phase { MR_PHASE_MAP, MR_PHASE_REDUCE };
+enum mr_phase { MR_PHASE_MAP, MR_PHASE_REDUCE, MR_PHASE_LOOP /* start and round_done */ };
 
-struct mr_values; /* the values of one group */
+struct mr_values;  /* the values of one group */
+struct mr_results; /* what a pass of a loop emitted */
 
 /* What a callback is handed. The functions are called through the inline wrappers below, so that a
  * plugin links against nothing; later versions append to this struct and never reorder it. */
@@ -84,21 +90,29 @@ struct mr_ctx {
     uint32_t partitions; /* of the round */
     int (*emit_u64_spans)(struct mr_ctx *ctx, const char *text, const uint32_t *bounds,
                           size_t count, uint64_t value);
+    int (*next_result)(struct mr_ctx *ctx, struct mr_results *results, struct mr_bytes *key,
+                       struct mr_bytes *value);
+    int (*set_loop_state)(struct mr_ctx *ctx, struct mr_bytes state);
+    struct mr_bytes loop_state; /* by mr_loop_state */
+    uint64_t pass;              /* of a loop, from 0; in round_done: the one that just ended */
 };
 
 /* Emits a pair. Key and value are copied before the call returns.
- * In map: for MR_VALUES, MR_FIRST and MR_COMBINED rounds. In reduce of the last round: writes the
- * line KEY TAB VALUE (KEY alone where the value's data is NULL); the bytes are written as they are,
- * tabs and line ends included. In reduce of an earlier round: a
- * pair for the next round (without data: an empty value). Returns 0, or the (sticky) status of the
- * first failure. */
+ * In map: for MR_VALUES, MR_FIRST and MR_COMBINED rounds. In reduce of the last round, and in a
+ * loop's start and round_done: writes the line KEY TAB VALUE (KEY alone where the value's data is
+ * NULL); the bytes are written as they are, tabs and line ends included. In reduce of an earlier
+ * round: a pair for the next round; in reduce of the last round of a job that loops: a result of
+ * the pass (without data: an empty value). Returns 0, or the (sticky) status of the first failure.
+ */
 MR_MUST_USE static inline int mr_emit(struct mr_ctx *ctx, struct mr_bytes key,
                                       struct mr_bytes value) {
     return ctx->emit(ctx, key, value);
 }
 
-/* Emits a typed pair: in map for rounds of that type; in reduce as its decimal digits (f64: the
- * shortest that read back to the same number). Otherwise as mr_emit. */
+/* Emits a typed pair: in map for rounds of that type; in reduce and round_done as its decimal
+ * digits (f64: the shortest that read back to the same number), but in reduce of the last round of
+ * a job that loops as the number itself, for mr_next_result_u64 and its like. Otherwise as mr_emit.
+ */
 MR_MUST_USE static inline int mr_emit_u64(struct mr_ctx *ctx, struct mr_bytes key, uint64_t value) {
     return ctx->emit_u64(ctx, key.data, key.len, value);
 }
@@ -164,6 +178,29 @@ MR_MUST_USE static inline int mr_side_input(struct mr_ctx *ctx, const char *para
     return ctx->side_input(ctx, param, content);
 }
 
+/* The loop's state, as start or the round_done of the pass before set it; shared by all tasks of
+ * the pass and valid as long as the phase. In round_done: the state that the pass read, valid until
+ * the callback returns. Empty in a job that doesn't loop. Not aligned: copy numbers out of it. */
+static inline struct mr_bytes mr_loop_state(const struct mr_ctx *ctx) {
+    return ctx->loop_state;
+}
+
+/* In start and round_done: sets the state that the next pass reads, copied before the call returns;
+ * without a call it stays as it is. A state of more than 1/32 of --memory (and never more than 1
+ * GiB) fails the job. */
+MR_MUST_USE static inline int mr_set_loop_state(struct mr_ctx *ctx, struct mr_bytes state) {
+    return ctx->set_loop_state(ctx, state);
+}
+
+/* In round_done: steps to the next pair that the last reduce of the pass emitted, in the order of
+ * partitions and, within one, of emits, which is key order: 1, and key and value, valid until the
+ * next step; 0 at the end; or a negative status. May be larger than memory; returning with results
+ * unread is fine. */
+MR_MUST_USE static inline int mr_next_result(struct mr_ctx *ctx, struct mr_results *results,
+                                             struct mr_bytes *key, struct mr_bytes *value) {
+    return ctx->next_result(ctx, results, key, value);
+}
+
 /* Adds to a counter of the job's own, made at its first use and shown in the manifest. Counters
  * must be as independent of the machine as the output is. `name` must be a string that lives as
  * long as the plugin. */
@@ -190,6 +227,36 @@ __attribute__((format(printf, 2, 3))) static inline int mr_fail(struct mr_ctx *c
     int status = ctx->fail(ctx, format, args);
     va_end(args);
     return status;
+}
+
+/* mr_next_result for numbers: the very bits that mr_emit_u64, _i64 or _f64 (or a round without a
+ * reduce) emitted. A result of another length fails the job; that it was emitted as this type is
+ * the job's to know. 0 where there is none. */
+MR_MUST_USE static inline int mr_next_result_number(struct mr_ctx *ctx, struct mr_results *results,
+                                                    struct mr_bytes *key, void *number) {
+    struct mr_bytes value;
+    int more = ctx->next_result(ctx, results, key, &value);
+    memset(number, 0, sizeof(uint64_t));
+    if (more > 0 && value.len != sizeof(uint64_t)) {
+        return mr_fail(ctx, "the result \"%.*s\" is no number: it has %zu bytes",
+                       key->len < 60 ? (int)key->len : 60, key->data ? key->data : "", value.len);
+    }
+    if (more > 0) {
+        memcpy(number, value.data, sizeof(uint64_t));
+    }
+    return more;
+}
+MR_MUST_USE static inline int mr_next_result_u64(struct mr_ctx *ctx, struct mr_results *results,
+                                                 struct mr_bytes *key, uint64_t *number) {
+    return mr_next_result_number(ctx, results, key, number);
+}
+MR_MUST_USE static inline int mr_next_result_i64(struct mr_ctx *ctx, struct mr_results *results,
+                                                 struct mr_bytes *key, int64_t *number) {
+    return mr_next_result_number(ctx, results, key, number);
+}
+MR_MUST_USE static inline int mr_next_result_f64(struct mr_ctx *ctx, struct mr_results *results,
+                                                 struct mr_bytes *key, double *number) {
+    return mr_next_result_number(ctx, results, key, number);
 }
 
 enum mr_param_kind {
@@ -283,10 +350,24 @@ struct mr_job {
      * nothing yet. */
     int (*plan)(struct mr_ctx *ctx, const struct mr_round **rounds, uint32_t *count);
 
-    /* Makes a thread's state for one phase of one round (reduce with `reduce_end`: for one
-     * partition). May set *state to NULL. */
+    /* Makes a thread's state for one phase of one round of one pass (reduce with `reduce_end`: for
+     * one partition): the place to unpack the loop's state. May set *state to NULL. */
     int (*setup)(struct mr_ctx *ctx, void **state);
     void (*teardown)(void *state);
+
+    /* Makes the job a loop: called after each pass over the rounds, with the results of its last
+     * reduce. May set the state of the next pass (mr_set_loop_state) and emit lines; the lines that
+     * start and the calls of round_done emit, in this order, are the job's output, in one part.
+     * *again is preset to false: the loop ends where it isn't set, and how many passes there may be
+     * at most is the job's to decide (a parameter, usually). Gets no state of setup's: a loop that
+     * stopped goes on from the bytes of its state alone, so there is nowhere else to remember
+     * anything. One call at a time. Inputs are read once a pass: standard input and FIFOs, which
+     * can't be read again, are refused. */
+    int (*round_done)(struct mr_ctx *ctx, struct mr_results *results, bool *again);
+
+    /* Before the first pass of a loop: sets its first state, from parameters and side inputs. NULL:
+     * an empty one. */
+    int (*start)(struct mr_ctx *ctx);
 
     /* Facts that the output depends on besides parameters (a library's data version), kept in the
      * manifest's result: "name=value" strings, ended by NULL; or NULL. Called with the job's

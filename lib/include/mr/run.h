@@ -26,7 +26,8 @@ struct mr_run_param {
 struct mr_run_progress {
     const char *job;
     const char *round;
-    enum mr_phase phase;
+    enum mr_phase phase; /* MR_PHASE_LOOP: a loop's lines are about to be written */
+    uint64_t pass;       /* of a loop, from 1; 0: the job doesn't loop */
     uint64_t bytes_done;
     uint64_t bytes_total;
     uint64_t
@@ -123,6 +124,7 @@ struct mr_run_books {
 #undef MR_RUN_COUNTER_ROW
 };
 
+/* A row of the job's list of rounds; of a loop, all its passes added up. */
 struct mr_run_round {
     const char *name;
     struct mr_run_books books;
@@ -130,11 +132,20 @@ struct mr_run_round {
     struct mr_run_phase reduce;
 };
 
+/* What a loop came to. */
+struct mr_run_loop {
+    uint64_t passes;
+    double seconds;         /* in start and round_done, wall */
+    uint64_t state_bytes;   /* of the last state */
+    uint64_t state_xxh3[2]; /* its name: XXH3-128 of its bytes, the high half first */
+};
+
 /* What a run did; filled as far as the run came, also where it failed. Release with
  * mr_run_result_fini. */
 struct mr_run_result {
     struct mr_run_round *rounds;
     size_t round_count;
+    struct mr_run_loop loop;   /* of a job that loops */
     struct mr_run_part *parts; /* of the output directory; none for a stream */
     size_t part_count;
     struct mr_run_counter *counters;

@@ -71,3 +71,15 @@ Test(hash, goes_on_after_a_digest) {
     mr_hash_destroy(hash);
     mr_hash_destroy(NULL);
 }
+
+/* The hash of nothing is libxxhash's. */
+Test(hash, names_by_128_bits) {
+    struct mr_hash_128 nothing = mr_hash_xxh3_128(NULL, 0);
+    cr_assert_eq(nothing.high, UINT64_C(0x99aa06d3014798d8));
+    cr_assert_eq(nothing.low, UINT64_C(0x6001c324468d497f));
+    fill();
+    struct mr_hash_128 all = mr_hash_xxh3_128(bytes, BYTES_MAX);
+    bytes[BYTES_MAX - 1] ^= 1;
+    struct mr_hash_128 other = mr_hash_xxh3_128(bytes, BYTES_MAX);
+    cr_assert(all.high != other.high && all.low != other.low);
+}

@@ -349,3 +349,39 @@ Test(inputs, running_out_of_descriptors_is_no_fault_of_the_input) {
     cr_assert_eq(inputs.count, 0u);
     scratch_remove(&scratch);
 }
+
+/* Whether a file, read a second time, is still the one that was listed. */
+static int same(const struct mr_inputs *inputs, struct mr_error *err) {
+    *err = (struct mr_error){0};
+    return mr_inputs_check_same(&inputs->items[0], err);
+}
+
+Test(inputs, a_file_that_is_another_is_not_read_again) {
+    struct scratch scratch;
+    struct mr_inputs inputs = {0};
+    struct mr_error err = {0};
+    scratch_make(&scratch);
+    scratch_write(&scratch, "data", "1", 1);
+    const char *path = scratch_path(&scratch, "data");
+    cr_assert_eq(expand(path, &inputs, &err), 0);
+    cr_assert_eq(same(&inputs, &err), 0);
+    struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}}; /* touched */
+    cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+    cr_assert_eq(same(&inputs, &err), MR_ERR_INPUT);
+    cr_assert_not_null(strstr(err.text, "/data\" changed since the run began"));
+    times[1] = inputs.items[0].mtime;
+    cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+    cr_assert_eq(same(&inputs, &err), 0);
+    cr_assert_eq(truncate(path, 0), 0); /* of another size, but as old */
+    cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+    cr_assert_eq(same(&inputs, &err), MR_ERR_INPUT);
+    scratch_write(&scratch, "other", "1", 1); /* as large and as old, but another file */
+    cr_assert_eq(rename(scratch_path(&scratch, "other"), path), 0);
+    cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+    cr_assert_eq(same(&inputs, &err), MR_ERR_INPUT);
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(same(&inputs, &err), MR_ERR_INPUT);
+    cr_assert_not_null(strstr(err.text, "again: No such file"));
+    mr_inputs_fini(&inputs);
+    scratch_remove(&scratch);
+}

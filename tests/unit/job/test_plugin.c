@@ -83,9 +83,10 @@ static const char *verdict_of_param(struct mr_param param) {
 }
 
 Test(plugin, reads_nothing_of_another_interface) {
-    struct mr_job job = {.abi = 2, .name = (const char *)8}; /* a name that can't be read */
-    cr_assert_str_eq(verdict(&job), "the job was built for interface version 2; this Millrace has "
-                                    "1: build it again");
+    struct mr_job job = {.abi = MR_JOB_ABI + 1,
+                         .name = (const char *)8}; /* a name that can't be read */
+    cr_assert_str_eq(verdict(&job), "the job was built for interface version 3; this Millrace has "
+                                    "2: build it again");
 }
 
 Test(plugin, accepts_right_tables) {

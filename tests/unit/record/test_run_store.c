@@ -385,3 +385,27 @@ Test(run_store, adopted_runs_merge_by_partition) {
     mr_run_destroy(merged);
     teardown(&fixture);
 }
+
+Test(run_store, is_as_new_once_cleared) {
+    struct fixture fixture;
+    struct mr_error err = {0};
+    uint64_t state = 5;
+    size_t count;
+    setup(&fixture, MR_POOL_CHUNK_BYTES, 4, MR_SUM_U64); /* spills */
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 9; i++) {
+            struct mr_run *run = make_run(&fixture, &state, NULL);
+            cr_assert_eq(mr_run_store_put(fixture.store, run, &fixture.rules, &err), 0, "%s",
+                         err.text);
+        }
+        cr_assert_gt(mr_run_store_stats(fixture.store).bytes_spilled, (uint64_t)0);
+        mr_run_store_clear(fixture.store);
+        mr_run_store_runs(fixture.store, &count);
+        cr_assert_eq(count, (size_t)0);
+        cr_assert_eq(mr_run_store_records(fixture.store), (uint64_t)0);
+        cr_assert_eq(mr_run_store_stats(fixture.store).bytes_spilled, (uint64_t)0);
+        cr_assert_eq(mr_run_store_stats(fixture.store).combined, (uint64_t)0);
+        cr_assert_eq(mr_pool_bytes(fixture.pool), (size_t)0);
+    }
+    teardown(&fixture);
+}

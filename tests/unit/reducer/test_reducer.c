@@ -349,3 +349,82 @@ Test(reducer, hands_pairs_to_the_next_round) {
         reduction_teardown(&r);
     }
 }
+
+/* ---- pairs ----------------------------------------------------------------------------------- */
+
+static int emit_all_kinds(struct mr_ctx *ctx, void *state, struct mr_bytes key, uint64_t value) {
+    (void)state;
+    (void)key;
+    return mr_emit_u64(ctx, mr_bytes_text("1"), value) ||
+           mr_emit_i64(ctx, mr_bytes_text("2"), -(int64_t)value) ||
+           mr_emit_f64(ctx, mr_bytes_text("3"), (double)value / 3) ||
+           mr_emit(ctx, mr_bytes_text("4"), mr_bytes_text("text"));
+}
+
+/* The next pair's value, as text where it is a number's bytes. */
+static const char *next_value_of(struct mr_cursor *cursor, char text[64]) {
+    struct mr_error err = {0};
+    uint64_t bits;
+    double f64;
+    cr_assert_eq(mr_cursor_step(cursor, &err), 0);
+    memcpy(&bits, cursor->value.data, cursor->value.len < 8 ? 0 : sizeof bits);
+    memcpy(&f64, &bits, sizeof f64);
+    if (cursor->value.len != sizeof bits) {
+        snprintf(text, 64, "%.*s", (int)cursor->value.len, cursor->value.data);
+    } else if (cursor->key.data[0] == '3') {
+        snprintf(text, 64, "%a", f64);
+    } else {
+        snprintf(text, 64, "%lld", (long long)bits);
+    }
+    return text;
+}
+
+/* What goes on as a pair holds a number as it is where the pass is a loop's, else as its digits. */
+Test(reducer, hands_on_numbers) {
+    for (int raw = 0; raw < 3; raw++) { /* 2: without a reduce */
+        struct mr_context_source contexts;
+        struct mr_reducer *reducer = NULL;
+        struct mr_run_writer pairs;
+        struct mr_run *run = NULL;
+        struct mr_cursor cursor = {0};
+        struct mr_key_range all = {0};
+        struct mr_error err = {0};
+        struct reduction r;
+        char text[64];
+        reduction_setup(&r, MR_SUM_U64);
+        r.round.reduce_u64 = raw < 2 ? emit_all_kinds : NULL;
+        reduction_add_u64(&r, "k", 1000);
+        contexts =
+            (struct mr_context_source){.job = &r.job, .rounds = r.job.rounds, .partitions = 1};
+        cr_assert_eq(mr_run_writer_open(&pairs, r.pool, NULL, &err), 0);
+        struct mr_reduce_task_source source = {.round = &r.round,
+                                               .store = r.store,
+                                               .range_bytes = SIZE_MAX,
+                                               .pairs = &pairs,
+                                               .raw_numbers = raw > 0,
+                                               .pool = r.pool,
+                                               .pairs_limit = SIZE_MAX,
+                                               .tmp = "/tmp"};
+        cr_assert_eq(mr_reduce_task_open(&source, &r.task, &err), 0);
+        cr_assert_eq(mr_reducer_create(&contexts, &reducer, &err), 0);
+        cr_assert_eq(mr_reduce_task_work(r.task, reducer, NULL, &r.counts), 0);
+        mr_reducer_destroy(reducer);
+        mr_reduce_task_close(r.task);
+        cr_assert_eq(mr_run_writer_finish(&pairs, &run, &err), 0);
+        cr_assert_eq(mr_cursor_open(&cursor, run, 0, &all, &err), 0);
+        if (raw == 2) {
+            cr_assert_str_eq(next_value_of(&cursor, text), "1000");
+            cr_assert_eq(cursor.value.len, (size_t)8);
+        } else {
+            cr_assert_str_eq(next_value_of(&cursor, text), "1000");
+            cr_assert_eq(cursor.value.len, raw ? (size_t)8 : (size_t)4);
+            cr_assert_str_eq(next_value_of(&cursor, text), "-1000");
+            cr_assert_str_eq(next_value_of(&cursor, text),
+                             raw ? "0x1.4d55555555555p+8" : "333.3333333333333");
+            cr_assert_str_eq(next_value_of(&cursor, text), "text");
+        }
+        mr_cursor_close(&cursor);
+        mr_run_destroy(run);
+        reduction_teardown(&r);
+    }
+}

@@ -84,6 +84,9 @@ Test(orders, task) {
                                   .split = {.begin = 10, .end = UINT64_MAX},
                                   .winners = winners,
                                   .winner_count = 3,
+                                  .pass = 1234567890123,
+                                  .state_len = 55,
+                                  .state_xxh3 = {UINT64_MAX, 1},
                                   .care_block = 77,
                                   .skips = skips,
                                   .skip_count = 2};
@@ -97,11 +100,46 @@ Test(orders, task) {
     cr_assert(read.input.size == 9 && read.input.ino == 8 && read.input.mtime.tv_nsec == 6);
     cr_assert_str_eq(read.output, "/out");
     cr_assert_str_eq(read.input.path, "in");
+    cr_assert(read.pass == task.pass && read.state_len == 55);
+    cr_assert(read.state_xxh3[0] == UINT64_MAX && read.state_xxh3[1] == 1);
     cr_assert(read.winner_count == 3 && read.skip_count == 2);
     cr_assert_eq(memcmp(read.winners, winners, sizeof winners), 0);
     cr_assert_eq(memcmp(read.skips, skips, sizeof skips), 0);
     mr_orders_release(&held);
     end_pair(&pair);
+}
+
+Test(orders, a_turn_is_an_order_too) {
+    struct pair pair = make_pair();
+    struct mr_error err = {0};
+    struct mr_orders_held held;
+    struct mr_orders_task read = {0};
+    struct mr_orders_task task = {.phase = MR_PHASE_LOOP, .partitions = 1};
+    cr_assert_eq(mr_orders_send_task(&pair.a, &task, &err), 0, "%s", err.text);
+    cr_assert_eq(mr_orders_read_task(hear(&pair, MR_CHANNEL_TURN), &read, &held, &err), 0, "%s",
+                 err.text);
+    cr_assert(read.pass == 0 && read.winner_count == 0);
+    mr_orders_release(&held);
+    end_pair(&pair);
+}
+
+Test(orders, files_of_a_pass) {
+    struct mr_error err = {0};
+    char path[MR_ORDERS_PATH_MAX];
+    struct mr_orders_task task = {
+        .phase = MR_PHASE_MAP, .round = 1, .task = 2, .attempt = 3, .state_xxh3 = {10, 11}};
+    cr_assert_eq(mr_orders_path("/s", &task, path, &err), 0);
+    cr_assert_str_eq(path, "/s/map-1-2-3");
+    task.pass = 7;
+    cr_assert_eq(mr_orders_path("/s", &task, path, &err), 0);
+    cr_assert_str_eq(path, "/s/map-7-1-2-3");
+    task.phase = MR_PHASE_LOOP;
+    cr_assert_eq(mr_orders_path("/s", &task, path, &err), 0);
+    cr_assert_str_eq(path, "/s/lines-7-1-2-3");
+    cr_assert_eq(mr_orders_next_path("/s", &task, path, &err), 0);
+    cr_assert_str_eq(path, "/s/next-7-3");
+    cr_assert_eq(mr_orders_state_path("/s", &task, path, &err), 0);
+    cr_assert_str_eq(path, "/s/state-000000000000000a000000000000000b");
 }
 
 Test(orders, answers) {

@@ -165,6 +165,39 @@ Test(plan, partitions_of_rounds) {
 }
 
 /* Small inputs take few threads, the smallest none at all. */
+static int end_loop(struct mr_ctx *ctx, struct mr_results *results, bool *again) {
+    (void)ctx, (void)results, (void)again;
+    return 0;
+}
+
+Test(plan, a_loop_writes_one_part_and_keeps_its_partitions) {
+    static const uint64_t sizes[] = {300 * MIB};
+    struct mr_job loop = job;
+    loop.round_done = end_loop;
+    struct fixture fixture;
+    struct mr_plan plan;
+    setup(&fixture, sizes, 1);
+    for (int is_stream = 0; is_stream < 2; is_stream++) {
+        fixture.spec.job = &loop;
+        fixture.spec.output = is_stream ? NULL : "out";
+        make(&fixture, &plan);
+        cr_assert(plan.loops);
+        cr_assert_eq(mr_plan_parts(&plan, &fixture.spec), 1u);
+        cr_assert_eq(mr_plan_partitions(&plan, &fixture.spec, 2), 4u, "stream: %d", is_stream);
+        cr_assert_not(mr_plan_is_output(&plan, 2));
+        cr_assert_eq(plan.memory.state_max,
+                     plan.memory.total / 32 < GIB ? plan.memory.total / 32 : GIB);
+        mr_plan_fini(&plan);
+    }
+    fixture.spec.job = &job;
+    make(&fixture, &plan);
+    cr_assert_not(plan.loops);
+    cr_assert_eq(mr_plan_parts(&plan, &fixture.spec), 1u); /* the stream */
+    cr_assert(mr_plan_is_output(&plan, 2));
+    mr_plan_fini(&plan);
+    scratch_remove(&fixture.scratch);
+}
+
 Test(plan, threads_follow_the_input) {
     static const uint64_t sizes[] = {0, MIB - 1, MIB, 3 * MIB, 100 * MIB};
     static const unsigned expected[] = {1, 1, 2, 4, 16};

@@ -1,0 +1,193 @@
+/* fleet_loop: the loop of a job whose code runs in task processes: a turn is an attempt there. */
+#include "master/local/fleet_loop.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/error.h"
+#include "lib/base/file.h"
+#include "master/local/books.h"
+#include "master/local/loop.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct mr_fleet_loop {
+    const struct mr_stage_source *source;
+    const struct mr_scratch *scratch;
+    struct mr_hand hand;
+    struct mr_loop *loop;
+    uint64_t pass;                       /* that tasks are part of */
+    char state_path[MR_ORDERS_PATH_MAX]; /* of the state's file; empty: there is none */
+};
+
+int mr_fleet_loop_create(const struct mr_stage_source *source, const struct mr_hand_source *hands,
+                         const struct mr_scratch *scratch, struct mr_fleet_loop **loop,
+                         struct mr_error *err) {
+    struct mr_fleet_loop *made = calloc(1, sizeof *made);
+    if (!made) {
+        return mr_error_nomem(err, "making a loop");
+    }
+    made->source = source;
+    made->scratch = scratch;
+    made->hand.source = hands;
+    made->hand.number = source->plan->threads; /* behind those of the slots */
+    made->hand.run_stop = source->spec->stop;
+    if (mr_loop_create(source, &made->loop, err)) {
+        free(made);
+        return err->code;
+    }
+    *loop = made;
+    return MR_OK;
+}
+
+void mr_fleet_loop_destroy(struct mr_fleet_loop *loop) {
+    if (loop) {
+        mr_hand_stop(&loop->hand);
+        mr_loop_destroy(loop->loop);
+        free(loop);
+    }
+}
+
+uint64_t mr_fleet_loop_pass(const struct mr_fleet_loop *loop) {
+    return loop->pass;
+}
+
+void mr_fleet_loop_order(const struct mr_fleet_loop *loop, struct mr_orders_task *order) {
+    struct mr_hash_128 name = mr_loop_state_name(loop->loop);
+    order->pass = loop->pass;
+    order->state_len = mr_loop_borrow_state(loop->loop).len;
+    order->state_xxh3[0] = name.high;
+    order->state_xxh3[1] = name.low;
+}
+
+/* Appends a file that an attempt left, of as many bytes as it said. */
+static int take_file(const char *path, uint64_t len, struct mr_buffer *to, struct mr_error *err) {
+    struct stat about;
+    size_t got = 0;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &about) != 0) {
+        mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
+    } else if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != len) {
+        mr_error_set(err, MR_ERR_IO, "\"%s\" is not what the task said", path);
+    } else if (!mr_buffer_reserve(to, len, err) &&
+               !mr_file_read(fd, 0, to->data + to->len, len, path, &got, err)) {
+        to->len += got;
+        if (got != len) {
+            mr_error_set(err, MR_ERR_IO, "\"%s\" shrank while it was read", path);
+        }
+    }
+    if (fd >= 0) {
+        (void)close(fd); /* only read from */
+    }
+    return err->code;
+}
+
+/* Takes over what an attempt at a turn made. */
+static int take(struct mr_fleet_loop *loop, const struct mr_orders_task *order,
+                const struct mr_hand_outcome *outcome, struct mr_error *err) {
+    const struct mr_orders_result *result = &outcome->result;
+    struct mr_turn *turn = mr_loop_begin_turn(loop->loop, order->pass);
+    char path[MR_ORDERS_PATH_MAX];
+    if (result->output_bytes > turn->state_max) {
+        return mr_error_set(err, MR_ERR_IO, "a task process gives a state that is too large");
+    }
+    if (mr_orders_path(loop->scratch->path, order, path, err) ||
+        take_file(path, result->bytes_out, &turn->text, err)) {
+        return err->code;
+    }
+    turn->records += result->records_out;
+    turn->has_next = result->sets_state != 0;
+    turn->next.len = 0;
+    if (turn->has_next && (mr_orders_next_path(loop->scratch->path, order, path, err) ||
+                           take_file(path, result->output_bytes, &turn->next, err))) {
+        return err->code;
+    }
+    return mr_books_merge_counters(&outcome->counters, loop->source->result, err);
+}
+
+/* Has the turn done, again where an attempt fails; the first failure is the cause. */
+static int try_turn(struct mr_fleet_loop *loop, struct mr_orders_task *order,
+                    struct mr_hand_outcome *outcome, struct mr_error *err) {
+    const struct mr_run_spec *spec = loop->source->spec;
+    uint32_t most = spec->max_attempts ? spec->max_attempts : MR_RUN_MAX_ATTEMPTS;
+    for (order->attempt = 1; order->attempt <= most; order->attempt++) {
+        mr_hand_release(outcome);
+        mr_hand_work(&loop->hand, order, outcome);
+        if (!outcome->err.code) {
+            *err = (struct mr_error){0};
+            return MR_OK;
+        }
+        bool is_over = outcome->is_fatal || outcome->err.code == MR_ERR_INTERRUPTED;
+        if (!err->code || outcome->err.code == MR_ERR_INTERRUPTED) {
+            *err = outcome->err;
+        }
+        if (is_over) {
+            return err->code;
+        }
+        if (spec->verbose && order->attempt < most) {
+            fprintf(stderr, "millrace: %s; trying again\n", outcome->err.text);
+        }
+    }
+    return most > 1 ? mr_error_add(err, " (the first of %u attempts that failed)", most)
+                    : err->code;
+}
+
+/* Writes the state to the file that the next pass reads, in place of the one before. */
+static int write_state(struct mr_fleet_loop *loop, struct mr_error *err) {
+    struct mr_bytes state = mr_loop_borrow_state(loop->loop);
+    struct mr_orders_task order = {0};
+    char path[MR_ORDERS_PATH_MAX];
+    mr_fleet_loop_order(loop, &order);
+    if (mr_orders_state_path(loop->scratch->path, &order, path, err) ||
+        strcmp(path, loop->state_path) == 0) {
+        return err->code;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return mr_error_errno(err, MR_ERR_IO, errno, "make \"%s\"", path);
+    }
+    (void)!mr_file_write(fd, state.data, state.len, path, err);
+    struct mr_error closing = {0};
+    if (mr_file_close(&fd, path, &closing) && !err->code) {
+        *err = closing;
+    }
+    if (*loop->state_path) {
+        (void)unlink(loop->state_path); /* goes with the directory else */
+    }
+    memcpy(loop->state_path, path, sizeof path);
+    return err->code;
+}
+
+int mr_fleet_loop_turn(struct mr_fleet_loop *loop, uint64_t pass, const uint32_t *winners,
+                       bool *again, struct mr_error *err) {
+    const struct mr_plan *plan = loop->source->plan;
+    struct mr_hand_outcome outcome = {0};
+    uint32_t last = plan->round_count - 1;
+    uint32_t partitions = mr_plan_partitions(plan, loop->source->spec, last);
+    struct mr_orders_task order = {.phase = MR_PHASE_LOOP,
+                                   .round = last,
+                                   .partitions = partitions,
+                                   .winners = winners,
+                                   .winner_count = winners ? partitions : 0};
+    double started = mr_clock_seconds();
+    loop->pass = pass;
+    mr_fleet_loop_order(loop, &order);
+    if (!try_turn(loop, &order, &outcome, err)) {
+        (void)!take(loop, &order, &outcome, err);
+    }
+    (void)mr_loop_begin_turn(loop->loop, pass); /* also where it failed */
+    *again = outcome.result.again != 0;
+    if (!mr_loop_end_turn(loop->loop, mr_clock_seconds() - started, err) &&
+        !write_state(loop, err)) {
+        loop->pass = pass + 1;
+        mr_scratch_clear(loop->scratch, "state-");
+    }
+    mr_hand_release(&outcome);
+    return err->code;
+}
+
+int mr_fleet_loop_finish(struct mr_fleet_loop *loop, struct mr_error *err) {
+    return mr_loop_finish(loop->loop, err);
+}

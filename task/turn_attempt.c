@@ -1,0 +1,94 @@
+/* turn_attempt: one attempt at what happens between two passes of a loop. */
+#include "task/turn_attempt.h"
+
+#include "lib/base/error.h"
+#include "lib/base/file.h"
+#include "reducer/turn.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A file for what the attempt makes, opened before the job's code can change umask or folder. */
+static int make_file(const char *path, int *fd, struct mr_error *err) {
+    *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return *fd >= 0 ? MR_OK : mr_error_errno(err, MR_ERR_IO, errno, "make \"%s\"", path);
+}
+
+static int open_results(struct mr_session *session, const struct mr_orders_task *task,
+                        struct mr_run **runs, struct mr_error *err) {
+    for (uint32_t i = 0; i < task->winner_count && !err->code; i++) {
+        struct mr_orders_task source = {.phase = MR_PHASE_REDUCE,
+                                        .pass = task->pass,
+                                        .round = task->round,
+                                        .task = i,
+                                        .attempt = task->winners[i]};
+        struct mr_map_output_identity identity = mr_session_identity(session, &source);
+        struct mr_map_output *output = NULL;
+        char path[MR_ORDERS_PATH_MAX];
+        if (!mr_orders_path(session->order.scratch, &source, path, err) &&
+            !mr_map_output_open(path, &identity, &output, err)) {
+            (void)!mr_map_output_run(output, MR_MAP_OUTPUT_ALL, session->pool, &runs[i], err);
+        }
+        mr_map_output_close(output);
+    }
+    return err->code;
+}
+
+/* Calls the job's code and writes what it made. */
+static int work(struct mr_turn *turn, const struct mr_turn_pass *pass, const int fds[2],
+                struct mr_orders_result *result, struct mr_error *err) {
+    bool again = false;
+    if (mr_turn_call(turn, pass, &again, err) ||
+        mr_file_write(fds[0], turn->text.data, turn->text.len, "the lines of a turn", err) ||
+        mr_file_write(fds[1], turn->next.data, turn->next.len, "the state of a loop", err)) {
+        return err->code;
+    }
+    result->again = again;
+    result->sets_state = turn->has_next;
+    result->records_out = turn->records;
+    result->bytes_out = turn->text.len;
+    result->output_bytes = turn->next.len;
+    return MR_OK;
+}
+
+int mr_turn_attempt_run(struct mr_session *session, const struct mr_orders_task *task,
+                        struct mr_orders_result *result, struct mr_counters *counters,
+                        struct mr_error *err) {
+    struct mr_context_source contexts = mr_session_contexts(session, task);
+    struct mr_turn turn;
+    char path[MR_ORDERS_PATH_MAX];
+    int fds[2] = {-1, -1};
+    struct mr_run **runs = calloc(task->winner_count + 1, sizeof *runs);
+    mr_turn_init(&turn, &contexts, session->order.memory.state_max, NULL);
+    if (!runs) {
+        mr_error_nomem(err, "ending a pass");
+        goto done;
+    }
+    if (mr_orders_path(session->order.scratch, task, path, err) || make_file(path, &fds[0], err) ||
+        mr_orders_next_path(session->order.scratch, task, path, err) ||
+        make_file(path, &fds[1], err) || open_results(session, task, runs, err)) {
+        goto done;
+    }
+    struct mr_turn_pass pass = {.number = task->pass,
+                                .loop_state = contexts.loop_state,
+                                .runs = runs,
+                                .count = (uint32_t)task->winner_count};
+    if (!work(&turn, &pass, fds, result, err)) {
+        *counters = turn.context.counters;
+        turn.context.counters = (struct mr_counters){0};
+    }
+done:
+    for (size_t i = 0; i < 2; i++) {
+        struct mr_error closing = {0};
+        if (mr_file_close(&fds[i], "what a turn leaves", &closing) && !err->code) {
+            *err = closing;
+        }
+    }
+    for (size_t i = 0; runs && i < task->winner_count; i++) {
+        mr_run_destroy(runs[i]);
+    }
+    free(runs);
+    mr_turn_fini(&turn);
+    return err->code;
+}
