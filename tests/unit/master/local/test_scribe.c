@@ -12,6 +12,7 @@ static uint32_t next_job;
 static uint32_t last_performed;
 static unsigned performed;
 static unsigned out_of_order;
+static uint64_t transactions_seen; /* at the last effect */
 
 /* Each submitted job starts its task at once: there are slots for all. */
 static void perform(void *arg, const struct mr_core_effect *effect) {
@@ -20,6 +21,7 @@ static void perform(void *arg, const struct mr_core_effect *effect) {
         out_of_order += effect->attempt.job < last_performed;
         last_performed = effect->attempt.job;
         performed++;
+        transactions_seen = mr_journal_stats(scribe.journal).transactions;
     }
 }
 
@@ -119,6 +121,36 @@ Test(scribe, what_was_applied_before_its_end_is_not_written) {
     cr_assert_eq(
         mr_journal_open(in_scratch("state"), MR_JOURNAL_LOOK, &journal, &(struct mr_error){0}), 0);
     cr_assert_eq(mr_journal_stats(journal).events, 0u);
+    mr_journal_close(journal);
+    remove_scratch();
+}
+
+Test(scribe, effects_come_after_the_commit) {
+    make_scratch();
+    struct mr_journal *journal = NULL;
+    struct mr_error err = {0};
+    cr_assert_eq(mr_journal_open(in_scratch("state"), MR_JOURNAL_RUN, &journal, &err), 0);
+    mr_scribe_init(&scribe);
+    scribe.journal = journal;
+    scribe.perform = perform;
+    struct mr_core_event up = {.kind = MR_CORE_NODE_UP,
+                               .worker = {0, 1},
+                               .host = MR_CORE_NONE,
+                               .roles = MR_CORE_DOES_BOTH,
+                               .slots = 1};
+    struct mr_core_event event = {
+        .kind = MR_CORE_SUBMIT, .job = 1, .shape = {0, 1, NULL}, .max_attempts = 1};
+    uint64_t before = mr_journal_stats(journal).transactions;
+    unsigned performed_before = performed;
+    pthread_mutex_lock(&scribe.lock);
+    cr_assert_eq(mr_scribe_apply(&scribe, &up, NULL, &err), 0);
+    cr_assert_eq(mr_scribe_apply(&scribe, &event, NULL, &err), 0);
+    cr_assert_eq(performed, performed_before);
+    cr_assert_eq(mr_scribe_commit(&scribe, &err), 0);
+    pthread_mutex_unlock(&scribe.lock);
+    cr_assert_eq(performed, performed_before + 1);
+    cr_assert_eq(transactions_seen, before + 1, "when it was performed, it was on disk");
+    mr_scribe_fini(&scribe);
     mr_journal_close(journal);
     remove_scratch();
 }
