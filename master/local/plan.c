@@ -182,10 +182,16 @@ static int check_inputs(const struct mr_run_spec *spec, const struct mr_plan *pl
             const char *path = inputs->items[i].path;
             bool is_stdin = strcmp(path, "-") == 0;
             const char *quote = is_stdin ? "" : "\"";
-            return mr_error_set(err, MR_ERR_USAGE, "%s%s%s can%s: name a file", quote,
-                                is_stdin ? "standard input" : path, quote,
-                                plan->loops ? " be read only once, and a loop reads once a pass"
-                                            : "'t be read again after a crash (--isolate)");
+            const char *shown = is_stdin ? "standard input" : path;
+            return plan->loops
+                       ? mr_error_set(err, MR_ERR_USAGE,
+                                      "%s%s%s can be read only once: name a file (%s loops, and "
+                                      "reads its input once a pass)",
+                                      quote, shown, quote, plan->job->name)
+                       : mr_error_set(err, MR_ERR_USAGE,
+                                      "%s%s%s can't be read again after a crash: name a file "
+                                      "(--isolate)",
+                                      quote, shown, quote);
         }
     }
     return MR_OK;
