@@ -1,5 +1,5 @@
 # state: what --state costs, and whether it holds: kill -9 at random moments of a 300 MB job, N times (100), until done.
-# usage: ./dev bench state [N [SECONDS]]   the longest wait before a kill at first: 1.5; SEED=… repeats a session
+# usage: ./dev bench state [N]   SEED=… repeats a session
 set -eu
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export SOURCE BUILD=$SOURCE/build/release
@@ -24,4 +24,4 @@ cost() { # user and system seconds, and wall, of three runs each, in turn
     done
 }
 cost
-python3 "$SOURCE/tests/fault/state.py" random "${1:-100}" "${2:-1.5}" --inputs "$work/in" -- run wordcount {in} --partitions 4
+python3 "$SOURCE/tests/fault/state.py" random "${1:-100}" --inputs "$work/in" -- run wordcount {in} --partitions 4

@@ -2,7 +2,7 @@
 
     state.py sweep --class sync --how kill [--path journal.db] [--errno EIO] [--stays] -- run wordcount {in} -o ...
     state.py points NAME... -- run ...          kills at a fail-point, n = 1, 2, ... until it is not reached any more
-    state.py random N SECONDS -- run ...        N times: kill -9 of the process group at random moments until it is done
+    state.py random N -- run ...                N times: kill -9 of the process group at random moments until it is done
     state.py flips STEP -- run ...              each STEP-th byte of a crashed run's journal flipped
     state.py torn -- run ...                    the last page of its write-ahead log torn, after k sectors
 
@@ -198,12 +198,23 @@ def points(args):
     print(f"{', '.join(counts)}: killed so often, {len(problems)} went wrong")
 
 
+def duration(args):
+    """How long an undisturbed run takes."""
+    place = Place(args)
+    began = time.monotonic()
+    subprocess.run(place.command(), stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    took = time.monotonic() - began
+    place.remove()
+    return took
+
+
 def shoot(args):
     """Kill -9 at random moments, again and again, until it is done."""
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     print(f"seed {seed}", flush=True)
     dice = random.Random(seed)
     clean, tasks, _ = clean_run(args)
+    took = duration(args)
     kills = starts = 0
     for number in range(int(args.words[0])):
         place = Place(args)
@@ -214,7 +225,7 @@ def shoot(args):
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
             try:
                 # Longer and longer, so that it ends.
-                _, says = process.communicate(timeout=dice.uniform(0, float(args.words[1])) * (1 + tries / 8))
+                _, says = process.communicate(timeout=dice.uniform(0, took) * (1 + tries / 8))
                 break
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)

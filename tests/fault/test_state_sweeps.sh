@@ -48,4 +48,4 @@ state sweep --class write --errno EIO --path journal.db --step 3 -- $job
 state sweep --class malloc --errno ENOMEM --step 20 -- $job
 
 # ---- kill -9 at random moments ----------------------------------------------------------------------------------------
-state random 3 0.2 -- $job
+state random 5 -- $job
