@@ -69,6 +69,19 @@ static int write_rounds(struct mr_buffer *out, const struct mr_plan *plan,
     return MR_OK;
 }
 
+/* Passes are not played one by one. */
+static int write_loop(struct mr_buffer *out, const struct mr_simulate_spec *spec,
+                      const struct mr_plan *plan, struct mr_error *err) {
+    if (!plan->loops) {
+        return MR_OK;
+    }
+    return mr_buffer_append_text(out,
+                                 spec->from
+                                     ? "loop       all passes of that run, as if they were one\n"
+                                     : "loop       one pass; every other takes as long\n",
+                                 err);
+}
+
 static int write_assumptions(struct mr_buffer *out, const struct mr_simulate_spec *spec,
                              const struct mr_plan *plan, const struct mr_costs *costs,
                              struct mr_error *err) {
@@ -77,7 +90,7 @@ static int write_assumptions(struct mr_buffer *out, const struct mr_simulate_spe
                          plan->job->name, size_of(plan->inputs.bytes).text, or_one(spec->nodes),
                          or_one(spec->nodes) == 1 ? "" : "s", or_one(spec->slots),
                          or_one(spec->slots) == 1 ? "" : "s") ||
-        write_rounds(out, plan, costs, err)) {
+        write_rounds(out, plan, costs, err) || write_loop(out, spec, plan, err)) {
         return err->code;
     }
     if (spec->from) {

@@ -60,3 +60,7 @@ refuse 3 "missing.txt" wordcount missing.txt
 refuse 3 "nowhere" wordcount big.txt --from nowhere
 echo '{}' >empty.json
 refuse 3 "does not say" wordcount big.txt --from empty.json
+
+# ---- a loop: its passes are not played one by one, and that is said ------------------------------------------------
+expect_status 0 "$MILLRACE" simulate "$BUILD/tests/plugins/looping.so" big.txt --nodes 2
+expect_out '^loop       one pass; every other takes as long$'
