@@ -91,6 +91,17 @@ static uint64_t side_bytes_max(const struct mr_plan *plan) {
     return (total - own_bytes(total, 1) - COLLECTOR_BYTES_MIN * 4) / SIDE_FACTOR;
 }
 
+/* Whether values are folded by the job's code: the two, the result, and its own scratch are in
+ * memory at once. */
+static bool combines(const struct mr_plan *plan) {
+    for (uint32_t i = 0; i < plan->round_count; i++) {
+        if (plan->rounds[i].value == MR_COMBINED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void plan_memory(const struct mr_run_spec *spec, struct mr_plan *plan) {
     uint64_t total = plan->memory.total;
     plan->memory.side_bytes = SIDE_FACTOR * mr_params_file_bytes(plan->params);
@@ -102,7 +113,7 @@ static void plan_memory(const struct mr_run_spec *spec, struct mr_plan *plan) {
         plan->threads--; /* one thread always fits the least memory */
     }
     uint64_t record = spec->record_bytes_max ? spec->record_bytes_max : MR_PLAN_RECORD_MAX;
-    plan->record_bytes_max = clamp(record, 1, total / 4);
+    plan->record_bytes_max = clamp(record, 1, total / (combines(plan) ? 8 : 4));
 }
 
 static void plan_threads(const struct mr_run_spec *spec, struct mr_plan *plan) {

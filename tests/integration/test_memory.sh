@@ -69,7 +69,13 @@ for threads in 1 8; do
     within 64 $threads "$plugins/first.so" values.txt
     within 64 $threads "$plugins/values.so" values.txt
 done
-rm -f near.txt values.txt
+expect_status 3 "$MILLRACE" run "$plugins/combined.so" values.txt --memory 64M
+expect_err 'limit' # records of a job that combines by its own code may be half as long
+cut -c 1-8300000 values.txt >half.txt
+for threads in 1 8; do
+    within 64 $threads "$plugins/combined.so" half.txt
+done
+rm -f near.txt values.txt half.txt
 
 # ---- runs of giant words -------------------------------------------------------------------------------------------------
 python3 - <<'PYTHON'

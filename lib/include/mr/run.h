@@ -51,7 +51,8 @@ struct mr_run_spec {
     bool overwrite;        /* replace `output` at the end, where it holds a manifest */
     unsigned threads;      /* 0: as many as the process may use */
     uint64_t memory_bytes; /* 0: half of what the machine or its cgroup grants; at least 16 MiB */
-    uint64_t record_bytes_max; /* 0: 64 MiB; never more than a quarter of the memory */
+    uint64_t record_bytes_max; /* 0: 64 MiB; never more than a quarter of the memory, of a job that
+                                  combines by code of its own an eighth */
     /* Of the last round; 0: from the size of the input. Another number than the result will have,
      * without `output` or where the round has one of its own, is MR_ERR_USAGE. */
     uint32_t partitions;
