@@ -71,7 +71,7 @@ static int take_file(const char *path, uint64_t len, struct mr_buffer *to, struc
         mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
     } else if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != len) {
         mr_error_set(err, MR_ERR_IO, "\"%s\" is not what the task said", path);
-    } else if (!mr_buffer_reserve(to, len, err) &&
+    } else if (len && !mr_buffer_reserve(to, len, err) &&
                !mr_file_read(fd, 0, to->data + to->len, len, path, &got, err)) {
         to->len += got;
         if (got != len) {

@@ -112,7 +112,12 @@ static int setup(struct mr_ctx *ctx, void **state) {
     if (!*state) {
         return MR_ERR_NOMEM;
     }
-    return mr_param_u64(ctx, "setup") ? misbehave(ctx) : 0;
+    int status = mr_param_u64(ctx, "setup") ? misbehave(ctx) : 0;
+    if (status) { /* no teardown follows */
+        free(*state);
+        *state = NULL;
+    }
+    return status;
 }
 
 static void teardown(void *state) {
