@@ -351,8 +351,8 @@ struct mr_job {
     int (*plan)(struct mr_ctx *ctx, const struct mr_round **rounds, uint32_t *count);
 
     /* Makes a thread's state for one phase of one round of one pass (reduce with `reduce_end`: for
-     * one partition): the place to unpack the loop's state. May set *state to NULL. One that returns
-     * a failure has released what it made: teardown does not follow. */
+     * one partition): the place to unpack the loop's state. May set *state to NULL. One that
+     * returns a failure has released what it made: teardown does not follow. */
     int (*setup)(struct mr_ctx *ctx, void **state);
     void (*teardown)(void *state);
 
