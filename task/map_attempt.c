@@ -23,10 +23,7 @@ struct attempt {
 /* A file that is not what it was when the run was planned would be read twice in two ways. */
 static int check_input(const struct mr_input *input, struct mr_error *err) {
     struct stat now;
-    if (stat(input->path, &now) == 0 &&
-        (now.st_dev != input->dev || now.st_ino != input->ino ||
-         (uint64_t)now.st_size != input->size || now.st_mtim.tv_sec != input->mtime.tv_sec ||
-         now.st_mtim.tv_nsec != input->mtime.tv_nsec)) {
+    if (stat(input->path, &now) == 0 && !mr_inputs_is_same(input, &now)) {
         return mr_error_set(err, MR_ERR_INPUT,
                             "\"%s\" changed since the run began: what was read of it before may be "
                             "something else",

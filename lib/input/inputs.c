@@ -383,6 +383,12 @@ static int add_directory(struct expansion *expansion, const char *path, struct m
     return status;
 }
 
+bool mr_inputs_is_same(const struct mr_input *input, const struct stat *now) {
+    return now->st_dev == input->dev && now->st_ino == input->ino &&
+           (uint64_t)now->st_size == input->size && now->st_mtim.tv_sec == input->mtime.tv_sec &&
+           now->st_mtim.tv_nsec == input->mtime.tv_nsec;
+}
+
 int mr_inputs_check_same(const struct mr_input *input, struct mr_error *err) {
     struct stat now;
     bool is_stdin = strcmp(input->path, "-") == 0;
@@ -390,9 +396,7 @@ int mr_inputs_check_same(const struct mr_input *input, struct mr_error *err) {
     if ((is_stdin ? fstat(STDIN_FILENO, &now) : stat(input->path, &now)) != 0) {
         return mr_error_errno(err, mr_feed_status(errno), errno, "read \"%s\" again", name);
     }
-    if (now.st_dev != input->dev || now.st_ino != input->ino ||
-        (uint64_t)now.st_size != input->size || now.st_mtim.tv_sec != input->mtime.tv_sec ||
-        now.st_mtim.tv_nsec != input->mtime.tv_nsec) {
+    if (!mr_inputs_is_same(input, &now)) {
         return mr_error_set(err, MR_ERR_INPUT,
                             "\"%s\" changed since the run began: each pass must read the same",
                             name);

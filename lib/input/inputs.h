@@ -37,6 +37,10 @@ MR_MUST_USE int mr_inputs_expand(const char *const *names, size_t count, struct 
                                  struct mr_error *err);
 void mr_inputs_fini(struct mr_inputs *inputs);
 
+/* Whether what stat says now is of the file that was listed: its inode, size and time of change. */
+struct stat;
+bool mr_inputs_is_same(const struct mr_input *input, const struct stat *now);
+
 /* Sees that an input which was read before still is the file that was listed: its inode, size and
  * time of change. MR_ERR_INPUT, where it is not, says so. Any thread. */
 MR_MUST_USE int mr_inputs_check_same(const struct mr_input *input, struct mr_error *err);

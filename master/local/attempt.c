@@ -162,14 +162,12 @@ int mr_attempt_check_input(const struct mr_input *input, struct mr_error *err) {
                                         "input \"%s\" is not there any more", input->path)
                        : mr_error_errno(err, MR_ERR_IO, errno, "read \"%s\"", input->path);
     }
-    bool is_same = now.st_ino == input->ino && (uint64_t)now.st_size == input->size &&
-                   now.st_mtim.tv_sec == input->mtime.tv_sec &&
-                   now.st_mtim.tv_nsec == input->mtime.tv_nsec;
-    return is_same ? MR_OK
-                   : mr_error_set(err, MR_ERR_INPUT,
-                                  "input \"%s\" changed while the job ran: what was read of it "
-                                  "before may be something else",
-                                  input->path);
+    return mr_inputs_is_same(input, &now)
+               ? MR_OK
+               : mr_error_set(err, MR_ERR_INPUT,
+                              "input \"%s\" changed while the job ran: what was read of it "
+                              "before may be something else",
+                              input->path);
 }
 
 /* ---- map ------------------------------------------------------------------------------------- */
