@@ -35,7 +35,7 @@ static void add_number(struct line *line, uint64_t number) {
     add_text(line, digits + at);
 }
 
-static const char *name_of(int number) {
+const char *mr_crash_signal_name(int number) {
     switch (number) {
     case SIGSEGV:
         return "SIGSEGV (segmentation fault)";
@@ -45,8 +45,10 @@ static const char *name_of(int number) {
         return "SIGFPE (arithmetic error)";
     case SIGILL:
         return "SIGILL (illegal instruction)";
-    default:
+    case SIGABRT:
         return "SIGABRT (aborted)";
+    default:
+        return NULL;
     }
 }
 
@@ -77,7 +79,7 @@ static void handle(int number) {
     struct line line = {.len = 0};
     const struct mr_where *where = mr_context_where;
     add_text(&line, "millrace: crashed by ");
-    add_text(&line, name_of(number));
+    add_text(&line, mr_crash_signal_name(number));
     if (where) {
         add_place(&line, where);
     }

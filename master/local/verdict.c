@@ -2,6 +2,7 @@
 #include "master/local/verdict.h"
 
 #include "lib/base/error.h"
+#include "master/local/crash.h"
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -9,23 +10,15 @@
 #define MIB 1048576.0
 
 static const char *signal_name(int number, char spare[32]) {
-    switch (number) {
-    case SIGSEGV:
-        return "SIGSEGV (segmentation fault)";
-    case SIGBUS:
-        return "SIGBUS (bus error)";
-    case SIGFPE:
-        return "SIGFPE (arithmetic error)";
-    case SIGILL:
-        return "SIGILL (illegal instruction)";
-    case SIGABRT:
-        return "SIGABRT (aborted)";
-    case SIGKILL:
-        return "SIGKILL (killed)";
-    default:
-        snprintf(spare, 32, "SIG%s", sigabbrev_np(number) ? sigabbrev_np(number) : "?");
-        return spare;
+    const char *name = mr_crash_signal_name(number);
+    if (name) {
+        return name;
     }
+    if (number == SIGKILL) {
+        return "SIGKILL (killed)";
+    }
+    snprintf(spare, 32, "SIG%s", sigabbrev_np(number) ? sigabbrev_np(number) : "?");
+    return spare;
 }
 
 /* The kernel killed for want of memory; or, bounded otherwise, nine tenths of the bound and a
