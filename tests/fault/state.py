@@ -13,7 +13,6 @@ it has kept just the tasks that were done, and run just the others; nothing but 
 
 import argparse
 import errno
-import hashlib
 import json
 import os
 import random
@@ -27,6 +26,8 @@ import sys
 import tempfile
 import time
 
+from sweep import digest
+
 MILLRACE = os.environ["MILLRACE"]
 LIMIT_SECONDS = 120
 problems = []
@@ -35,20 +36,6 @@ problems = []
 def problem(where, words):
     problems.append(f"{where}: {words}")
     print(f"{where}: {words}")
-
-
-def digest(folder):
-    """The parts and the manifest's result; None where there is no output."""
-    if not os.path.isdir(folder):
-        return None
-    total = hashlib.sha256()
-    for name in sorted(os.listdir(folder)):
-        with open(os.path.join(folder, name), "rb") as file:
-            content = file.read()
-        if name == "_manifest.json":
-            content = content[: content.rindex(b'"run"')]
-        total.update(name.encode() + b"\0" + content + b"\0")
-    return total.hexdigest()
 
 
 class Place:
