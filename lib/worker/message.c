@@ -64,7 +64,12 @@ void mr_message_put_text(struct mr_message *message, const char *text) {
 }
 
 int mr_message_body(struct mr_message *message, struct mr_bytes *body, struct mr_error *err) {
-    if (!message || message->buffer.size > MR_MESSAGE_BYTES_MAX) {
+    return mr_message_body_within(message, MR_MESSAGE_BYTES_MAX, body, err);
+}
+
+int mr_message_body_within(struct mr_message *message, size_t bytes_max, struct mr_bytes *body,
+                           struct mr_error *err) {
+    if (!message || message->buffer.size > bytes_max) {
         return message ? mr_error_set(err, MR_ERR_JOB, "a control message of %zu bytes: too long",
                                       message->buffer.size)
                        : mr_error_nomem(err, "writing a control message");
@@ -155,11 +160,11 @@ static const char *scan_head(struct mr_bytes bytes, size_t *at, uint64_t *object
     return NULL;
 }
 
-int mr_message_scan(struct mr_bytes bytes, struct mr_error *err) {
+static int scan(struct mr_bytes bytes, size_t bytes_max, struct mr_error *err) {
     uint64_t pending[MR_MESSAGE_DEPTH_MAX + 1] = {1}; /* objects to come, at each depth */
     unsigned depth = 0;
     size_t at = 0;
-    if (bytes.len > MR_MESSAGE_BYTES_MAX) {
+    if (bytes.len > bytes_max) {
         return refuse("it is too long", err);
     }
     for (;;) {
@@ -187,6 +192,10 @@ int mr_message_scan(struct mr_bytes bytes, struct mr_error *err) {
     return at == bytes.len ? MR_OK : refuse("something stands behind it", err);
 }
 
+int mr_message_scan(struct mr_bytes bytes, struct mr_error *err) {
+    return scan(bytes, MR_MESSAGE_BYTES_MAX, err);
+}
+
 /* ---- reading ----------------------------------------------------------------------------------*/
 
 struct mr_message_reader {
@@ -197,7 +206,12 @@ struct mr_message_reader {
 };
 
 int mr_message_open(struct mr_bytes body, struct mr_message_reader **reader, struct mr_error *err) {
-    if (mr_message_scan(body, err)) {
+    return mr_message_open_within(body, MR_MESSAGE_BYTES_MAX, reader, err);
+}
+
+int mr_message_open_within(struct mr_bytes body, size_t bytes_max,
+                           struct mr_message_reader **reader, struct mr_error *err) {
+    if (scan(body, bytes_max, err)) {
         return err->code;
     }
     struct mr_message_reader *made = calloc(1, sizeof *made);

@@ -26,6 +26,9 @@ void mr_message_put_text(struct mr_message *message, const char *text);
 /* The body, valid until the message is destroyed. */
 MR_MUST_USE int mr_message_body(struct mr_message *message, struct mr_bytes *body,
                                 struct mr_error *err);
+/* The same with another bound, for rows that are stored, not sent. */
+MR_MUST_USE int mr_message_body_within(struct mr_message *message, size_t bytes_max,
+                                       struct mr_bytes *body, struct mr_error *err);
 /* Harmless on NULL. */
 void mr_message_destroy(struct mr_message *message);
 
@@ -37,6 +40,8 @@ struct mr_message_reader; /* a body that is read; opaque */
 /* Scans, then decodes. What it hands out lives as long as the reader and `body`. */
 MR_MUST_USE int mr_message_open(struct mr_bytes body, struct mr_message_reader **reader,
                                 struct mr_error *err);
+MR_MUST_USE int mr_message_open_within(struct mr_bytes body, size_t bytes_max,
+                                       struct mr_message_reader **reader, struct mr_error *err);
 /* The next value. One that is not there, or of another kind, is remembered: then 0, nothing, NULL
  * is given. A text without a NUL in it comes back as a C string. */
 uint64_t mr_message_u64(struct mr_message_reader *reader);

@@ -1,0 +1,70 @@
+/* wire: what master, workers and clients say to one another: one table of messages. */
+#include "lib/net/wire.h"
+
+#include "lib/base/error.h"
+#include "lib/worker/message.h"
+
+/* ---- the tables as data -----------------------------------------------------------------------*/
+
+#define FIELD_N(S, name, max, doc)                                                                 \
+    {#name, MR_LAYOUT_NUMBER, offsetof(struct S, name), 0, (max), NULL, doc},
+#define FIELD_T(S, name, max, doc)                                                                 \
+    {#name, MR_LAYOUT_TEXT, offsetof(struct S, name), 0, (max), NULL, doc},
+#define FIELD_B(S, name, max, doc)                                                                 \
+    {#name, MR_LAYOUT_BYTES, offsetof(struct S, name), 0, (max), NULL, doc},
+#define FIELD_R(S, name, row, max, doc)                                                            \
+    {#name,                                                                                        \
+     MR_LAYOUT_ROWS,                                                                               \
+     offsetof(struct S, name),                                                                     \
+     offsetof(struct S, name##_count),                                                             \
+     (max),                                                                                        \
+     &row_##row,                                                                                   \
+     doc},
+
+#define COUNT_OF(fields) (sizeof(fields) / sizeof *(fields))
+
+#define ROW_LAYOUT(row, NAME)                                                                      \
+    static const struct mr_layout_field row_fields_##row[] = {                                     \
+        MR_WIRE_##NAME##_FIELDS(mr_wire_row_##row, FIELD_N, FIELD_T, FIELD_B, FIELD_R)};           \
+    static const struct mr_layout row_##row = {#row, sizeof(struct mr_wire_row_##row),             \
+                                               row_fields_##row, COUNT_OF(row_fields_##row)};
+MR_WIRE_ROW_TABLE(ROW_LAYOUT)
+
+#define MESSAGE_LAYOUT(NAME, name, number, who, doc)                                               \
+    static const struct mr_layout_field fields_##name[] = {                                        \
+        MR_WIRE_##NAME##_FIELDS(mr_wire_##name, FIELD_N, FIELD_T, FIELD_B, FIELD_R)};              \
+    static const struct mr_layout layout_##name = {#NAME, sizeof(struct mr_wire_##name),           \
+                                                   fields_##name, COUNT_OF(fields_##name)};
+MR_WIRE_TABLE(MESSAGE_LAYOUT)
+
+static const struct mr_wire_about abouts[MR_WIRE_KINDS] = {
+#define ABOUT(NAME, name, number, who, doc)                                                        \
+    [number] = {MR_WIRE_##NAME, #NAME, who, doc, &layout_##name},
+    MR_WIRE_TABLE(ABOUT)
+#undef ABOUT
+};
+
+const struct mr_wire_about *mr_wire_about(unsigned kind) {
+    return kind < MR_WIRE_KINDS && abouts[kind].layout ? &abouts[kind] : NULL;
+}
+
+/* ---- both ways --------------------------------------------------------------------------------*/
+
+int mr_wire_encode(enum mr_wire_kind kind, const void *message, struct mr_message **encoded,
+                   struct mr_bytes *body, struct mr_error *err) {
+    *encoded = mr_message_create();
+    if (!*encoded) {
+        return mr_error_nomem(err, "writing a message");
+    }
+    return mr_layout_put(abouts[kind].layout, message, *encoded, err)
+               ? err->code
+               : mr_message_body(*encoded, body, err);
+}
+
+int mr_wire_decode(unsigned kind, struct mr_bytes body, union mr_wire_any *message,
+                   struct mr_layout_held *held, struct mr_error *err) {
+    const struct mr_wire_about *about = mr_wire_about(kind);
+    *held = (struct mr_layout_held){0};
+    return about ? mr_layout_get(about->layout, body, MR_MESSAGE_BYTES_MAX, message, held, err)
+                 : mr_error_set(err, MR_ERR_IO, "a message of the unknown kind %u", kind);
+}
