@@ -6,9 +6,9 @@
  *
  * all little-endian. What one side says in answer to a task is a stream that ends with END, which
  * holds how many frames came before it, how many bytes, and their XXH3-64: a stream without END is
- * not an answer, however its process ended. Control bodies are messages (message.h) of at most 1
- * MiB; bulk data never passes here, but through files. A frame that is longer, of another version,
- * of an unknown kind or damaged is an error after which the channel is of no more use. */
+ * not an answer, however its process ended. Control bodies are messages (net/message.h) of at most
+ * 1 MiB; bulk data never passes here, but through files. A frame that is longer, of another
+ * version, of an unknown kind or damaged is an error after which the channel is of no more use. */
 #ifndef MR_WORKER_CHANNEL_H
 #define MR_WORKER_CHANNEL_H
 

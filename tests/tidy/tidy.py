@@ -37,10 +37,11 @@ MAY_INCLUDE = {
     "lib/worker": ["lib/base", *LEAVES, *MIDDLE, "lib/net"],
     "mapper": ["lib/base", *LEAVES, *MIDDLE],
     "reducer": ["lib/base", *LEAVES, *MIDDLE],
-    "task": ["lib/base", *LEAVES, *MIDDLE, "lib/worker", "mapper", "reducer", "jobs"],
+    "task": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "mapper", "reducer",
+             "jobs"],
     "master/core": ["lib/base", "lib/job"],
     "master/journal": ["lib/base", "master/core"],
-    "master/local": ["lib/base", *LEAVES, *MIDDLE, "lib/worker", "mapper", "reducer", "task",
+    "master/local": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "mapper", "reducer", "task",
                      "master/core", "master/journal", "jobs"],
     "master/simulate": ["lib/base", *LEAVES, *MIDDLE, "master/core", "master/local"],
     "jobs": [],  # written on <mr/...> alone

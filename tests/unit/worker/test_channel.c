@@ -1,7 +1,7 @@
 /* test_channel: frames arrive whole, or the channel says why not. */
 #include "lib/worker/channel.h"
 
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 #include "tests/unit/test.h"
 #include <stdlib.h>
 #include <sys/socket.h>
