@@ -2,7 +2,7 @@
 #include "lib/net/layout.h"
 
 #include "lib/base/error.h"
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 #include <stdlib.h>
 #include <string.h>
 

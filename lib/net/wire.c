@@ -2,7 +2,7 @@
 #include "lib/net/wire.h"
 
 #include "lib/base/error.h"
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 
 /* ---- the tables as data -----------------------------------------------------------------------*/
 

@@ -2,7 +2,7 @@
 #include "lib/worker/spec.h"
 
 #include "lib/base/error.h"
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 
 #define FIELD_N(S, name, max, doc)                                                                 \
     {#name, MR_LAYOUT_NUMBER, offsetof(struct S, name), 0, (max), NULL, doc},
