@@ -39,13 +39,22 @@ MR_WIRE_TABLE(MESSAGE_LAYOUT)
 
 static const struct mr_wire_about abouts[MR_WIRE_KINDS] = {
 #define ABOUT(NAME, name, number, who, doc)                                                        \
-    [number] = {MR_WIRE_##NAME, #NAME, who, doc, &layout_##name},
+    [(number) & ~MR_FRAME_BULK] = {MR_WIRE_##NAME, #NAME, who, doc, &layout_##name},
     MR_WIRE_TABLE(ABOUT)
 #undef ABOUT
 };
 
 const struct mr_wire_about *mr_wire_about(unsigned kind) {
-    return kind < MR_WIRE_KINDS && abouts[kind].layout ? &abouts[kind] : NULL;
+    unsigned row = kind & ~MR_FRAME_BULK;
+    return row < MR_WIRE_KINDS && abouts[row].kind == kind && abouts[row].layout ? &abouts[row]
+                                                                                 : NULL;
+}
+
+int64_t mr_wire_limit(uint16_t kind) {
+    if (!mr_wire_about(kind)) {
+        return -1;
+    }
+    return kind & MR_FRAME_BULK ? (int64_t)MR_FRAME_BULK_MAX : (int64_t)MR_FRAME_CONTROL_MAX;
 }
 
 /* ---- both ways --------------------------------------------------------------------------------*/
@@ -56,7 +65,7 @@ int mr_wire_encode(enum mr_wire_kind kind, const void *message, struct mr_messag
     if (!*encoded) {
         return mr_error_nomem(err, "writing a message");
     }
-    return mr_layout_put(abouts[kind].layout, message, *encoded, err)
+    return mr_layout_put(mr_wire_about(kind)->layout, message, *encoded, err)
                ? err->code
                : mr_message_body(*encoded, body, err);
 }
@@ -67,4 +76,21 @@ int mr_wire_decode(unsigned kind, struct mr_bytes body, union mr_wire_any *messa
     *held = (struct mr_layout_held){0};
     return about ? mr_layout_get(about->layout, body, MR_MESSAGE_BYTES_MAX, message, held, err)
                  : mr_error_set(err, MR_ERR_IO, "a message of the unknown kind %u", kind);
+}
+
+int mr_wire_send_piece(struct mr_conn *conn, enum mr_wire_kind kind, const void *message,
+                       struct mr_bytes piece, struct mr_error *err) {
+    struct mr_message *encoded = NULL;
+    struct mr_bytes body;
+    if (!mr_wire_encode(kind, message, &encoded, &body, err)) {
+        (void)!(kind & MR_FRAME_BULK ? mr_conn_send_bulk(conn, (uint16_t)kind, body, piece, err)
+                                     : mr_conn_send(conn, (uint16_t)kind, body, err));
+    }
+    mr_message_destroy(encoded);
+    return err->code;
+}
+
+int mr_wire_send(struct mr_conn *conn, enum mr_wire_kind kind, const void *message,
+                 struct mr_error *err) {
+    return mr_wire_send_piece(conn, kind, message, (struct mr_bytes){0}, err);
 }

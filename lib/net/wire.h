@@ -9,13 +9,14 @@
 #ifndef MR_NET_WIRE_H
 #define MR_NET_WIRE_H
 
+#include "lib/net/conn.h"
 #include "lib/net/layout.h"
 
 #define MR_WIRE_PATH_MAX 4096
 #define MR_WIRE_NAME_MAX 256
 #define MR_WIRE_TEXT_MAX 2048 /* of a sentence */
 #define MR_WIRE_ID_MAX 33     /* 32 hex digits, and the end */
-#define MR_WIRE_PIECE_MAX ((uint64_t)768 << 10)
+#define MR_WIRE_PIECE_MAX ((uint64_t)512 << 10)
 #define MR_WIRE_ROWS_MAX 8192 /* of a list: a longer one is sent in several messages */
 
 /* Fields of struct S are N(S, name, largest value, doc), T(S, name, bytes at most with its end,
@@ -300,8 +301,7 @@
     N(S, high, UINT64_MAX, "")                                                                     \
     N(S, low, UINT64_MAX, "")                                                                      \
     N(S, total, (uint64_t)1 << 32, "bytes; 0 where offset is too: there is no such blob")          \
-    N(S, offset, (uint64_t)1 << 32, "of this piece; pieces come in order")                         \
-    B(S, bytes, MR_WIRE_PIECE_MAX, "")
+    N(S, offset, (uint64_t)1 << 32, "of this piece, which is the frame's; pieces come in order")
 
 /* ---- between a client and the master
  * -------------------------------------------------------------*/
@@ -401,11 +401,10 @@
 
 #define MR_WIRE_PIECE_FIELDS(S, N, T, B, R)                                                        \
     N(S, number, UINT64_MAX, "of the request")                                                     \
-    N(S, offset, UINT64_MAX, "in the file")                                                        \
-    N(S, len, MR_WIRE_PIECE_MAX, "of the bytes when decompressed")                                 \
+    N(S, offset, UINT64_MAX, "in the file, of the bytes, which are the frame's piece")             \
+    N(S, len, MR_WIRE_PIECE_MAX, "of them when decompressed")                                      \
     N(S, xxh3, UINT64_MAX, "of these")                                                             \
-    N(S, codec, 1, "")                                                                             \
-    B(S, bytes, MR_WIRE_PIECE_MAX, "")
+    N(S, codec, 1, "0 none, 1 lz4")
 
 #define MR_WIRE_FETCHED_FIELDS(S, N, T, B, R)                                                      \
     N(S, number, UINT64_MAX, "")                                                                   \
@@ -443,7 +442,7 @@
     X(LEAVE, leave, 37, "worker", "drain me")                                                      \
     X(FENCED, fenced, 38, "master", "you were given up")                                           \
     X(WANT, want, 39, "anybody", "send this blob")                                                 \
-    X(BLOB, blob, 40, "anybody", "a piece of a blob")                                              \
+    X(BLOB, blob, 40 | MR_FRAME_BULK, "anybody", "a piece of a blob")                              \
     X(SUBMIT, submit, 48, "client", "run this job")                                                \
     X(SUBMITTED, submitted, 49, "master", "the job is journaled: nothing loses it")                \
     X(ASK_JOBS, ask_jobs, 50, "client", "how do jobs stand")                                       \
@@ -462,7 +461,7 @@
     X(LOG, log, 63, "anybody", "what an attempt wrote to standard output and error")               \
     X(RESULT, result, 64, "master", "how a request went")                                          \
     X(FETCH, fetch, 80, "worker", "bytes of an output, please")                                    \
-    X(PIECE, piece, 81, "worker", "some of them")                                                  \
+    X(PIECE, piece, 81 | MR_FRAME_BULK, "worker", "some of them")                                  \
     X(FETCHED, fetched, 82, "worker", "that was all, or it can't be had")
 
 enum mr_wire_kind {
@@ -470,7 +469,7 @@ enum mr_wire_kind {
 #define MR_WIRE_KIND(NAME, name, number, who, doc) MR_WIRE_##NAME = (number),
     MR_WIRE_TABLE(MR_WIRE_KIND)
 #undef MR_WIRE_KIND
-        MR_WIRE_KINDS = 96 /* all are below */
+        MR_WIRE_KINDS = 96 /* all are below, but for the bit of bulk frames */
 };
 
 /* The structs: struct mr_wire_row_NAME of rows, struct mr_wire_NAME of messages. */
@@ -515,6 +514,16 @@ MR_MUST_USE int mr_wire_encode(enum mr_wire_kind kind, const void *message,
                                struct mr_message **encoded, struct mr_bytes *body,
                                struct mr_error *err);
 
+/* How long a frame of this kind may be: for struct mr_net_config. */
+int64_t mr_wire_limit(uint16_t kind);
+
+/* Encodes and sends; errors of mr_conn_send. The second is for bulk kinds. */
+MR_MUST_USE int mr_wire_send(struct mr_conn *conn, enum mr_wire_kind kind, const void *message,
+                             struct mr_error *err);
+MR_MUST_USE int mr_wire_send_piece(struct mr_conn *conn, enum mr_wire_kind kind,
+                                   const void *message, struct mr_bytes piece,
+                                   struct mr_error *err);
+
 /* Room for any message. */
 union mr_wire_any {
 #define MR_WIRE_MEMBER(NAME, name, number, who, doc) struct mr_wire_##name name##_;
@@ -522,9 +531,9 @@ union mr_wire_any {
 #undef MR_WIRE_MEMBER
 };
 
-/* Decodes a body into the kind's struct. What it points to lives as long as `held` and `body`;
- * release `held` with mr_layout_release in any case. MR_ERR_IO: the body is malformed, or there is
- * no such kind. */
+/* Decodes a frame's body (a bulk frame's small head) into the kind's struct. What it points to
+ * lives as long as `held` and `body`; release `held` with mr_layout_release in any case. MR_ERR_IO:
+ * the body is malformed, or there is no such kind. */
 MR_MUST_USE int mr_wire_decode(unsigned kind, struct mr_bytes body, union mr_wire_any *message,
                                struct mr_layout_held *held, struct mr_error *err);
 
