@@ -77,20 +77,3 @@ int mr_wire_decode(unsigned kind, struct mr_bytes body, union mr_wire_any *messa
     return about ? mr_layout_get(about->layout, body, MR_MESSAGE_BYTES_MAX, message, held, err)
                  : mr_error_set(err, MR_ERR_IO, "a message of the unknown kind %u", kind);
 }
-
-int mr_wire_send_piece(struct mr_conn *conn, enum mr_wire_kind kind, const void *message,
-                       struct mr_bytes piece, struct mr_error *err) {
-    struct mr_message *encoded = NULL;
-    struct mr_bytes body;
-    if (!mr_wire_encode(kind, message, &encoded, &body, err)) {
-        (void)!(kind & MR_FRAME_BULK ? mr_conn_send_bulk(conn, (uint16_t)kind, body, piece, err)
-                                     : mr_conn_send(conn, (uint16_t)kind, body, err));
-    }
-    mr_message_destroy(encoded);
-    return err->code;
-}
-
-int mr_wire_send(struct mr_conn *conn, enum mr_wire_kind kind, const void *message,
-                 struct mr_error *err) {
-    return mr_wire_send_piece(conn, kind, message, (struct mr_bytes){0}, err);
-}
