@@ -7,6 +7,7 @@
 #include "tests/unit/net/example.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static void die(const char *why) {
     fprintf(stderr, "%s\n", why);
