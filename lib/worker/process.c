@@ -17,14 +17,15 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BEACON_BYTES 4096
 #define SPAWN_FD_MIN 16 /* above those that a task process gets */
 #define LOG_READ_BYTES 4096
 #define LOG_READS_MAX 16
-#define LEAVE_SECONDS 1.0 /* for a worker that has nothing to do to end */
-#define KILL_SECONDS 20.0 /* for a supervisor to end all it stands over */
+#define LEAVE_SECONDS 1.0            /* for a worker that has nothing to do to end */
+#define UNREAD_MAX ((size_t)4 << 20) /* taken in while it reads nothing itself */
 
 extern char **environ;
 
@@ -38,8 +39,10 @@ struct mr_process {
     struct mr_cgroup cgroup;
     struct mr_supervisor_report report;
     bool has_ended;
-    bool has_echoed; /* the supervisor has done what it was asked */
+    unsigned echoes_due; /* the supervisor has not done yet what it was asked */
+    bool is_abandoned;
     bool echoes;
+    double kill_seconds;
     uint64_t log_bytes; /* of the attempt */
     char tail[2 * MR_PROCESS_TAIL];
     size_t tail_len;
@@ -148,8 +151,8 @@ static int spawn(struct mr_process *process, const struct mr_process_options *op
     char memory[32];
     char groups[MR_CGROUP_DIRS_MAX][MR_CGROUP_PATH_MAX + 8];
     char *args[4 + MR_CGROUP_DIRS_MAX] = {"millrace", "task", memory};
-    snprintf(memory, sizeof memory, "memory=%" PRIu64,
-             process->cgroup.bounds_memory ? 0 : options->memory_bytes);
+    snprintf(memory, sizeof memory, "%s=%" PRIu64,
+             process->cgroup.bounds_memory ? "memory-by-group" : "memory", options->memory_bytes);
     for (unsigned i = 0; i < process->cgroup.count; i++) {
         snprintf(groups[i], sizeof groups[i], "group=%s", process->cgroup.dirs[i]);
         args[3 + i] = groups[i];
@@ -183,6 +186,8 @@ int mr_process_start(const struct mr_process_options *options, struct mr_process
     }
     made->channel.fd = made->life_fd = made->log_fd = -1;
     made->echoes = options->echoes;
+    made->kill_seconds =
+        options->kill_seconds > 0 ? options->kill_seconds : MR_PROCESS_KILL_SECONDS;
     mr_cgroup_make(&made->cgroup, options->name, options->memory_bytes, MR_PROCESS_PROCESSES_MAX);
     if (!open_ends(made, &ends, err)) {
         (void)!spawn(made, options, &ends, err);
@@ -256,7 +261,7 @@ static bool is_ready(int fd) {
 static int take_end(struct mr_process *process, struct mr_error *err) {
     ssize_t got = recv(process->life_fd, &process->report, sizeof process->report, MSG_WAITALL);
     if (got == sizeof process->report && process->report.magic == MR_SUPERVISOR_ECHOED) {
-        process->has_echoed = true;
+        process->echoes_due -= process->echoes_due > 0;
         return MR_OK;
     }
     if (got != sizeof process->report || process->report.magic != MR_SUPERVISOR_MAGIC) {
@@ -335,27 +340,102 @@ static void order(struct mr_process *process, enum mr_supervisor_order what) {
     }
 }
 
+/* Job code may have stopped the supervisor, whose user it is. */
+static void awaken(const struct mr_process *process) {
+    (void)kill(process->pid, SIGCONT);
+}
+
 void mr_process_sweep(struct mr_process *process) {
+    awaken(process);
     order(process, MR_SUPERVISOR_SWEEP);
+    order(process, MR_SUPERVISOR_ECHO);
+    process->echoes_due++;
 }
 
 void mr_process_terminate(struct mr_process *process, bool at_once) {
+    awaken(process);
     order(process, at_once ? MR_SUPERVISOR_KILL : MR_SUPERVISOR_TERM);
 }
 
-/* Waits until the supervisor has ended all, or (`is_echo`) done what it was asked, or for as long
- * as that may take. */
-static void wait_for_end(struct mr_process *process, bool is_echo, double seconds) {
-    double until = mr_clock_seconds() + seconds;
+void mr_process_abandon(struct mr_process *process) {
+    (void)kill(process->pid, SIGKILL); /* the worker dies with it */
+    process->has_ended |= process->is_abandoned;
+    process->is_abandoned = true;
+}
+
+/* Waits a moment for the supervisor's word; reads the log meanwhile, for nobody may hang for want
+ * of a reader. */
+static void await_word(struct mr_process *process, int timeout_ms) {
     struct mr_error ignored = {0};
-    while (!process->has_ended && !(is_echo && process->has_echoed) && mr_clock_seconds() < until) {
-        struct pollfd look = {.fd = process->life_fd, .events = POLLIN};
-        if (poll(&look, 1, 100) > 0) {
-            (void)!take_end(process, &ignored);
+    struct pollfd look = {.fd = process->life_fd, .events = POLLIN};
+    if (poll(&look, 1, timeout_ms) > 0) {
+        (void)!take_end(process, &ignored);
+    }
+    if (process->log_fd >= 0) {
+        take_log(process);
+    }
+}
+
+bool mr_process_is_swept(struct mr_process *process, int timeout_ms) {
+    if (process->echoes_due && !process->has_ended) {
+        await_word(process, timeout_ms);
+    }
+    return process->echoes_due == 0 || process->has_ended;
+}
+
+bool mr_process_is_idle(const struct mr_process *process) {
+    return !process->has_ended && !process->channel_closed && process->echoes_due == 0 &&
+           mr_channel_is_silent(&process->channel);
+}
+
+int mr_process_tend(struct mr_process *process, int timeout_ms, struct mr_error *err) {
+    bool has_room = !process->channel_closed && process->channel.in.len < UNREAD_MAX;
+    struct pollfd polls[3] = {
+        {.fd = process->life_fd, .events = POLLIN},
+        {.fd = process->log_fd, .events = POLLIN},
+        {.fd = process->channel.fd, .events = (short)(POLLOUT | (has_room ? POLLIN : 0))}};
+    if (poll(polls, 3, timeout_ms) <= 0) {
+        return MR_OK; /* the caller looks after the time */
+    }
+    if (polls[1].revents) {
+        take_log(process);
+    }
+    if (has_room && polls[2].revents & (POLLIN | POLLHUP) && take_channel(process, err)) {
+        return err->code;
+    }
+    if (polls[0].revents && take_end(process, err)) {
+        return err->code;
+    }
+    return process->has_ended ? mr_error_set(err, MR_ERR_CLOSED, "the task process has ended")
+                              : MR_OK;
+}
+
+/* Waits until the supervisor has ended all, or (`is_swept`) done what it was asked, or for as long
+ * as that may take. */
+static void wait_for_end(struct mr_process *process, bool is_swept, double seconds) {
+    double until = mr_clock_seconds() + seconds;
+    while (!process->has_ended && !(is_swept && process->echoes_due == 0) &&
+           mr_clock_seconds() < until) {
+        await_word(process, 100);
+    }
+}
+
+/* What is not read at once by a process that is about to end is not worth waiting for. */
+static int do_not_linger(void *arg, struct mr_error *err) {
+    (void)arg;
+    return mr_error_set(err, MR_ERR_CLOSED, "the task process reads nothing");
+}
+
+/* Takes in the supervisor; one that the kernel does not let die is left to it. */
+static void reap(struct mr_process *process) {
+    double until = mr_clock_seconds() + process->kill_seconds;
+    for (;;) {
+        pid_t got = waitpid(process->pid, NULL, WNOHANG);
+        if (got == process->pid || (got < 0 && errno != EINTR) || mr_clock_seconds() > until) {
+            return;
         }
-        if (process->log_fd >= 0) {
-            take_log(process); /* nobody may hang for want of a reader */
-        }
+        struct timespec pause = {.tv_nsec = 200000};
+        nanosleep(&pause, NULL);
     }
 }
 
@@ -365,16 +445,17 @@ void mr_process_stop(struct mr_process *process) {
         return;
     }
     if (process->pid > 0) {
-        order(process, MR_SUPERVISOR_SWEEP); /* which is over before the worker goes */
-        order(process, MR_SUPERVISOR_ECHO);
+        if (!process->has_ended) {
+            mr_process_sweep(process); /* which is over before the worker goes */
+        }
         wait_for_end(process, true, LEAVE_SECONDS);
+        process->channel.linger = do_not_linger;
         (void)!mr_channel_send(&process->channel, MR_CHANNEL_QUIT, (struct mr_bytes){0}, &ignored);
         wait_for_end(process, false, LEAVE_SECONDS);
-        order(process, MR_SUPERVISOR_KILL);
-        wait_for_end(process, false, KILL_SECONDS);
+        mr_process_terminate(process, true);
+        wait_for_end(process, false, process->kill_seconds);
         (void)kill(process->pid, SIGKILL);
-        while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) {
-        }
+        reap(process);
     }
     for (unsigned i = 0; i < process->cgroup.count; i++) {
         mr_cgroup_end(process->cgroup.dirs[i]);
@@ -422,6 +503,10 @@ void mr_process_add_log(const struct mr_process *process, struct mr_error *err) 
     memcpy(line, process->tail + begin, end - begin);
     line[end - begin] = '\0';
     mr_error_add(err, "; its log (%" PRIu64 " bytes) ends: %s", process->log_bytes, line);
+}
+
+void mr_process_note_ungrouped(struct mr_process *process) {
+    process->cgroup.bounds_memory = false;
 }
 
 bool mr_process_is_grouped(const struct mr_process *process) {

@@ -19,6 +19,9 @@ struct mr_verdict {
 /* Whether it is known at which record it was. */
 bool mr_verdict_has_place(const struct mr_verdict *verdict);
 
+/* Whether it ended for want of memory. */
+bool mr_verdict_is_short(const struct mr_verdict *verdict);
+
 /* The sentence: MR_ERR_JOB. */
 void mr_verdict_say(const struct mr_verdict *verdict, struct mr_error *err);
 
