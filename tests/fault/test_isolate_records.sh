@@ -52,6 +52,10 @@ isolated "$unruly_block" million.txt --how fail --at 777777 --skip-bad-records 1
 expect_struck 3
 check "status 0, not $status" [ "$status" -eq 0 ]
 rm -rf out
+# Code that fails at another record each time is not searched for long.
+isolated "$unruly" many.txt --how wander --skip-bad-records 2 --max-attempts 1
+expect_struck 10
+expect_failure 'not this one either .*\(10 attempts that failed\)'
 # A code that fails in reduce fails the job: there is no record to set aside.
 isolated "$unruly" many.txt --how fail --reduce-at 50000 --skip-bad-records 5 --max-attempts 2
 expect_struck 2

@@ -111,6 +111,12 @@ for ways in '--threads 1' '--threads 2 --memory 64M' '--threads 3'; do
         rm -rf out
     done
 done
+# More partitions than descriptors: round_done reads them one after the other.
+expect_status 0 "$MILLRACE" run "$looping" in --passes 2 --parts 500 --tmp scratch
+cp .out want
+run bash -c 'ulimit -n 256; exec "$@"' bash "$MILLRACE" run "$looping" in --passes 2 --parts 500 --isolate --tmp scratch
+check "status 0, not $status" [ "$status" -eq 0 ]
+expect_same .out want "--isolate, 500 partitions and 256 descriptors"
 expected 5 >want
 expect_status 0 "$MILLRACE" run "$looping" in --rounds 1 --isolate --tmp scratch
 expect_same .out want "--isolate to a stream"
