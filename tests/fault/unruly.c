@@ -162,6 +162,31 @@ static void turn_over(void) {
     setenv("LC_ALL", "de_DE.UTF-8", 1);
 }
 
+/* What is done to the processes around it, and to the engine's channel. */
+static int meddle(struct mr_ctx *ctx, const char *how) {
+    if (strcmp(how, "threads") == 0) {
+        breed_by_thread(ctx);
+    } else if (strcmp(how, "deep") == 0) {
+        breed_deep(ctx, 6);
+        pause_ms(100);
+    } else if (strcmp(how, "delayabove") == 0) {
+        delay_above();
+    } else if (strcmp(how, "stopabove") == 0) {
+        kill(getppid(), SIGSTOP);
+        pause_ms(1000000);
+    } else if (strcmp(how, "stopself") == 0) {
+        raise(SIGSTOP);
+    } else if (strcmp(how, "comeback") == 0) {
+        (void)!fork(); /* both go on */
+    } else if (strcmp(how, "babble") == 0) {
+        babble();
+    } else if (strcmp(how, "babblelate") == 0) {
+        pthread_t thread;
+        return pthread_create(&thread, NULL, babble_later, NULL) ? -1 : pthread_detach(thread);
+    }
+    return 0;
+}
+
 static int misbehave(struct mr_ctx *ctx) {
     const char *how = mr_param(ctx, "how");
     leave_mark(ctx);
@@ -216,25 +241,6 @@ static int misbehave(struct mr_ctx *ctx) {
     } else if (strcmp(how, "daemon") == 0) {
         daemonize(ctx);
         pause_ms(100);
-    } else if (strcmp(how, "threads") == 0) {
-        breed_by_thread(ctx);
-    } else if (strcmp(how, "deep") == 0) {
-        breed_deep(ctx, 6);
-        pause_ms(100);
-    } else if (strcmp(how, "delayabove") == 0) {
-        delay_above();
-    } else if (strcmp(how, "stopabove") == 0) {
-        kill(getppid(), SIGSTOP);
-        pause_ms(1000000);
-    } else if (strcmp(how, "stopself") == 0) {
-        raise(SIGSTOP);
-    } else if (strcmp(how, "comeback") == 0) {
-        (void)!fork(); /* both go on */
-    } else if (strcmp(how, "babble") == 0) {
-        babble();
-    } else if (strcmp(how, "babblelate") == 0) {
-        pthread_t thread;
-        return pthread_create(&thread, NULL, babble_later, NULL) ? -1 : pthread_detach(thread);
     } else if (strcmp(how, "noise") == 0) {
         make_noise();
     } else if (strcmp(how, "noisecrash") == 0) {
@@ -245,7 +251,7 @@ static int misbehave(struct mr_ctx *ctx) {
     } else if (strcmp(how, "wait") == 0) {
         pause_ms(30000);
     }
-    return 0;
+    return meddle(ctx, how);
 }
 
 static bool is_it(struct mr_ctx *ctx, const char *param, struct mr_bytes text) {
