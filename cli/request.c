@@ -77,7 +77,8 @@ const struct mr_option mr_request_options[] = {
                                 .least = 67108864,
                                 .help =
                                     "With --isolate: let a task, and what it starts, use no more "
-                                    "than SIZE (at least 64M)."},
+                                    "than SIZE (at least 64M); one that takes more is tried once "
+                                    "more with half the buffers."},
     [MR_REQUEST_TASK_TIMEOUT] = {.name = "task-timeout",
                                  .kind = MR_OPTION_U64,
                                  .metavar = "SECONDS",
