@@ -344,7 +344,9 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
     if (get_ready(&watch, &err)) {
         outcome->is_fatal = is_hopeless(err.code);
         outcome->err = err;
-        mr_hand_stop(hand);
+        if (err.code != MR_ERR_INTERRUPTED) {
+            mr_hand_stop(hand);
+        }
         return;
     }
     mr_process_begin(hand->process);

@@ -115,13 +115,23 @@ static void delay_above(void) {
     kill(above, SIGSTOP);
 }
 
-/* A byte into every socket: one of them is the engine's. */
-static void babble(void) {
-    for (int fd = 0; fd < 1024; fd++) {
+/* Descriptors that are sockets: one of them is the engine's. */
+static int sockets[64];
+static size_t socket_count;
+
+static void find_sockets(void) {
+    socket_count = 0;
+    for (int fd = 0; fd < 1024 && socket_count < sizeof sockets / sizeof *sockets; fd++) {
         struct stat about;
         if (fstat(fd, &about) == 0 && S_ISSOCK(about.st_mode)) {
-            (void)!write(fd, "x", 1);
+            sockets[socket_count++] = fd;
         }
+    }
+}
+
+static void babble(void) {
+    for (size_t i = 0; i < socket_count; i++) {
+        (void)!write(sockets[i], "x", 1);
     }
 }
 
@@ -179,9 +189,11 @@ static int meddle(struct mr_ctx *ctx, const char *how) {
     } else if (strcmp(how, "comeback") == 0) {
         (void)!fork(); /* both go on */
     } else if (strcmp(how, "babble") == 0) {
+        find_sockets();
         babble();
     } else if (strcmp(how, "babblelate") == 0) {
         pthread_t thread;
+        find_sockets();
         return pthread_create(&thread, NULL, babble_later, NULL) ? -1 : pthread_detach(thread);
     }
     return 0;
