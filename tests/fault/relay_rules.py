@@ -123,9 +123,9 @@ rule("up reset at record 3", r[1] + r[2], end="reset")
 # By word, on a connection that lives.
 sink = Sink()
 relay = Relay(sink)
-sink.take(b"hello")
+sink.take(record(9))
 with socket.create_connection(relay.address) as peer:
-    check("what the other side says passes", peer.recv(5), b"hello")
+    check("what the other side says passes", peer.recv(25), record(9))
     check("a rule that is none is refused", relay.tell("up vanish").startswith("error"), True)
     check("a freeze is taken", relay.tell("up freeze"), "ok")
     peer.sendall(r[1])
