@@ -131,8 +131,9 @@ static int on_door(struct mr_conn *conn, void *user, struct mr_error *err) {
         MR_CHECK(mr_conn_user(conn) != guest);
         free(guest);
         part_gone(listener);
+        return MR_OK;
     }
-    return status;
+    return mr_error_set(err, status, "no reason was given"); /* where there is none */
 }
 
 /* Makes room for one more: who has waited longest goes. */

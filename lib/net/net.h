@@ -1,7 +1,8 @@
 /* net: what all connections of one process share: loop, keys, who we are, limits, counters.
  *
  * Everything in lib/net but frames, messages and secrets belongs to the one thread that runs the
- * loop. A net must outlive its listeners and connections: each of them ends with a callback. */
+ * loop. A net must outlive its listeners and connections: each of them ends with a callback. The
+ * process ignores SIGPIPE. */
 #ifndef MR_NET_NET_H
 #define MR_NET_NET_H
 

@@ -2,6 +2,7 @@
 #include "lib/net/stream.h"
 
 #include "lib/base/error.h"
+#include "lib/net/outbox.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +11,6 @@
 #include <uv.h>
 
 #define FLUSH_BYTES ((size_t)256 << 10) /* that do not wait for the end of the iteration */
-#define SPARE_BYTES_MAX ((size_t)2 << 20)
-#define STALL_LOOKS 8 /* within the time that a peer may take nothing */
 
 #define HANDLES 3
 
@@ -23,13 +22,12 @@ struct mr_stream {
     enum mr_tls_side side;
     struct mr_tls *tls;
     uv_tcp_t tcp;
-    uv_idle_t idle;   /* active where something is left to do in this iteration */
-    uv_timer_t timer; /* active while something is queued: looks whether it moves */
+    uv_idle_t idle; /* active where something is left to do in this iteration */
+    struct mr_outbox outbox;
     uv_shutdown_t shutdown;
-    unsigned handles;       /* not closed yet */
-    struct mr_buffer held;  /* what came, and was left when reading paused */
-    struct mr_buffer spare; /* for what is to be sent, used again */
-    size_t stranger_left;   /* what it may still send before it is trusted */
+    unsigned handles;      /* not closed yet */
+    struct mr_buffer held; /* what came, and was left when reading paused */
+    size_t stranger_left;  /* what it may still send before it is trusted */
     bool is_trusted;
     bool is_up; /* and told so */
     bool is_paused;
@@ -41,15 +39,6 @@ struct mr_stream {
     bool is_closing;
     struct mr_error why;
     uint64_t heard_ms;
-    uint64_t moved_ms; /* when the kernel last took something */
-    size_t moved_left; /* and what it left */
-};
-
-/* A write that the kernel did not take whole at once. */
-struct write {
-    uv_write_t request;
-    struct mr_stream *stream;
-    struct mr_buffer buffer;
 };
 
 static void on_idle(uv_idle_t *idle);
@@ -90,115 +79,50 @@ static void end_errno(struct mr_stream *stream, int status) {
 /* ---- sending --------------------------------------------------------------------------------- */
 
 size_t mr_stream_queued(const struct mr_stream *stream) {
-    return mr_tls_output(stream->tls)->len +
-           uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
+    return mr_tls_output(stream->tls)->len + mr_outbox_left(&stream->outbox);
 }
 
 bool mr_stream_is_full(const struct mr_stream *stream) {
     return stream->is_full;
 }
 
-static size_t kernel_left(const struct mr_stream *stream) {
-    return uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
+static void on_failed(int status, void *user) {
+    end_errno(user, status);
 }
 
-/* Keeps a buffer for the next write where none is kept. */
-static void keep(struct mr_stream *stream, struct mr_buffer *buffer) {
-    if (!stream->spare.data && buffer->cap <= SPARE_BYTES_MAX) {
-        stream->spare = *buffer;
-        stream->spare.len = 0;
-    } else {
-        mr_buffer_fini(buffer);
-    }
-}
-
-static void on_written(uv_write_t *request, int status) {
-    struct write *write = request->data;
-    struct mr_stream *stream = write->stream;
-    keep(stream, &write->buffer);
-    free(write);
-    if (status && status != UV_ECANCELED) {
-        end_errno(stream, status);
-    }
+static void on_moved(void *user) {
+    struct mr_stream *stream = user;
     if (stream->is_full) {
         wake(stream); /* perhaps drained */
     }
 }
 
-static void on_stall_timer(uv_timer_t *timer) {
-    struct mr_stream *stream = timer->data;
-    size_t left = kernel_left(stream);
-    uint64_t now = uv_now(stream->net->loop);
-    if (left == 0) {
-        uv_timer_stop(timer);
-    } else if (left != stream->moved_left) {
-        stream->moved_left = left;
-        stream->moved_ms = now;
-    } else if (now - stream->moved_ms >= stream->net->limits.stall_ms && !stream->has_ended) {
-        struct mr_error why = {0};
-        mr_error_set(&why, MR_ERR_CLOSED, "%s took nothing for %u ms, and %zu bytes wait for it",
-                     stream->label, stream->net->limits.stall_ms, left);
-        stream->net->counters.stalled++;
-        end(stream, &why);
-    }
+static void on_stalled(size_t left, void *user) {
+    struct mr_stream *stream = user;
+    struct mr_error why = {0};
+    mr_error_set(&why, MR_ERR_CLOSED, "%s took nothing for %u ms, and %zu bytes wait for it",
+                 stream->label, stream->net->limits.stall_ms, left);
+    stream->net->counters.stalled++;
+    end(stream, &why);
 }
 
-static void watch_stall(struct mr_stream *stream) {
-    if (!uv_is_active((uv_handle_t *)&stream->timer)) {
-        uint32_t look_ms = stream->net->limits.stall_ms / STALL_LOOKS + 1;
-        stream->moved_left = kernel_left(stream);
-        stream->moved_ms = uv_now(stream->net->loop);
-        uv_timer_start(&stream->timer, on_stall_timer, look_ms, look_ms);
-    }
-}
-
-/* Leaves the kernel the rest of the output, from `done` on, for when it can take it. */
-static void queue_rest(struct mr_stream *stream, size_t done) {
-    struct mr_buffer *out = mr_tls_output(stream->tls);
-    struct write *write = malloc(sizeof *write);
-    if (!write) {
-        struct mr_error why = {0};
-        (void)mr_error_nomem(&why, "sending");
-        end(stream, &why);
-        return;
-    }
-    *write = (struct write){.stream = stream, .buffer = *out};
-    write->request.data = write;
-    *out = stream->spare;
-    stream->spare = (struct mr_buffer){0};
-    uv_buf_t rest = uv_buf_init(write->buffer.data + done, (unsigned)(write->buffer.len - done));
-    int status = uv_write(&write->request, (uv_stream_t *)&stream->tcp, &rest, 1, on_written);
-    if (status) {
-        mr_buffer_fini(&write->buffer);
-        free(write);
-        end_errno(stream, status);
-        return;
-    }
-    watch_stall(stream);
-}
+static const struct mr_outbox_events outbox_events = {
+    .failed = on_failed, .moved = on_moved, .stalled = on_stalled};
 
 /* Hands what is encrypted to the kernel, as much as it takes. */
 static void flush(struct mr_stream *stream) {
     struct mr_buffer *out = mr_tls_output(stream->tls);
-    size_t done = 0;
     if (out->len == 0 || stream->is_closing) {
         return;
     }
     stream->net->counters.bytes_sent += out->len;
-    if (kernel_left(stream) == 0) {
-        uv_buf_t all = uv_buf_init(out->data, (unsigned)out->len);
-        int status = uv_try_write((uv_stream_t *)&stream->tcp, &all, 1);
-        if (status < 0 && status != UV_EAGAIN) {
-            out->len = 0;
-            end_errno(stream, status);
-            return;
-        }
-        done = status > 0 ? (size_t)status : 0;
-    }
-    if (done == out->len) {
-        out->len = 0;
-    } else {
-        queue_rest(stream, done);
+    int status = mr_outbox_put(&stream->outbox, out);
+    if (status == MR_OUTBOX_NOMEM) {
+        struct mr_error why = {0};
+        (void)mr_error_nomem(&why, "sending");
+        end(stream, &why);
+    } else if (status) {
+        end_errno(stream, status);
     }
 }
 
@@ -447,7 +371,7 @@ static void on_closed(uv_handle_t *handle) {
     if (--stream->handles == 0) {
         mr_tls_destroy(stream->tls);
         mr_buffer_fini(&stream->held);
-        mr_buffer_fini(&stream->spare);
+        mr_outbox_fini(&stream->outbox);
         if (stream->events) {
             stream->events->gone(stream->user);
         }
@@ -461,7 +385,7 @@ void mr_stream_destroy(struct mr_stream *stream) {
         stream->is_closing = true;
         uv_close((uv_handle_t *)&stream->tcp, on_closed);
         uv_close((uv_handle_t *)&stream->idle, on_closed);
-        uv_close((uv_handle_t *)&stream->timer, on_closed);
+        mr_outbox_close(&stream->outbox, on_closed);
     }
 }
 
@@ -469,10 +393,10 @@ static void start_handles(struct mr_stream *stream) {
     uv_loop_t *loop = stream->net->loop;
     (void)uv_tcp_init(loop, &stream->tcp); /* makes no socket: can't fail */
     (void)uv_idle_init(loop, &stream->idle);
-    (void)uv_timer_init(loop, &stream->timer);
+    mr_outbox_start(&stream->outbox, (uv_stream_t *)&stream->tcp, stream->net->limits.stall_ms,
+                    &outbox_events, stream);
     stream->tcp.data = stream;
     stream->idle.data = stream;
-    stream->timer.data = stream;
     stream->handles = HANDLES;
 }
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -159,6 +160,7 @@ static inline void rig_start(struct rig *rig, const struct mr_net_config *server
                              const struct mr_net_config *client, unsigned char client_secret) {
     struct mr_error err = {0};
     struct mr_listener_options options = {.address = "127.0.0.1:0"};
+    signal(SIGPIPE, SIG_IGN);
     cr_assert_eq(uv_loop_init(&rig->loop), 0);
     rig->server = rig_net(rig, MR_NET_MASTER, 1, server);
     rig->client = rig_net(rig, MR_NET_MAPPER, client_secret, client);
