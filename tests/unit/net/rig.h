@@ -48,6 +48,7 @@ struct rig {
     struct end accepted[RIG_ENDS];
     int accepted_count;
     struct end dialed;
+    bool pauses;         /* whoever comes, at the door */
     const char *refuses; /* what the owner of the listener tells whoever comes */
     int turned_away;
     struct mr_error last_turned_away;
@@ -119,6 +120,9 @@ static inline int rig_on_accepted(struct mr_listener *listener, struct mr_conn *
     cr_assert_null(end->conn);
     end->conn = conn;
     mr_conn_set_owner(conn, &rig_events, end);
+    if (rig->pauses) {
+        mr_conn_pause(conn);
+    }
     return 0;
 }
 

@@ -109,27 +109,56 @@ static void pause_each(struct end *end, const struct mr_frame *frame) {
     mr_conn_pause(end->conn);
 }
 
-/* Pausing inside the callback holds back what came with the same read. */
+static void turn(struct rig *rig) {
+    for (int i = 0; i < 20; i++) {
+        uv_run(&rig->loop, UV_RUN_NOWAIT);
+    }
+}
+
+/* Pausing inside the callback holds back what came with the same read, whatever else comes. */
 Test(conn, pauses_between_frames) {
     struct rig rig = {0};
+    struct mr_error err = {0};
+    struct end other = {0};
     rig_plain(&rig);
     rig_connect(&rig);
     struct end *b = &rig.accepted[0];
     b->on_frame = pause_each;
+    cr_assert_eq(mr_conn_open(rig.client, rig.address, &rig_events, &other, &other.conn, &err), 0);
+    RIG_UNTIL(&rig, other.ready && rig.accepted_count == 2);
     for (int i = 0; i < 5; i++) {
         rig_say(&rig.dialed, "x");
     }
     mr_conn_close(rig.dialed.conn);
     for (int i = 1; i <= 5; i++) {
         RIG_UNTIL(&rig, b->frames == i);
-        for (int turn = 0; turn < 20; turn++) {
-            uv_run(&rig.loop, UV_RUN_NOWAIT);
-        }
+        rig_say(&other, "many bytes of somebody else, which come into the same memory; and more");
+        RIG_UNTIL(&rig, rig.accepted[1].frames == i);
+        turn(&rig);
         cr_assert(b->frames == i && !b->closed);
         mr_conn_resume(b->conn);
     }
     RIG_UNTIL(&rig, b->closed);
-    cr_assert(b->by_peer && b->why.code == 0);
+    cr_assert(b->by_peer && b->why.code == 0, "%s", b->why.text);
+    mr_conn_drop(other.conn, NULL);
+    RIG_UNTIL(&rig, other.closed && rig.accepted[1].closed);
+    rig_stop(&rig);
+}
+
+/* So does pausing before the first frame. */
+Test(conn, pauses_at_the_door) {
+    struct rig rig = {.pauses = true};
+    rig_plain(&rig);
+    rig_connect(&rig);
+    struct end *b = &rig.accepted[0];
+    for (int i = 0; i < 5; i++) {
+        rig_say(&rig.dialed, i == 4 ? "last" : "x");
+        turn(&rig);
+    }
+    cr_assert_eq(b->frames, 0);
+    mr_conn_resume(b->conn);
+    RIG_UNTIL(&rig, b->frames == 5 || b->closed);
+    cr_assert(rig_heard(b, "xxxxlast"), "%s", b->why.text);
     rig_stop(&rig);
 }
 

@@ -4,6 +4,7 @@
 #include "lib/job/problems.h"
 #include "lib/net/greeting.h"
 #include "lib/net/message.h"
+#include "lib/net/stream.h"
 #include "tests/unit/net/rig.h"
 
 #include <sys/resource.h>
@@ -165,22 +166,22 @@ Test(listener, a_crowd) {
     rig_stop(&rig);
 }
 
-/* A stranger who shook hands may say its greeting, and no more. */
+/* A stranger who shook hands may say its greeting, and no more: bytes of TLS count too. */
 Test(listener, no_flood_before_the_greeting) {
     struct rig rig = {0};
-    char bytes[3000] = {0};
+    struct mr_error err = {0};
+    char head[MR_FRAME_HEAD_BYTES] = {100, 7, 0, 0, MR_GREETING_HELLO};
     rig_plain(&rig);
     struct stranger stranger = stranger_shake(&rig, MR_ROLE_KEY_WORKER);
-    bytes[0] = 100; /* a head that announces a body which does not come */
-    bytes[4] = MR_GREETING_HELLO;
-    bytes[1] = 7;
-    stranger_say(&stranger, bytes, 1200);
-    for (int i = 0; i < 20; i++) {
-        uv_run(&rig.loop, UV_RUN_NOWAIT);
+    stranger_say(&stranger, head, sizeof head); /* its body does not come in a hurry */
+    for (int i = 0; i < 300; i++) {
+        cr_assert_eq(mr_tls_write(stranger.tls, "x", 1, &err), 0); /* a record each */
     }
-    stranger_say(&stranger, bytes, sizeof bytes);
-    RIG_UNTIL(&rig, is_closed(stranger.fd));
+    stranger_flush(&stranger);
+    RIG_UNTIL(&rig, is_closed(stranger.fd) && rig.turned_away);
     cr_assert_eq(mr_net_counters(rig.server)->bad_frames, (uint64_t)1);
+    cr_assert_not_null(strstr(rig.last_turned_away.text, "before it said who it is"));
+    cr_assert_leq(mr_net_counters(rig.server)->bytes_received, (uint64_t)MR_STREAM_STRANGER_BYTES);
     stranger_end(&stranger);
     rig_stop(&rig);
 }
