@@ -51,10 +51,10 @@ struct mr_net_config {
     struct uv_loop_s *loop;         /* the caller's; must outlive the net */
     const struct mr_secret *secret; /* read during mr_net_create only */
     enum mr_net_role role;          /* which we are */
-    const char *name;               /* copied: this node's name, which the other side sees */
-    mr_frame_limit limit;           /* the kinds of frames behind the greeting; kinds below
-                                     * MR_NET_KIND_FIRST and MR_NET_KIND_FIRST | MR_FRAME_BULK are
-                                     * the greeting's own */
+    const char *name;     /* copied: what the other side knows us by; 1 to 255 printable bytes */
+    mr_frame_limit limit; /* the kinds of frames behind the greeting; kinds below
+                           * MR_NET_KIND_FIRST and MR_NET_KIND_FIRST | MR_FRAME_BULK are
+                           * the greeting's own */
     struct mr_net_limits limits;
     /* For tests of the greeting: another protocol or version than this program's; 0, NULL. */
     uint32_t protocol;

@@ -247,7 +247,8 @@ static void receive(struct mr_stream *stream, size_t len) {
     mr_tls_give(stream->tls, (struct mr_bytes){net->received, len});
     pump(stream);
     hold(stream);
-    if (!stream->is_trusted && stream->stranger_left == 0) {
+    bool is_over = stream->has_ended || stream->finishes;
+    if (!stream->is_trusted && stream->stranger_left == 0 && !is_over) {
         struct mr_error why = {0};
         mr_error_set(&why, MR_ERR_IO, "%s sent %zu bytes before it said who it is", stream->label,
                      MR_STREAM_STRANGER_BYTES);
