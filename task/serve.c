@@ -3,7 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 #include "lib/worker/supervisor.h"
 #include "task/map_attempt.h"
 #include "task/reduce_attempt.h"

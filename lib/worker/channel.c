@@ -3,7 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/hash.h"
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 #include <endian.h>
 #include <errno.h>
 #include <sys/socket.h>

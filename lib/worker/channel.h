@@ -10,7 +10,7 @@
  * back from fork into the engine's loop, is an error, not a result. What one side says in answer to
  * a task is a stream that ends with END, which holds how many frames came before it, how many
  * bytes, and their XXH3-64: a stream without END is not an answer, however its process ended.
- * Control bodies are messages (message.h) of at most 1 MiB; bulk data never passes here, but
+ * Control bodies are messages (net/message.h) of at most 1 MiB; bulk data never passes here, but
  * through files. A frame that is longer, of another version, of an unknown kind or damaged is an
  * error after which the channel is of no more use. */
 #ifndef MR_WORKER_CHANNEL_H

@@ -4,7 +4,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/intern.h"
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 #include "lib/worker/verdict.h"
 #include <stdio.h>
 #include <stdlib.h>

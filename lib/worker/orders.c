@@ -2,7 +2,7 @@
 #include "lib/worker/orders.h"
 
 #include "lib/base/error.h"
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* fuzz_channel: any bytes on the channel, and any bytes as the body of a message. */
+#include "lib/net/message.h"
 #include "lib/worker/channel.h"
-#include "lib/worker/message.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>

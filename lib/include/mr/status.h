@@ -13,7 +13,8 @@
     X(ERR_NOMEM, -5, 4, "out of memory")                                                           \
     X(ERR_INTERRUPTED, -6, 130, "interrupted")                                                     \
     X(ERR_CLOSED, -7, 0, "the reader of standard output went away")                                \
-    X(ERR_INTERNAL, -8, 1, "a defect in Millrace")
+    X(ERR_INTERNAL, -8, 1, "a defect in Millrace")                                                 \
+    X(ERR_CLUSTER, -9, 5, "the cluster is unreachable, or refused")
 
 enum mr_status {
 #define MR_STATUS_ROW(name, value, exit_status, text) MR_##name = (value),

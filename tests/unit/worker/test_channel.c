@@ -2,7 +2,7 @@
 #include "lib/worker/channel.h"
 
 #include "lib/base/error.h"
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 #include "tests/unit/test.h"
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /* test_orders: what one side says is what the other reads; what is malformed is refused. */
 #include "lib/worker/orders.h"
 
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 #include "tests/unit/test.h"
 #include <stdlib.h>
 #include <sys/socket.h>

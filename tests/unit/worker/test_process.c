@@ -3,7 +3,7 @@
 #include "lib/worker/process.h"
 
 #include "lib/base/error.h"
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 #include "tests/unit/test.h"
 #include <errno.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* test_message: values come back; nothing malformed reaches the decoder. */
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 
 #include "tests/unit/test.h"
 #include <malloc.h>

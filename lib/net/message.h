@@ -1,11 +1,11 @@
 /* message: the body of a control message: a row of values, as MessagePack.
  *
  * A body is one MessagePack array of numbers and byte strings, in an order that sender and receiver
- * agree on (orders.c). Bytes that come in never reach the decoder unchecked: a scan without
+ * agree on (worker/orders.c). Bytes that come in never reach the decoder unchecked: a scan without
  * recursion comes first, which sees that depth and counts are within bounds and within the bytes
  * that are there. */
-#ifndef MR_WORKER_MESSAGE_H
-#define MR_WORKER_MESSAGE_H
+#ifndef MR_NET_MESSAGE_H
+#define MR_NET_MESSAGE_H
 
 #include <mr/bytes.h>
 #include <mr/status.h>

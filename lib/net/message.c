@@ -1,5 +1,5 @@
 /* message: the body of a control message: a row of values, as MessagePack. */
-#include "lib/worker/message.h"
+#include "lib/net/message.h"
 
 #include "lib/base/error.h"
 #include <endian.h>
