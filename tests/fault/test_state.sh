@@ -77,10 +77,22 @@ rm -r half
 expect_status 2 run_state in -o out
 expect_err '^millrace: ".*/st" holds the unfinished run of another command: misbehave .*; finish that one, name another'
 expect_status 2 again --partitions 7
-expect_err 'holds the unfinished run of another command'
+expect_err 'holds the unfinished run of another command: .* \(it has --partitions 1, not 7\); finish that one'
+expect_status 2 again --at 7
+expect_err 'holds the unfinished run of another command: .* \(--at differs\); finish that one'
+expect_status 3 again half.err
+expect_err 'read it: "half.err" is new'
 touch -d '2001-01-01' lines.txt
 expect_status 3 again
 expect_err '^millrace: an input changed since the unfinished run in ".*/st" read it: "lines.txt" is not as it was'
+# It has grown so much that the job would have other splits; an input less, or more.
+seq 100000000 109000000 >>lines.txt
+expect_status 3 again
+expect_err '^millrace: an input changed since the unfinished run in ".*/st" read it: "lines.txt" is not as it was'
+seq 1000 >lines.txt
+expect_status 3 "$MILLRACE" run "$plugins/misbehave.so" lines.txt --how wait --began-at 500 --began "$T/began" \
+    --until "$T/go" -o half --state st --tmp scratch
+expect_err 'read it: "first.txt" is not among them any more'
 half_a_run KILL
 expect_status 0 again
 expect_err '^state: 2 tasks were done before, 1 now'
