@@ -5,6 +5,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fail_point.h"
 #include "master/journal/chain.h"
+#include "master/journal/witness.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -88,7 +89,10 @@ struct mr_store {
     sqlite3 *db;
     sqlite3_stmt *begin, *commit, *insert, *erase, *update;
     struct mr_store_head head;
+    struct mr_witness witness;
     bool may_write;
+    bool is_new;            /* there was no file, or an empty one */
+    bool has_log;           /* a write-ahead log: what is only looked at may have none */
     struct mr_error failed; /* the first failure of a write: nothing is done any more */
 };
 
@@ -196,27 +200,104 @@ static int make_folder(const char *dir, struct mr_error *err) {
     return err->code;
 }
 
-static int connect_file(struct mr_store *store, bool may_make, struct mr_error *err) {
+/* Bytes of a file in the folder, and whether it is one; -1: there is nothing of that name. */
+static int64_t size_of(const struct mr_store *store, const char *name, bool *is_file,
+                       struct mr_error *err) {
     struct mr_buffer path = {0};
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (may_make ? SQLITE_OPEN_CREATE : 0);
-    if (mr_buffer_printf(&path, err, "%s/" MR_STORE_FILE, store->dir)) {
+    struct stat about = {0};
+    int64_t size = -1;
+    if (!mr_buffer_printf(&path, err, "%s/%s", store->dir, name) && stat(path.data, &about) == 0) {
+        size = about.st_size;
+    }
+    *is_file = size >= 0 && S_ISREG(about.st_mode);
+    mr_buffer_fini(&path);
+    return size;
+}
+
+static int holds_none(const struct mr_store *store, struct mr_error *err) {
+    return mr_error_set(err, MR_ERR_INPUT, "\"" SHOWN "\" holds no journal", store->dir);
+}
+
+/* What SQLite would write by just opening it (an empty file, an unfinished transaction of a file
+ * without write-ahead log) is no journal of ours that could be looked at. */
+static int look_around(struct mr_store *store, struct mr_error *err) {
+    bool is_file;
+    int64_t size = size_of(store, MR_STORE_FILE, &is_file, err);
+    if (!err->code && size >= 0 && !is_file) {
+        return mr_error_set(err, MR_ERR_INPUT, "\"" SHOWN "/" MR_STORE_FILE "\" is no journal",
+                            store->dir);
+    }
+    store->is_new = size <= 0;
+    if (err->code || store->may_write) {
         return err->code;
     }
-    struct stat about;
-    bool is_there = stat(path.data, &about) == 0;
-    if (!is_there && !may_make) {
-        mr_error_set(err, MR_ERR_INPUT, "\"" SHOWN "\" holds no journal", store->dir);
-    } else if (is_there && !S_ISREG(about.st_mode)) {
-        mr_error_set(err, MR_ERR_INPUT, "\"" SHOWN "\" is no journal", path.data);
-    } else if (sql.open_v2(path.data, &store->db, flags, NULL) != SQLITE_OK) {
+    bool is_other;
+    store->has_log = size_of(store, MR_STORE_FILE "-wal", &is_other, err) > 0;
+    bool is_unfinished = size_of(store, MR_STORE_FILE "-journal", &is_other, err) >= 0;
+    return err->code ? err->code : store->is_new || is_unfinished ? holds_none(store, err) : MR_OK;
+}
+
+/* The name by which SQLite opens the file: a URI, which says that nothing may change it, where it
+ * is looked at and has no log. With a log SQLite must take the lock, and writes nothing either. */
+static int write_name(const struct mr_store *store, struct mr_buffer *name, struct mr_error *err) {
+    if (store->has_log) {
+        return mr_buffer_printf(name, err, "%s/" MR_STORE_FILE, store->dir);
+    }
+    (void)!mr_buffer_printf(name, err, "file:");
+    for (const char *at = store->dir; *at && !err->code; at++) {
+        bool is_plain = *at != '%' && *at != '?' && *at != '#';
+        (void)!mr_buffer_printf(name, err, is_plain ? "%c" : "%%%02x", (unsigned char)*at);
+    }
+    return err->code ? err->code : mr_buffer_printf(name, err, "/" MR_STORE_FILE "?immutable=1");
+}
+
+static int connect_file(struct mr_store *store, struct mr_error *err) {
+    struct mr_buffer name = {0};
+    int flags = SQLITE_OPEN_NOMUTEX;
+    flags |= store->may_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+             : store->has_log ? SQLITE_OPEN_READWRITE
+                              : SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+    if (!write_name(store, &name, err) &&
+        sql.open_v2(name.data, &store->db, flags, NULL) != SQLITE_OK) {
         if (store->db) {
             (void)!fail(store, "open", err);
         } else {
             mr_error_nomem(err, "opening the journal");
         }
     }
-    mr_buffer_fini(&path);
+    mr_buffer_fini(&name);
     return err->code;
+}
+
+static int is_not_ours(const struct mr_store *store, struct mr_error *err) {
+    return mr_error_set(err, MR_ERR_INPUT,
+                        "\"" SHOWN "/" MR_STORE_FILE "\" is no journal of Millrace", store->dir);
+}
+
+/* To look: the one lock where somebody may hold it, and no mode is changed. */
+static int settle_to_look(struct mr_store *store, struct mr_error *err) {
+    bool is_exclusive = true;
+    bool is_wal = true;
+    if (store->has_log &&
+        (ask(store, "PRAGMA locking_mode=EXCLUSIVE", "exclusive", &is_exclusive, err) ||
+         ask(store, "PRAGMA journal_mode", "wal", &is_wal, err))) {
+        return err->code;
+    }
+    return is_exclusive && is_wal
+               ? execute(store, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON", "open", err)
+               : is_not_ours(store, err);
+}
+
+/* A database of somebody else is left as it is. */
+static int see_owner(struct mr_store *store, struct mr_error *err) {
+    int64_t objects;
+    int64_t application;
+    if (ask_number(store, "SELECT count(*) FROM sqlite_schema", &objects, err) ||
+        ask_number(store, "PRAGMA application_id", &application, err)) {
+        return err->code;
+    }
+    bool is_ours = application == APPLICATION || (objects == 0 && application == 0);
+    return is_ours ? MR_OK : is_not_ours(store, err);
 }
 
 /* Takes the one lock, and sees that what makes commits durable is really on. */
@@ -224,8 +305,11 @@ static int settle_modes(struct mr_store *store, struct mr_error *err) {
     bool is_exclusive;
     bool is_wal;
     bool is_full;
+    if (!store->may_write) {
+        return settle_to_look(store, err);
+    }
     if (ask(store, "PRAGMA locking_mode=EXCLUSIVE", "exclusive", &is_exclusive, err) ||
-        ask(store, "PRAGMA journal_mode=WAL", "wal", &is_wal, err) ||
+        see_owner(store, err) || ask(store, "PRAGMA journal_mode=WAL", "wal", &is_wal, err) ||
         execute(store,
                 "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; "
                 "PRAGMA cell_size_check=ON",
@@ -244,6 +328,7 @@ static int settle_modes(struct mr_store *store, struct mr_error *err) {
 static int make_tables(struct mr_store *store, struct mr_error *err) {
     struct mr_store_head head = {0};
     sqlite3_stmt *statement = NULL;
+    mr_witness_remove(&store->witness, store->dir); /* of a journal that somebody removed */
     if (execute(store, "BEGIN IMMEDIATE", "make", err) ||
         execute(store, schema_entry, "make", err) || execute(store, schema_head, "make", err) ||
         prepare(store, "INSERT INTO head VALUES(1, 0, 0, 0, 0, 0, ?1)", &statement, err)) {
@@ -261,24 +346,36 @@ static int make_tables(struct mr_store *store, struct mr_error *err) {
     return err->code;
 }
 
+/* What was committed is there, as far as something tells of it. */
+static int hear_witness(struct mr_store *store, struct mr_error *err) {
+    struct mr_witness_word word = mr_witness_read(store->dir);
+    const struct mr_store_head *head = &store->head;
+    if (word.sequence < head->sequence ||
+        (word.sequence == head->sequence && (word.chain == head->chain || !word.sequence))) {
+        return MR_OK;
+    }
+    return mr_error_set(err, MR_ERR_INPUT,
+                        "the journal in \"" SHOWN "\" is damaged: entry %llu was on disk, and it "
+                        "ends with %llu: its write-ahead log is not what was written; to go on "
+                        "from there all the same, remove \"" SHOWN "/" MR_WITNESS_FILE "\"",
+                        store->dir, (unsigned long long)word.sequence,
+                        (unsigned long long)head->sequence, store->dir);
+}
+
 /* Makes the tables where there is nothing yet, else sees that they are ours. */
 static int check_tables(struct mr_store *store, struct mr_error *err) {
     int64_t objects;
     int64_t version;
-    int64_t application;
     bool is_ours[2];
-    if (ask_number(store, "SELECT count(*) FROM sqlite_schema", &objects, err) ||
-        ask_number(store, "PRAGMA user_version", &version, err) ||
-        ask_number(store, "PRAGMA application_id", &application, err)) {
+    if (see_owner(store, err) ||
+        ask_number(store, "SELECT count(*) FROM sqlite_schema", &objects, err) ||
+        ask_number(store, "PRAGMA user_version", &version, err)) {
         return err->code;
     }
-    if (objects == 0 && version == 0 && application == 0) {
-        return make_tables(store, err);
-    }
-    if (application != APPLICATION) {
-        return mr_error_set(err, MR_ERR_INPUT,
-                            "\"" SHOWN "/" MR_STORE_FILE "\" is no journal of Millrace",
-                            store->dir);
+    if (objects == 0 && version == 0) {
+        return !store->is_new && hear_witness(store, err) ? err->code
+               : store->may_write                         ? make_tables(store, err)
+                                                          : holds_none(store, err);
     }
     if (version != MR_STORE_FORMAT) {
         return mr_error_set(err, MR_ERR_INPUT,
@@ -343,6 +440,9 @@ static int check_pages(struct mr_store *store, struct mr_error *err) {
 }
 
 static int prepare_all(struct mr_store *store, struct mr_error *err) {
+    if (!store->may_write) {
+        return MR_OK;
+    }
     return prepare(store, "BEGIN IMMEDIATE", &store->begin, err) ||
                    prepare(store, "COMMIT", &store->commit, err) ||
                    prepare(store, "INSERT INTO entry VALUES(?1, ?2, ?3, ?4)", &store->insert,
@@ -367,10 +467,11 @@ int mr_store_open(const char *dir, bool may_make, struct mr_store **store, struc
         free(made);
         return mr_error_nomem(err, "opening the journal");
     }
-    made->may_write = may_make;
-    if ((may_make && make_folder(dir, err)) || connect_file(made, may_make, err) ||
+    made->witness.fd = -1;
+    made->may_write = made->has_log = may_make;
+    if ((may_make && make_folder(dir, err)) || look_around(made, err) || connect_file(made, err) ||
         settle_modes(made, err) || check_tables(made, err) || check_pages(made, err) ||
-        read_head(made, err) || prepare_all(made, err)) {
+        read_head(made, err) || hear_witness(made, err) || prepare_all(made, err)) {
         made->failed = *err; /* what is wrong with it is left as it is */
         mr_store_close(made);
         return err->code;
@@ -393,6 +494,11 @@ void mr_store_close(struct mr_store *store) {
             (void)sql.db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
         }
         (void)sql.close(store->db); /* all that counts is on disk since its commit */
+    }
+    if (store->failed.code || !store->may_write) {
+        mr_witness_close(&store->witness);
+    } else {
+        mr_witness_remove(&store->witness, store->dir);
     }
     free(store->dir);
     free(store);
@@ -569,6 +675,8 @@ static int transact(struct mr_store *store, struct mr_store_entry *entries, size
     }
     MR_FAIL_POINT(journal_post_commit);
     store->head = head;
+    mr_witness_note(&store->witness, store->dir,
+                    &(struct mr_witness_word){head.sequence, head.chain});
     return MR_OK;
 }
 

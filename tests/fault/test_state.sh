@@ -162,6 +162,50 @@ expect_missing out st
 expect_status 3 "$MILLRACE" fsck in
 expect_err 'holds no journal'
 expect_status 2 "$MILLRACE" fsck
+# A look never writes: not to what is no journal, nor to one of a run that was killed.
+all_of() {
+    find "$1" -printf '%p %i %s %t\n' | sort
+    find "$1" -type f -exec sha256sum {} + | sort
+}
+looks() { # looks STATUS PATTERN: at st, and nothing in it changes
+    local before
+    before=$(all_of st)
+    expect_status "$1" "$MILLRACE" fsck st
+    cat .out .err >said
+    expect_in said "what it says" "$2"
+    check "fsck changes nothing" [ "$(all_of st)" = "$before" ]
+}
+mkdir st
+: >st/journal.db
+looks 3 '".*/st" holds no journal$'
+for how in DELETE WAL; do
+    rm -f st/*
+    python3 - $how <<'END'
+import os, sqlite3, sys
+base = sqlite3.connect("st/journal.db")
+base.execute("PRAGMA journal_mode=" + sys.argv[1])
+base.execute("CREATE TABLE mine(number INTEGER)")
+base.commit()
+base.execute("INSERT INTO mine VALUES(7)")
+base.commit()
+os._exit(0)  # its log stays
+END
+    rm -f st/journal.db-shm
+    looks 3 '/st/journal.db" is no journal of Millrace$'
+done
+rm -r st
+half_a_run KILL
+looks 0 '^state: running'
+# A byte of its log flips: transactions that were on disk are gone, and it is told.
+printf 'X' | dd of=st/journal.db-wal bs=1 seek=$(($(stat -c %s st/journal.db-wal) / 2)) conv=notrunc 2>/dev/null
+looks 3 'the journal in ".*/st" is damaged: entry [0-9]+ was on disk, and it ends with [0-9]+: .*remove ".*/st/journal.db-last"$'
+expect_status 3 again
+expect_err 'was on disk'
+rm st/journal.db-last
+expect_status 0 again
+check "it went on from an earlier state" "$MILLRACE" verify half
+rm -rf half st
+
 mkdir st
 echo hello >st/journal.db
 expect_status 3 "$MILLRACE" run wordcount in -o out --state st
