@@ -73,7 +73,7 @@ class Place:
             with open(report, "rb") as file:
                 self.calls, self.struck = struct.unpack("QQ", file.read(16))
             os.remove(report)
-        found = re.search(r"state: (\d+) tasks were done before, (\d+) now", self.says)
+        found = re.search(r"state: (\d+) tasks? w\w+ done before, (\d+) now", self.says)
         self.kept, self.ran = map(int, found.groups()) if found else (0, 0)
         return self
 

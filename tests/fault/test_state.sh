@@ -111,12 +111,12 @@ rm -r half
 half_a_run KILL
 rm st/outputs-*/map-0-0-1
 expect_status 0 again
-expect_err '^state: 1 tasks were done before, 2 now'
+expect_err '^state: 1 task was done before, 2 now'
 rm -rf half
 half_a_run KILL
 printf 'X' | dd of="$(echo st/outputs-*/map-0-1-1)" bs=1 seek=80 conv=notrunc 2>/dev/null
 expect_status 0 again
-expect_err '^state: 1 tasks were done before, 2 now'
+expect_err '^state: 1 task was done before, 2 now'
 rm -rf half st
 
 # An input that changes while the job runs ends it; so does the job's own code. The next run begins anew.
@@ -144,7 +144,7 @@ rm -rf out st
 mkdir old
 cp "$SOURCE/tests/fault/journal_v1.db" old/journal.db
 expect_status 0 "$MILLRACE" fsck old
-expect_out '^journal: sound; 12.3 kB, 15 entries, 6 events replayed, 1 hashes compared, started 1 times$'
+expect_out '^journal: sound; 12.3 kB, 15 entries, 6 events replayed, 1 hash compared, started 1 time$'
 expect_out '^job 1 \(e10907bd087f5a417b61d95a7d3125e6\): wordcount in -o out$'
 expect_out '^state: closing$'
 expect_out '^round 0: 2 of 2 map tasks done, 2 of 2 reduce tasks$'
