@@ -222,7 +222,7 @@ static int read_went(const json_t *root, struct mr_manifest_went *went, struct m
     return 0;
 }
 
-void mr_manifest_went_fini(struct mr_manifest_went *went) {
+void mr_manifest_read_went_fini(struct mr_manifest_went *went) {
     free(went->job);
     free(went->rounds);
     *went = (struct mr_manifest_went){0};

@@ -35,9 +35,9 @@ struct mr_manifest_went {
 };
 
 /* Reads it; `path` is an output directory or a manifest. Errors as for mr_manifest_read. Release
- * with mr_manifest_went_fini, also after a failure. */
+ * with mr_manifest_read_went_fini, also after a failure. */
 MR_MUST_USE int mr_manifest_read_went(const char *path, struct mr_manifest_went *went,
                                       struct mr_error *err);
-void mr_manifest_went_fini(struct mr_manifest_went *went);
+void mr_manifest_read_went_fini(struct mr_manifest_went *went);
 
 #endif

@@ -13,8 +13,8 @@
  *
  * A store that is only looked at is not changed by a byte, nor is a file made beside it.
  *
- * SQLite is loaded when the first store is opened; a process without one never pays for it. Its
- * header is included here alone. One thread at a time. */
+ * SQLite is loaded when the first store is opened (sqlite.h), and asked through connection.h. One
+ * thread at a time. */
 #ifndef MR_JOURNAL_STORE_H
 #define MR_JOURNAL_STORE_H
 
@@ -24,7 +24,6 @@
 #include <stdint.h>
 
 #define MR_STORE_FORMAT 1
-#define MR_STORE_FILE "journal.db"
 #define MR_STORE_ENTRY_MAX ((size_t)512 << 20)
 
 /* The kind of entry at which a log may begin, when what was before it is removed: its first

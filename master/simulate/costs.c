@@ -68,7 +68,7 @@ static int total_by_run(const struct mr_simulate_spec *spec, const struct mr_pla
                         struct totals *totals, struct mr_error *err) {
     struct mr_manifest_went went;
     if (mr_manifest_read_went(spec->from, &went, err) || compare_runs(spec, plan, &went, err)) {
-        mr_manifest_went_fini(&went);
+        mr_manifest_read_went_fini(&went);
         return err->code;
     }
     double growth = (double)plan->inputs.bytes / (double)went.input_bytes;
@@ -82,7 +82,7 @@ static int total_by_run(const struct mr_simulate_spec *spec, const struct mr_pla
             .reduce_seconds = round->reduce.thread_seconds * growth,
         };
     }
-    mr_manifest_went_fini(&went);
+    mr_manifest_read_went_fini(&went);
     return MR_OK;
 }
 
