@@ -1,6 +1,7 @@
 /* agenda: what is due when, earliest first, for whoever lives in virtual time.
  *
- * A heap of rows of one size, each of which begins with its time. Not for several threads at once. */
+ * A heap of rows of one size, each of which begins with its time. Not for several threads at once.
+ */
 #ifndef MR_BASE_AGENDA_H
 #define MR_BASE_AGENDA_H
 
