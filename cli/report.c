@@ -136,9 +136,9 @@ void mr_report_add(struct mr_page *page, const struct mr_run_result *result) {
     }
     add_loop(page, result);
     add_memory(page, result);
-    if (longest.phase && result->seconds >= SECONDS_TO_JUDGE) {
-        add_verdict(page, &longest, result);
-    } else {
+    if (result->seconds < SECONDS_TO_JUDGE) {
         mr_page_put(page, "Bottleneck: none to speak of in less than a second\n");
+    } else if (longest.phase) {
+        add_verdict(page, &longest, result);
     }
 }

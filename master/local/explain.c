@@ -137,7 +137,7 @@ static int write_memory(struct mr_buffer *out, const struct mr_run_spec *spec,
         spec->isolate ? " of each" : "", plan->tmp, size_of(plan->record_bytes_max).text);
 }
 
-/* Where the output goes, and whether a run would refuse that. */
+/* Where the output goes, and whether a run would refuse that; with a state it may be its own. */
 static int write_output(struct mr_buffer *out, const struct mr_run_spec *spec,
                         struct mr_error *err) {
     struct mr_error why = {0};
@@ -147,7 +147,7 @@ static int write_output(struct mr_buffer *out, const struct mr_run_spec *spec,
     if (mr_buffer_printf(out, err, "output      %s\n", spec->output)) {
         return err->code;
     }
-    return mr_commit_look(spec->output, spec->overwrite, &why)
+    return !spec->state && mr_commit_look(spec->output, spec->overwrite, &why)
                ? mr_buffer_printf(out, err, "            a run would refuse it: %s\n", why.text)
                : MR_OK;
 }

@@ -193,7 +193,7 @@ static void tell_job(const char *before, const char *now, char *out, size_t size
     } else if (begins(now, "round ") && begins(before, "round ")) {
         snprintf(out, size, "it has --partitions %lu, not %lu", partitions_of(before),
                  partitions_of(now));
-    } else if (begins(now, "output ")) {
+    } else if (begins(now, "output ") && begins(before, "output ")) {
         snprintf(out, size, "its output is \"%.*s\"", line_len(before) - 7, before + 7);
     } else {
         snprintf(out, size, "it is cut otherwise");
