@@ -117,10 +117,12 @@ const struct mr_option mr_request_options[] = {
                           .letter = 'q',
                           .kind = MR_OPTION_FLAG,
                           .help = "Show no progress and no closing line on a terminal."},
-    [MR_REQUEST_VERBOSE] = {.name = "verbose",
-                            .letter = 'v',
-                            .kind = MR_OPTION_FLAG,
-                            .help = "Show the job's log, and the closing line on anything."},
+    [MR_REQUEST_VERBOSE] =
+        {.name = "verbose",
+         .letter = 'v',
+         .kind = MR_OPTION_FLAG,
+         .help = "Show the job's log, what is skipped of the inputs, and the closing line "
+                 "on anything."},
     [MR_REQUEST_OPTIONS] = {.name = NULL},
 };
 

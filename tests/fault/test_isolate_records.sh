@@ -9,6 +9,10 @@ for plugin in $unruly $unruly_block; do
     if [ $plugin = $unruly_block ]; then tries=3; fi
     for how in $ways; do
         for line in 1 50000 100000; do
+            if [ -n "$MR_SANITIZE" ] && [ $how$line != exit31 ] && [ $how$line != fail50000 ] &&
+                [ $how$line != kill100000 ]; then
+                continue # each way once, and each place once
+            fi
             offset=$(head -$((line - 1)) many.txt | wc -c)
             isolated $plugin many.txt --how $how --at $line
             expect_struck $tries
