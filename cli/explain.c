@@ -27,8 +27,9 @@ const struct mr_command mr_explain_command = {
     .usage = "explain JOB [INPUT...] [OPTION...] [PARAMETER...]",
     .summary = "show what a run would do: inputs, splits, partitions, memory",
     .text = "Takes the command line of `millrace run` and shows the plan: the inputs and what is "
-            "skipped of them, the splits and what can't be split and why, partitions, threads and "
-            "memory. Reads no more than the first bytes of each file.",
+            "skipped of them, the splits and what can't be split and why, partitions, threads "
+            "(or processes) and memory, and whether a run would refuse the output. Reads no more "
+            "than the first bytes of each file.",
     .options = mr_request_options,
     .examples = examples,
     .operands = MR_OPERANDS_RUN,

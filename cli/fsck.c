@@ -28,10 +28,12 @@ static void add_text(struct mr_page *page, const struct mr_run_journal *about) {
     char bytes[MR_UNITS_TEXT_MAX];
     char files[MR_UNITS_TEXT_MAX];
     mr_page_printf(page,
-                   "journal: sound; %s, %" PRIu64 " entries, %" PRIu64 " events replayed, %" PRIu64
-                   " hashes compared, started %" PRIu64 " times\n",
-                   mr_units_bytes(bytes, sizeof bytes, about->bytes), about->entries, about->events,
-                   about->comparisons, about->starts);
+                   "journal: sound; %s, %" PRIu64 " entr%s, %" PRIu64 " event%s replayed, %" PRIu64
+                   " hash%s compared, started %" PRIu64 " time%s\n",
+                   mr_units_bytes(bytes, sizeof bytes, about->bytes), about->entries,
+                   about->entries == 1 ? "y" : "ies", about->events, about->events == 1 ? "" : "s",
+                   about->comparisons, about->comparisons == 1 ? "" : "es", about->starts,
+                   about->starts == 1 ? "" : "s");
     if (!about->job) {
         mr_page_put(page, "job: none\n");
         return;
@@ -41,10 +43,11 @@ static void add_text(struct mr_page *page, const struct mr_run_journal *about) {
                    about->why ? about->why : "");
     if (about->map_tasks + about->reduce_tasks > 0) {
         mr_page_printf(page,
-                       "round %" PRIu32 ": %" PRIu32 " of %" PRIu32 " map tasks done, %" PRIu32
-                       " of %" PRIu32 " reduce tasks\n",
-                       about->round, about->maps_done, about->map_tasks, about->reduces_done,
-                       about->reduce_tasks);
+                       "round %" PRIu32 ": %" PRIu32 " of %" PRIu32 " map task%s done, %" PRIu32
+                       " of %" PRIu32 " reduce task%s\n",
+                       about->round, about->maps_done, about->map_tasks,
+                       about->map_tasks == 1 ? "" : "s", about->reduces_done, about->reduce_tasks,
+                       about->reduce_tasks == 1 ? "" : "s");
         mr_page_printf(
             page, "map outputs: %" PRIu64 " there (%s), %" PRIu64 " missing, to be made again\n",
             about->files, mr_units_bytes(files, sizeof files, about->files_bytes),

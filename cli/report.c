@@ -13,6 +13,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Of a shorter run most is starting and ending: nothing would make it faster. */
+#define SECONDS_TO_JUDGE 1
+
 void mr_report_closing(const struct mr_run_spec *spec, const struct mr_run_result *result,
                        char *out, size_t size) {
     char records[MR_UNITS_TEXT_MAX];
@@ -20,8 +23,8 @@ void mr_report_closing(const struct mr_run_spec *spec, const struct mr_run_resul
     char seconds[MR_UNITS_TEXT_MAX];
     char rate[MR_UNITS_TEXT_MAX];
     uint64_t read = result->round_count ? result->rounds[0].books.records_read : 0;
-    snprintf(out, size, "%s: %s records, %s in %s (%s)%s%.256s\n", spec->job->name,
-             mr_units_count(records, sizeof records, read),
+    snprintf(out, size, "%s: %s record%s, %s in %s (%s)%s%.256s\n", spec->job->name,
+             mr_units_count(records, sizeof records, read), read == 1 ? "" : "s",
              mr_units_bytes(bytes, sizeof bytes, result->input_bytes),
              mr_units_seconds(seconds, sizeof seconds, result->seconds),
              mr_units_rate(rate, sizeof rate, result->input_bytes, result->seconds),
@@ -133,7 +136,9 @@ void mr_report_add(struct mr_page *page, const struct mr_run_result *result) {
     }
     add_loop(page, result);
     add_memory(page, result);
-    if (longest.phase) {
+    if (result->seconds < SECONDS_TO_JUDGE) {
+        mr_page_put(page, "Bottleneck: none to speak of in less than a second\n");
+    } else if (longest.phase) {
         add_verdict(page, &longest, result);
     }
 }

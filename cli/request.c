@@ -77,7 +77,8 @@ const struct mr_option mr_request_options[] = {
                                 .least = 67108864,
                                 .help =
                                     "With --isolate: let a task, and what it starts, use no more "
-                                    "than SIZE (at least 64M)."},
+                                    "than SIZE (at least 64M); one that takes more is tried once "
+                                    "more with half the buffers."},
     [MR_REQUEST_TASK_TIMEOUT] = {.name = "task-timeout",
                                  .kind = MR_OPTION_U64,
                                  .metavar = "SECONDS",
@@ -116,10 +117,12 @@ const struct mr_option mr_request_options[] = {
                           .letter = 'q',
                           .kind = MR_OPTION_FLAG,
                           .help = "Show no progress and no closing line on a terminal."},
-    [MR_REQUEST_VERBOSE] = {.name = "verbose",
-                            .letter = 'v',
-                            .kind = MR_OPTION_FLAG,
-                            .help = "Show the job's log, and the closing line on anything."},
+    [MR_REQUEST_VERBOSE] =
+        {.name = "verbose",
+         .letter = 'v',
+         .kind = MR_OPTION_FLAG,
+         .help = "Show the job's log, what is skipped of the inputs, and the closing line "
+                 "on anything."},
     [MR_REQUEST_OPTIONS] = {.name = NULL},
 };
 

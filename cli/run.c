@@ -68,8 +68,8 @@ static void say_state(const struct mr_request *request, const struct mr_run_resu
         snprintf(line, sizeof line, "\"%.200s\" is done already: nothing was run\n",
                  request->spec.output);
     } else {
-        snprintf(line, sizeof line, "state: %u tasks were done before, %u now\n",
-                 result->tasks_kept, result->tasks_run);
+        snprintf(line, sizeof line, "state: %u task%s done before, %u now\n", result->tasks_kept,
+                 result->tasks_kept == 1 ? " was" : "s were", result->tasks_run);
     }
     mr_say_text(line);
 }
@@ -170,7 +170,8 @@ const struct mr_command mr_run_command = {
         "Runs JOB (a built-in one, or the path of a plugin) over the inputs: files, directories, "
         "globs, and - for standard input, which is also read where no input is named. Files "
         "compressed by gzip or zstd are told by their content; bzip2, xz, zip and the like are "
-        "refused. The job's parameters are options "
+        "refused. In a directory names that begin with . or _ are skipped, and outputs "
+        "of Millrace that are not named themselves. The job's parameters are options "
         "too: `millrace run JOB --help` shows them.\n"
         "The result is the same bytes for any number of threads and any memory. Nothing is "
         "written to DIR until all is done.",

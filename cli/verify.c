@@ -29,9 +29,10 @@ static int say_match(const char *dir, const struct mr_run_result *result, struct
     struct mr_page page = {.err = err};
     char records[MR_UNITS_TEXT_MAX];
     char bytes[MR_UNITS_TEXT_MAX];
-    mr_page_printf(&page, "%s: %zu part%s, %s records, %s: as the manifest says\n", dir,
+    mr_page_printf(&page, "%s: %zu part%s, %s record%s, %s: as the manifest says\n", dir,
                    result->part_count, result->part_count == 1 ? "" : "s",
                    mr_units_count(records, sizeof records, result->output_records),
+                   result->output_records == 1 ? "" : "s",
                    mr_units_bytes(bytes, sizeof bytes, result->output_bytes));
     int status = mr_page_write(&page, STDOUT_FILENO, "standard output");
     mr_page_fini(&page);

@@ -337,6 +337,7 @@ int mr_reducer_open(struct mr_reducer *r, struct mr_run *const *runs, size_t cou
 
 int mr_reducer_finish(struct mr_reducer *r) {
     struct mr_context *context = &r->context;
+    context->where->beats++; /* before anything is written: a child that came back ends here */
     if (context->round->reduce_end) {
         int status = context->round->reduce_end(&context->ctx, context->state);
         if (status || context->err.code) {

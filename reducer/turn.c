@@ -61,16 +61,28 @@ static bool is_stopped(struct mr_turn *turn) {
            mr_error_set(&turn->context.err, MR_ERR_INTERRUPTED, "interrupted");
 }
 
+static void close_partition(struct mr_results *results) {
+    mr_cursor_close(&results->cursor);
+    mr_run_destroy(results->opened);
+    results->opened = NULL;
+    results->is_open = false;
+}
+
 /* Opens the next partition; false: there is none, or it failed. */
 static bool open_partition(struct mr_turn *turn) {
     struct mr_results *results = &turn->results;
+    struct mr_error *err = &turn->context.err;
     struct mr_key_range all = {0};
-    mr_cursor_close(&results->cursor);
-    results->is_open = results->next < results->count;
-    if (results->is_open) {
-        results->is_open = !mr_cursor_open(&results->cursor, results->runs[results->next++], 0,
-                                           &all, &turn->context.err);
+    close_partition(results);
+    if (results->next == results->count) {
+        return false;
     }
+    uint32_t next = results->next++;
+    struct mr_run *run = results->runs ? results->runs[next] : NULL;
+    if (!results->runs && !results->open(results->open_arg, next, &results->opened, err)) {
+        run = results->opened;
+    }
+    results->is_open = run && !mr_cursor_open(&results->cursor, run, 0, &all, err);
     return results->is_open;
 }
 
@@ -128,7 +140,8 @@ int mr_turn_call(struct mr_turn *turn, const struct mr_turn_pass *pass, bool *ag
                  struct mr_error *err) {
     struct mr_context *context = &turn->context;
     bool is_start = pass->number == 0;
-    turn->results = (struct mr_results){.runs = pass->runs, .count = pass->count};
+    turn->results = (struct mr_results){
+        .runs = pass->runs, .open = pass->open, .open_arg = pass->open_arg, .count = pass->count};
     turn->has_next = false;
     context->ctx.pass = is_start ? 0 : pass->number - 1;
     context->ctx.loop_state = pass->loop_state;
@@ -138,7 +151,7 @@ int mr_turn_call(struct mr_turn *turn, const struct mr_turn_pass *pass, bool *ag
     mr_context_where = context->where;
     int status = call(turn, is_start, again);
     mr_context_where = NULL;
-    mr_cursor_close(&turn->results.cursor);
+    close_partition(&turn->results);
     if (status || context->err.code) {
         mr_context_failed(context, is_start ? "start" : "round_done", status);
         *err = context->err;

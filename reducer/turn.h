@@ -13,9 +13,16 @@
 #include "lib/record/cursor.h"
 #include <stdatomic.h>
 
+/* Opens the results of a partition, to be destroyed by who asked. */
+typedef int (*mr_results_open)(void *arg, uint32_t partition, struct mr_run **run,
+                               struct mr_error *err);
+
 /* Where round_done is in the results of its pass. */
 struct mr_results {
-    struct mr_run *const *runs; /* of each partition */
+    struct mr_run *const *runs; /* of each partition; NULL: each is opened when it is its turn */
+    mr_results_open open;
+    void *open_arg;
+    struct mr_run *opened; /* by it: the one that the cursor reads */
     uint32_t count;
     struct mr_cursor cursor;
     uint32_t next; /* the partition behind that of the cursor */
@@ -43,7 +50,9 @@ void mr_turn_fini(struct mr_turn *turn);
 struct mr_turn_pass {
     uint64_t number;            /* from 1; 0: it is start that is called */
     struct mr_bytes loop_state; /* that the pass read */
-    struct mr_run *const *runs; /* the results: of each partition */
+    struct mr_run *const *runs; /* the results: of each partition; or NULL, and how to open one: */
+    mr_results_open open;
+    void *open_arg;
     uint32_t count;
 };
 

@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "mapper/map_task.h"
+#include "task/surroundings.h"
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -35,6 +36,7 @@ static int check_input(const struct mr_input *input, struct mr_error *err) {
 /* Tells the engine of a record that was set aside. */
 static int set_aside(void *arg, uint64_t offset, struct mr_bytes record, struct mr_error *err) {
     struct attempt *attempt = arg;
+    mr_surroundings_meet(attempt->session->where);
     struct mr_orders_skipped skipped = {.offset = offset, .len = record.len, .record = record};
     return mr_orders_send_skipped(attempt->channel, &skipped, err);
 }
@@ -121,6 +123,7 @@ static int work(struct attempt *attempt, struct mr_map_output_summary *summary) 
         mr_run_store_merge(attempt->store, &attempt->output.run, &rules, &context->err)) {
         return context->err.code;
     }
+    mr_surroundings_meet(attempt->session->where);
     return mr_map_output_finish(&attempt->output, summary, &context->err);
 }
 

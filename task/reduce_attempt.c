@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "reducer/reduce_task.h"
+#include "task/surroundings.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -122,6 +123,7 @@ static int open_attempt(struct attempt *attempt, struct mr_error *err) {
 
 /* Makes durable what was written. */
 static int finish(struct attempt *attempt, struct mr_error *err) {
+    mr_surroundings_meet(attempt->session->where);
     if (!attempt->task->is_last) {
         struct mr_map_output_summary summary = {0};
         int status = mr_map_output_finish(&attempt->pairs, &summary, err);

@@ -26,6 +26,7 @@ struct server {
 /* What the engine wrote behind `task`. */
 struct bounds {
     uint64_t memory_bytes;
+    bool is_by_group; /* the groups bound it, where they can be joined */
     const char *groups[GROUPS_MAX + 1];
     size_t group_count;
 };
@@ -34,17 +35,21 @@ static void read_args(char *const *args, struct bounds *bounds) {
     for (; args && *args; args++) {
         if (strncmp(*args, "memory=", 7) == 0) {
             bounds->memory_bytes = strtoull(*args + 7, NULL, 10);
+        } else if (strncmp(*args, "memory-by-group=", 16) == 0) {
+            bounds->memory_bytes = strtoull(*args + 16, NULL, 10);
+            bounds->is_by_group = true;
         } else if (strncmp(*args, "group=", 6) == 0 && bounds->group_count < GROUPS_MAX) {
             bounds->groups[bounds->group_count++] = *args + 6;
         }
     }
 }
 
-static int say_hello(struct server *server, struct mr_error *err) {
+static int say_hello(struct server *server, bool is_ungrouped, struct mr_error *err) {
     struct mr_message *message = mr_message_create();
     struct mr_bytes body;
     mr_message_put_text(message, MR_VERSION);
     mr_message_put_u64(message, (uint64_t)getpid());
+    mr_message_put_u64(message, is_ungrouped);
     if (!mr_message_body(message, &body, err)) {
         (void)!mr_channel_send(&server->channel, MR_CHANNEL_HELLO, body, err);
     }
@@ -82,13 +87,16 @@ static int attempt(struct server *server, const struct mr_orders_task *task,
 static void do_task(struct server *server, struct mr_orders_task *task, struct mr_bytes body,
                     struct mr_map_attempt_account *account, struct mr_error *failure) {
     struct mr_session *session = &server->session;
+    struct mr_orders_memory whole = session->order.memory;
     struct mr_orders_held held = {0};
     double start = mr_clock_seconds();
     mr_surroundings_restore(&server->surroundings);
     if (!mr_orders_read_task(body, task, &held, failure) &&
         !mr_session_check(session, task, failure) &&
         !(session->job->round_done && mr_session_take_state(session, task, failure))) {
+        mr_orders_halve(&session->order.memory, task->halvings);
         (void)!attempt(server, task, account, failure);
+        session->order.memory = whole;
     }
     account->result.busy_us = (uint64_t)((mr_clock_seconds() - start) * 1e6);
     mr_orders_release(&held);
@@ -102,6 +110,7 @@ static int answer_task(struct server *server, enum mr_phase phase, struct mr_byt
     if (!failure.code) {
         do_task(server, &task, body, &account, &failure);
     }
+    mr_surroundings_meet(server->surroundings.where);
     int status = failure.code ? mr_orders_send_failure(&server->channel, &failure, err)
                               : send_account(server, &account, err);
     free(account.counters.items);
@@ -137,10 +146,10 @@ static int obey(struct server *server, enum mr_channel_kind kind, struct mr_byte
     }
 }
 
-static int serve(struct server *server, struct mr_error *err) {
+static int serve(struct server *server, bool is_ungrouped, struct mr_error *err) {
     bool ends = false;
     mr_error_set(&server->failure, MR_ERR_INTERNAL, "a task came before its job");
-    (void)!say_hello(server, err);
+    (void)!say_hello(server, is_ungrouped, err);
     while (!err->code && !ends) {
         enum mr_channel_kind kind;
         struct mr_bytes body;
@@ -156,7 +165,7 @@ static int serve(struct server *server, struct mr_error *err) {
 }
 
 int mr_serve_task(const struct mr_job *job, char *const *args, struct mr_error *err) {
-    bool is_worker = false;
+    struct mr_supervisor_worker worker = {0};
     struct bounds bounds = {0};
     struct server server = {.job = job};
     if (!mr_surroundings_are_there()) {
@@ -165,12 +174,14 @@ int mr_serve_task(const struct mr_job *job, char *const *args, struct mr_error *
     }
     read_args(args, &bounds);
     struct mr_supervisor_options options = {.cgroups = bounds.groups};
-    if (mr_supervisor_run(&options, &is_worker, err) || !is_worker) {
+    if (mr_supervisor_run(&options, &worker, err) || !worker.is_it) {
         return err->code;
     }
-    if (!mr_surroundings_enter(&server.surroundings, bounds.memory_bytes, err)) {
+    bool is_ungrouped = bounds.is_by_group && !worker.has_joined;
+    uint64_t memory_bytes = bounds.is_by_group && !is_ungrouped ? 0 : bounds.memory_bytes;
+    if (!mr_surroundings_enter(&server.surroundings, memory_bytes, err)) {
         server.channel.fd = server.surroundings.channel_fd;
-        (void)!serve(&server, err);
+        (void)!serve(&server, is_ungrouped, err);
     }
     mr_session_fini(&server.session);
     mr_channel_close(&server.channel);

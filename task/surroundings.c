@@ -118,6 +118,7 @@ int mr_surroundings_enter(struct mr_surroundings *surroundings, uint64_t memory_
     }
     struct mr_process_beacon *beacon = page;
     surroundings->where = &beacon->where;
+    (void)madvise(page, sizeof *beacon, MADV_DONTFORK);
     (void)close(MR_SUPERVISOR_CHANNEL_FD); /* copies */
     (void)close(MR_SUPERVISOR_BEACON_FD);
     if (cwd >= 0) {

@@ -17,7 +17,7 @@ struct mr_surroundings {
     int null_fd; /* standard input */
     int cwd_fd;
     unsigned umask;
-    struct mr_where *where; /* in the page that the engine sees too; NULL: none */
+    struct mr_where *where; /* in the page that the engine sees too, and no child has; NULL: none */
 };
 
 /* Whether this is a task process: its descriptors are there. */
@@ -27,6 +27,12 @@ bool mr_surroundings_are_there(void);
  * for; 0: any. */
 MR_MUST_USE int mr_surroundings_enter(struct mr_surroundings *surroundings, uint64_t memory_bytes,
                                       struct mr_error *err);
+
+/* Ends a process that is a child of this one, which code forked and let come back into the engine:
+ * it does not have the page. Before anything is told or finished. */
+static inline void mr_surroundings_meet(struct mr_where *where) {
+    where->beats++;
+}
 
 /* Puts back what code may have changed. */
 void mr_surroundings_restore(const struct mr_surroundings *surroundings);

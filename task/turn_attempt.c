@@ -4,9 +4,9 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "reducer/turn.h"
+#include "task/surroundings.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 /* A file for what the attempt makes, opened before the job's code can change umask or folder. */
@@ -15,23 +15,29 @@ static int make_file(const char *path, int *fd, struct mr_error *err) {
     return *fd >= 0 ? MR_OK : mr_error_errno(err, MR_ERR_IO, errno, "make \"%s\"", path);
 }
 
-static int open_results(struct mr_session *session, const struct mr_orders_task *task,
-                        struct mr_run **runs, struct mr_error *err) {
-    for (uint32_t i = 0; i < task->winner_count && !err->code; i++) {
-        struct mr_orders_task source = {.phase = MR_PHASE_REDUCE,
-                                        .pass = task->pass,
-                                        .round = task->round,
-                                        .task = i,
-                                        .attempt = task->winners[i]};
-        struct mr_map_output_identity identity = mr_session_identity(session, &source);
-        struct mr_map_output *output = NULL;
-        char path[MR_ORDERS_PATH_MAX];
-        if (!mr_orders_path(session->order.scratch, &source, path, err) &&
-            !mr_map_output_open(path, &identity, &output, err)) {
-            (void)!mr_map_output_run(output, MR_MAP_OUTPUT_ALL, session->pool, &runs[i], err);
-        }
-        mr_map_output_close(output);
+/* Whose results round_done reads. */
+struct results {
+    struct mr_session *session;
+    const struct mr_orders_task *task;
+};
+
+/* Opens a partition of them: one at a time, for there may be more than descriptors. */
+static int open_result(void *arg, uint32_t partition, struct mr_run **run, struct mr_error *err) {
+    const struct results *results = arg;
+    struct mr_session *session = results->session;
+    struct mr_orders_task source = {.phase = MR_PHASE_REDUCE,
+                                    .pass = results->task->pass,
+                                    .round = results->task->round,
+                                    .task = partition,
+                                    .attempt = results->task->winners[partition]};
+    struct mr_map_output_identity identity = mr_session_identity(session, &source);
+    struct mr_map_output *output = NULL;
+    char path[MR_ORDERS_PATH_MAX];
+    if (!mr_orders_path(session->order.scratch, &source, path, err) &&
+        !mr_map_output_open(path, &identity, &output, err)) {
+        (void)!mr_map_output_run(output, MR_MAP_OUTPUT_ALL, session->pool, run, err);
     }
+    mr_map_output_close(output);
     return err->code;
 }
 
@@ -39,8 +45,11 @@ static int open_results(struct mr_session *session, const struct mr_orders_task 
 static int work(struct mr_turn *turn, const struct mr_turn_pass *pass, const int fds[2],
                 struct mr_orders_result *result, struct mr_error *err) {
     bool again = false;
-    if (mr_turn_call(turn, pass, &again, err) ||
-        mr_file_write(fds[0], turn->text.data, turn->text.len, "the lines of a turn", err) ||
+    if (mr_turn_call(turn, pass, &again, err)) {
+        return err->code;
+    }
+    mr_surroundings_meet(turn->context.where);
+    if (mr_file_write(fds[0], turn->text.data, turn->text.len, "the lines of a turn", err) ||
         mr_file_write(fds[1], turn->next.data, turn->next.len, "the state of a loop", err)) {
         return err->code;
     }
@@ -59,20 +68,17 @@ int mr_turn_attempt_run(struct mr_session *session, const struct mr_orders_task 
     struct mr_turn turn;
     char path[MR_ORDERS_PATH_MAX];
     int fds[2] = {-1, -1};
-    struct mr_run **runs = calloc(task->winner_count + 1, sizeof *runs);
+    struct results results = {session, task};
     mr_turn_init(&turn, &contexts, session->order.memory.state_max, NULL);
-    if (!runs) {
-        mr_error_nomem(err, "ending a pass");
-        goto done;
-    }
     if (mr_orders_path(session->order.scratch, task, path, err) || make_file(path, &fds[0], err) ||
         mr_orders_next_path(session->order.scratch, task, path, err) ||
-        make_file(path, &fds[1], err) || open_results(session, task, runs, err)) {
+        make_file(path, &fds[1], err)) {
         goto done;
     }
     struct mr_turn_pass pass = {.number = task->pass,
                                 .loop_state = contexts.loop_state,
-                                .runs = runs,
+                                .open = open_result,
+                                .open_arg = &results,
                                 .count = (uint32_t)task->winner_count};
     if (!work(&turn, &pass, fds, result, err)) {
         *counters = turn.context.counters;
@@ -85,10 +91,6 @@ done:
             *err = closing;
         }
     }
-    for (size_t i = 0; runs && i < task->winner_count; i++) {
-        mr_run_destroy(runs[i]);
-    }
-    free(runs);
     mr_turn_fini(&turn);
     return err->code;
 }

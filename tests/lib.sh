@@ -21,6 +21,20 @@ export TMPDIR=$T
 failures=0
 checks=0
 
+# fewer FULL FEW: the first for a build as released, the second under sanitizers, which are slow: there every path is
+# gone once, but not every combination, and data are as large as the path needs.
+fewer() {
+    if [ -z "$MR_SANITIZE" ]; then echo "$1"; else echo "$2"; fi
+}
+
+# threads_to_try FULL FEW: the same for numbers of threads, of which 1 shows ThreadSanitizer nothing.
+threads_to_try() {
+    case $MR_SANITIZE in
+    *thread*) echo "$2" ;;
+    *) echo "$1" ;;
+    esac
+}
+
 finish() {
     local status=$?
     chmod -R u+rwX "$T" 2>/dev/null || true

@@ -129,10 +129,23 @@ static int add_refused(struct expansion *expansion, const char *path, const char
     return settle(expansion, status, err);
 }
 
+static bool has_outputs(const struct mr_inputs *inputs) {
+    for (size_t i = 0; i < inputs->skipped_count; i++) {
+        if (strcmp(inputs->skipped[i].why, MR_INPUTS_OUTPUT) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int add_nothing_found(struct expansion *expansion, const char *name, size_t count,
                              struct mr_error *err) {
     if (count == 1) {
-        return add_refused(expansion, name, "holds no input files", err);
+        return add_refused(expansion, name,
+                           has_outputs(expansion->inputs)
+                               ? "holds no input files but outputs of Millrace: name those"
+                               : "holds no input files",
+                           err);
     }
     int status = mr_error_set(&expansion->one, MR_ERR_INPUT,
                               "no input files in any of the %zu names given", count);
@@ -337,6 +350,20 @@ static bool is_unfinished_output(const char *name) {
     return false;
 }
 
+/* Whether a directory is an output of Millrace: it holds its manifest, and the mark of its end. */
+static bool is_output(const char *path) {
+    static const char *const names[] = {"_manifest.json", "_SUCCESS"};
+    bool is = true;
+    for (size_t i = 0; is && i < sizeof names / sizeof *names; i++) {
+        char *inner = NULL;
+        struct stat info;
+        bool is_made = asprintf(&inner, "%s/%s", path, names[i]) >= 0;
+        is = is_made && lstat(inner, &info) == 0 && S_ISREG(info.st_mode);
+        free(is_made ? inner : NULL);
+    }
+    return is;
+}
+
 /* One entry of a directory: `path` is the directory's and the name. */
 static int add_entry(struct expansion *expansion, const char *path, const char *name,
                      struct mr_error *err) {
@@ -351,7 +378,8 @@ static int add_entry(struct expansion *expansion, const char *path, const char *
         return add_failed(expansion, path, errno, err);
     }
     if (S_ISDIR(info.st_mode)) {
-        return add_directory(expansion, path, err);
+        return is_output(path) ? add_skip(expansion, path, MR_INPUTS_OUTPUT, err)
+                               : add_directory(expansion, path, err);
     }
     if (S_ISLNK(info.st_mode) && stat(path, &info) != 0) {
         return add_failed(expansion, path, errno, err);

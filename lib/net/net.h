@@ -1,18 +1,22 @@
 /* net: what all connections of one process share: loop, keys, who we are, limits, counters.
  *
  * Everything in lib/net but frames, messages and secrets belongs to the one thread that runs the
- * loop. A net must outlive its listeners and connections: each of them ends with a callback. */
+ * loop. A net must outlive its listeners and connections: each of them ends with a callback. The
+ * process ignores SIGPIPE. */
 #ifndef MR_NET_NET_H
 #define MR_NET_NET_H
 
+#include "lib/base/buffer.h"
 #include "lib/net/frame.h"
+#include "lib/net/role_key.h"
 #include "lib/net/secret.h"
+#include "lib/net/tls.h"
 
 #include <mr/status.h>
 #include <stdint.h>
 
 struct uv_loop_s;
-struct mr_net; /* opaque */
+struct mr_net; /* opaque but to the rooms of this folder */
 
 /* The protocol between processes: two that differ in it refuse each other, in words. */
 #define MR_NET_PROTOCOL 1u
@@ -47,10 +51,10 @@ struct mr_net_config {
     struct uv_loop_s *loop;         /* the caller's; must outlive the net */
     const struct mr_secret *secret; /* read during mr_net_create only */
     enum mr_net_role role;          /* which we are */
-    const char *name;               /* copied: this node's name, which the other side sees */
-    mr_frame_limit limit;           /* the kinds of frames behind the greeting; kinds below
-                                     * MR_NET_KIND_FIRST and MR_NET_KIND_FIRST | MR_FRAME_BULK are
-                                     * the greeting's own */
+    const char *name;     /* copied: what the other side knows us by; 1 to 255 printable bytes */
+    mr_frame_limit limit; /* the kinds of frames behind the greeting; kinds below
+                           * MR_NET_KIND_FIRST and MR_NET_KIND_FIRST | MR_FRAME_BULK are
+                           * the greeting's own */
     struct mr_net_limits limits;
     /* For tests of the greeting: another protocol or version than this program's; 0, NULL. */
     uint32_t protocol;
@@ -83,5 +87,27 @@ const struct mr_net_counters *mr_net_counters(const struct mr_net *net);
 struct uv_loop_s *mr_net_loop(const struct mr_net *net);
 /* After the last of its listeners and connections told that it is closed. Harmless on NULL. */
 void mr_net_destroy(struct mr_net *net);
+
+/* ---- for the rooms of this folder alone ------------------------------------------------------ */
+
+#define MR_NET_RECEIVED_BYTES ((size_t)256 << 10)
+
+struct mr_net {
+    struct uv_loop_s *loop;
+    struct mr_tls_keys *keys;
+    enum mr_net_role role;
+    uint32_t protocol;
+    char *name;
+    char *version;
+    struct mr_frame_rules rules;
+    struct mr_net_limits limits; /* none of them 0 */
+    struct mr_net_counters counters;
+    /* One each, since one thread does one thing at a time. */
+    char *received;         /* what read() gave, until its connection's TLS has it */
+    struct mr_buffer frame; /* the frame that is being sent */
+};
+
+/* Which key a role speaks with. */
+enum mr_role_key mr_net_role_key(enum mr_net_role role);
 
 #endif

@@ -94,6 +94,15 @@ static int make_commit(const char *dir, bool overwrite, struct mr_commit **commi
     return 0;
 }
 
+int mr_commit_look(const char *dir, bool overwrite, struct mr_error *err) {
+    struct mr_commit *commit = NULL;
+    if (!make_commit(dir, overwrite, &commit, err)) {
+        (void)!mr_publish_check(&commit->place, overwrite, err);
+    }
+    mr_commit_leave(commit);
+    return err->code;
+}
+
 /* Whether the output is there and its manifest bears the id. */
 static int look_for(const struct mr_commit *commit, const char *id, bool *is_done,
                     struct mr_error *err) {

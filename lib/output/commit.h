@@ -28,6 +28,9 @@ MR_MUST_USE int mr_commit_take_up(const char *dir, bool overwrite, const char *i
                                   const char *owner, struct mr_commit **commit,
                                   enum mr_commit_standing *standing, struct mr_error *err);
 
+/* What mr_commit_begin would say of DIR now; nothing is changed. */
+MR_MUST_USE int mr_commit_look(const char *dir, bool overwrite, struct mr_error *err);
+
 /* Whether the run of this id made the directory DIR. */
 MR_MUST_USE int mr_commit_is_done(const char *dir, const char *id, bool *is_done,
                                   struct mr_error *err);

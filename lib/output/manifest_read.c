@@ -34,10 +34,18 @@ static int read_text(int fd, const char *dir, struct mr_buffer *text, struct mr_
 
 static json_t *load(const char *text, size_t len, struct mr_error *err);
 
+static int has_none(const char *dir, struct mr_error *err) {
+    return mr_error_set(err, MR_ERR_INPUT,
+                        "\"%.300s\" is no output of Millrace: it holds no " MR_MANIFEST_NAME, dir);
+}
+
 /* Reads the text of an open directory's manifest. */
 static int read_file(int dir_fd, const char *dir, struct mr_buffer *text, struct mr_error *err) {
     /* Not to wait for the writer of a FIFO, which is refused. */
     int fd = openat(dir_fd, MR_MANIFEST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        return has_none(dir, err);
+    }
     if (fd < 0) {
         bool is_ours_to_mend = errno == EMFILE || errno == ENFILE || errno == EIO;
         return mr_error_errno(err, is_ours_to_mend ? MR_ERR_IO : MR_ERR_INPUT, errno,
@@ -193,41 +201,55 @@ static struct mr_run_phase read_phase(const json_t *phase) {
     return is_good && read.thread_seconds >= 0 ? read : (struct mr_run_phase){0};
 }
 
-static int read_rounds(const json_t *root, struct mr_run_round **rounds, size_t *count,
-                       uint64_t *input_bytes, struct mr_error *err) {
+static int read_went(const json_t *root, struct mr_manifest_went *went, struct mr_error *err) {
     const json_t *run = json_object_get(root, "run");
     const json_t *array = json_object_get(run, "rounds");
-    *count = json_array_size(array);
-    if (*count == 0 || !read_u64(json_object_get(run, "input_bytes"), input_bytes)) {
+    const char *job = json_string_value(json_object_get(json_object_get(root, "result"), "job"));
+    size_t count = json_array_size(array);
+    if (!job || count == 0 || !read_u64(json_object_get(run, "input_bytes"), &went->input_bytes)) {
         return mr_error_set(err, MR_ERR_INPUT, "it does not say how a run went");
     }
-    *rounds = calloc(*count, sizeof **rounds);
-    if (!*rounds) {
+    went->job = strdup(job);
+    went->rounds = calloc(count, sizeof *went->rounds);
+    if (!went->job || !went->rounds) {
         return mr_error_nomem(err, "reading the manifest");
     }
-    for (size_t i = 0; i < *count; i++) {
-        (*rounds)[i].map = read_phase(json_object_get(json_array_get(array, i), "map"));
-        (*rounds)[i].reduce = read_phase(json_object_get(json_array_get(array, i), "reduce"));
+    went->count = count;
+    for (size_t i = 0; i < count; i++) {
+        went->rounds[i].map = read_phase(json_object_get(json_array_get(array, i), "map"));
+        went->rounds[i].reduce = read_phase(json_object_get(json_array_get(array, i), "reduce"));
     }
     return 0;
 }
 
-int mr_manifest_read_rounds(const char *path, struct mr_run_round **rounds, size_t *count,
-                            uint64_t *input_bytes, struct mr_error *err) {
+void mr_manifest_read_went_fini(struct mr_manifest_went *went) {
+    free(went->job);
+    free(went->rounds);
+    *went = (struct mr_manifest_went){0};
+}
+
+int mr_manifest_read_went(const char *path, struct mr_manifest_went *went, struct mr_error *err) {
     struct mr_buffer text = {0};
+    *went = (struct mr_manifest_went){0};
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat about;
     if (fd >= 0 && fstat(fd, &about) == 0 && S_ISDIR(about.st_mode)) {
         int file = openat(fd, MR_MANIFEST_NAME, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        (void)close(fd);
+        bool is_none = file < 0 && errno == ENOENT;
+        int cause = errno;
+        (void)close(fd); /* nothing was written */
         fd = file;
+        errno = cause;
+        if (is_none) {
+            return has_none(path, err);
+        }
     }
     if (fd < 0) {
         return mr_error_errno(err, MR_ERR_INPUT, errno, "open \"%.300s\"", path);
     }
     if (!read_text(fd, path, &text, err)) {
         json_t *root = load(text.data, text.len, err);
-        if (!root || read_rounds(root, rounds, count, input_bytes, err)) {
+        if (!root || read_went(root, went, err)) {
             mr_error_add(err, " (in \"%.300s\")", path);
         }
         json_decref(root);

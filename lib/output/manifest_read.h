@@ -25,10 +25,19 @@ MR_MUST_USE int mr_manifest_read_id(int dir_fd, const char *dir, const char *id,
 MR_MUST_USE int mr_manifest_read_text(const char *text, size_t len, struct mr_run_part **parts,
                                       size_t *count, struct mr_error *err);
 
-/* Reads how a run went, for each round: seconds and bytes of map and reduce (nothing else of the
- * rounds is filled in), and how much input it had. `path`: an output directory or a manifest.
- * Errors as for mr_manifest_read. The caller frees *rounds. */
-MR_MUST_USE int mr_manifest_read_rounds(const char *path, struct mr_run_round **rounds,
-                                        size_t *count, uint64_t *input_bytes, struct mr_error *err);
+/* How a run went. Owns its job and rounds. */
+struct mr_manifest_went {
+    char *job; /* its name */
+    struct mr_run_round
+        *rounds; /* seconds and bytes of map and reduce; nothing else is filled in */
+    size_t count;
+    uint64_t input_bytes;
+};
+
+/* Reads it; `path` is an output directory or a manifest. Errors as for mr_manifest_read. Release
+ * with mr_manifest_read_went_fini, also after a failure. */
+MR_MUST_USE int mr_manifest_read_went(const char *path, struct mr_manifest_went *went,
+                                      struct mr_error *err);
+void mr_manifest_read_went_fini(struct mr_manifest_went *went);
 
 #endif

@@ -46,8 +46,14 @@ int mr_publish_check(const struct mr_pending_place *place, bool overwrite, struc
                             place->shown);
     }
     if (!overwrite) {
+        struct mr_error why = {0};
+        bool is_ours =
+            check_ours(place->parent_fd, place->name, place->shown, &why) != MR_ERR_USAGE;
         return mr_error_set(err, MR_ERR_USAGE,
-                            "output \"" SHOWN "\" exists: name another, or give --overwrite",
+                            is_ours
+                                ? "output \"" SHOWN "\" exists: name another, or give --overwrite"
+                                : "output \"" SHOWN "\" exists, and is no output of Millrace: "
+                                  "name another (--overwrite replaces outputs of Millrace only)",
                             place->shown);
     }
     /* A rival that replaces it meanwhile takes the manifest away with the old directory. */

@@ -192,31 +192,31 @@ bool mr_cgroup_remove(const char *dir) {
     return rmdir(dir) == 0 || errno == ENOENT; /* somebody was faster */
 }
 
-/* Where a group can't be killed as a whole (v1): its members, one by one. */
-static void kill_members(const char *dir) {
+size_t mr_cgroup_kill_members(const char *dir, pid_t spared) {
     char path[MR_CGROUP_PATH_MAX + 32];
     char text[TEXT_MAX];
+    size_t killed = 0;
     snprintf(path, sizeof path, "%s/cgroup.procs", dir);
     if (!read_text(path, text)) {
-        return;
+        return 0;
     }
-    for (char *at = text, *end; *at; at = end) {
+    for (char *at = text, *end; *at; at = end + 1) {
         long number = strtol(at, &end, 10);
-        if (end == at) {
+        if (end == at || *end != '\n') { /* the last one may be cut off */
             break;
         }
-        if (number > 1) { /* 0: a process that can't be seen from here */
-            (void)kill((pid_t)number, SIGKILL);
+        if (number > 1 && (pid_t)number != spared) { /* 0: can't be seen from here */
+            killed += kill((pid_t)number, SIGKILL) == 0;
         }
-        end += *end == '\n';
     }
+    return killed;
 }
 
 void mr_cgroup_end(const char *dir) {
     for (int i = 0; i < END_TRIES && !mr_cgroup_remove(dir); i++) {
         struct timespec pause = {.tv_nsec = 1000000};
         if (!mr_cgroup_kill(dir)) {
-            kill_members(dir);
+            (void)mr_cgroup_kill_members(dir, 0);
         }
         nanosleep(&pause, NULL);
     }

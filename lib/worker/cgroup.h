@@ -7,7 +7,9 @@
 #define MR_WORKER_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define MR_CGROUP_DIRS_MAX 2
 #define MR_CGROUP_PATH_MAX 512
@@ -30,6 +32,9 @@ void mr_cgroup_make(struct mr_cgroup *cgroup, const char *name, uint64_t memory_
 bool mr_cgroup_join(const char *dir);
 /* Kills all that is in it; false: this kernel can't, or it isn't a group with members to kill. */
 bool mr_cgroup_kill(const char *dir);
+/* Kills its members one by one, as many as one look lists, but `spared` (0: nobody is); how many.
+ */
+size_t mr_cgroup_kill_members(const char *dir, pid_t spared);
 /* How many processes the kernel killed for want of memory, and the most bytes used; added to. */
 void mr_cgroup_look(const char *dir, uint64_t *kills, uint64_t *peak_bytes);
 /* Removes it, where nothing is in it any more; false: it is still there. */

@@ -11,7 +11,8 @@
 
 #define HEAD MR_CHANNEL_HEAD_BYTES
 #define READ_BYTES ((size_t)16 << 10)
-#define CHECKSUM_AT 8
+#define ORDER_AT 8
+#define CHECKSUM_AT 16
 
 void mr_channel_close(struct mr_channel *channel) {
     if (channel->fd >= 0) {
@@ -59,10 +60,19 @@ static void count(struct mr_channel_totals *totals, const char *frame, size_t le
     totals->xxh3 = mr_hash_xxh3(chain, sizeof chain);
 }
 
-static int send_all(int fd, const char *data, size_t len, struct mr_error *err) {
+static int send_all(const struct mr_channel *channel, const char *data, size_t len,
+                    struct mr_error *err) {
+    int flags = MSG_NOSIGNAL | (channel->linger ? MSG_DONTWAIT : 0);
     while (len > 0) {
-        ssize_t done = send(fd, data, len, MSG_NOSIGNAL);
+        ssize_t done = send(channel->fd, data, len, flags);
         if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done < 0 && errno == EAGAIN && channel->linger) {
+            int status = channel->linger(channel->linger_arg, err);
+            if (status) {
+                return status;
+            }
             continue;
         }
         if (done <= 0) {
@@ -88,12 +98,13 @@ int mr_channel_send(struct mr_channel *channel, enum mr_channel_kind kind, struc
     size_t len = HEAD + body.len;
     put32(frame, (uint32_t)body.len);
     put32(frame + 4, (uint32_t)kind | MR_CHANNEL_VERSION << 16);
+    put64(frame + ORDER_AT, channel->order);
     if (body.len) {
         memcpy(frame + HEAD, body.data, body.len);
     }
     put64(frame + CHECKSUM_AT, checksum(frame, len));
     count(&channel->sent, frame, len);
-    return send_all(channel->fd, frame, len, err);
+    return send_all(channel, frame, len, err);
 }
 
 int mr_channel_send_end(struct mr_channel *channel, struct mr_error *err) {
@@ -182,6 +193,26 @@ static int check_head(const char *frame, size_t *len, struct mr_error *err) {
     return MR_OK;
 }
 
+/* An order brings its number; an answer must have that of the order it is an answer to. */
+static int check_order(struct mr_channel *channel, enum mr_channel_kind kind, uint64_t order,
+                       struct mr_error *err) {
+    switch (kind) {
+    case MR_CHANNEL_MAP:
+    case MR_CHANNEL_REDUCE:
+    case MR_CHANNEL_TURN:
+        channel->order = order;
+        return MR_OK;
+    case MR_CHANNEL_DONE:
+    case MR_CHANNEL_COUNTER:
+    case MR_CHANNEL_SKIPPED:
+    case MR_CHANNEL_FAILED:
+    case MR_CHANNEL_END:
+        return order == channel->order ? MR_OK : refuse("an answer to another order", err);
+    default:
+        return MR_OK;
+    }
+}
+
 int mr_channel_take(struct mr_channel *channel, enum mr_channel_kind *kind, struct mr_bytes *body,
                     struct mr_error *err) {
     size_t len = 0;
@@ -202,11 +233,20 @@ int mr_channel_take(struct mr_channel *channel, enum mr_channel_kind *kind, stru
     *kind = (enum mr_channel_kind)(get32(frame + 4) & 0xFFFF);
     *body = (struct mr_bytes){frame + HEAD, len - HEAD};
     channel->taken = len;
+    if (check_order(channel, *kind, get64(frame + ORDER_AT), err)) {
+        return err->code;
+    }
     if (*kind == MR_CHANNEL_END) {
         return check_end(channel, *body, err) ? err->code : 1;
     }
     count(&channel->received, frame, len);
     return 1;
+}
+
+bool mr_channel_is_silent(const struct mr_channel *channel) {
+    char byte;
+    return channel->in.len == channel->taken &&
+           recv(channel->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 int mr_channel_receive(struct mr_channel *channel, enum mr_channel_kind *kind,

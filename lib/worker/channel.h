@@ -2,13 +2,17 @@
  *
  * A private descriptor, never the task's standard input or output, carries frames both ways:
  *
- *     body length (32 bits), kind (16), version (16), XXH3-64 of these and the body, the body
+ *     body length (32 bits), kind (16), version (16), order (64), XXH3-64 of these and the body,
+ *     the body
  *
- * all little-endian. What one side says in answer to a task is a stream that ends with END, which
- * holds how many frames came before it, how many bytes, and their XXH3-64: a stream without END is
- * not an answer, however its process ended. Control bodies are messages (net/message.h) of at most
- * 1 MiB; bulk data never passes here, but through files. A frame that is longer, of another
- * version, of an unknown kind or damaged is an error after which the channel is of no more use. */
+ * all little-endian. Tasks are numbered as they are ordered, and all that is said in answer names
+ * the number: an answer to another order, such as a child of the job's code might give that came
+ * back from fork into the engine's loop, is an error, not a result. What one side says in answer to
+ * a task is a stream that ends with END, which holds how many frames came before it, how many
+ * bytes, and their XXH3-64: a stream without END is not an answer, however its process ended.
+ * Control bodies are messages (net/message.h) of at most 1 MiB; bulk data never passes here, but
+ * through files. A frame that is longer, of another version, of an unknown kind or damaged is an
+ * error after which the channel is of no more use. */
 #ifndef MR_WORKER_CHANNEL_H
 #define MR_WORKER_CHANNEL_H
 
@@ -16,8 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MR_CHANNEL_VERSION 1u
-#define MR_CHANNEL_HEAD_BYTES 16
+#define MR_CHANNEL_VERSION 2u
+#define MR_CHANNEL_HEAD_BYTES 24
 
 /* X(name, what it says, who says it) */
 #define MR_CHANNEL_KIND_TABLE(X)                                                                   \
@@ -56,6 +60,11 @@ struct mr_channel {
     struct mr_buffer out;
     struct mr_channel_totals sent;
     struct mr_channel_totals received;
+    uint64_t order; /* that is under way: who orders sets it, who obeys is given it */
+    /* Called while the other side does not read what is sent: waits a moment; a negative status
+     * ends the sending. NULL: that waits as long as it takes. */
+    int (*linger)(void *arg, struct mr_error *err);
+    void *linger_arg;
 };
 
 void mr_channel_close(struct mr_channel *channel);
@@ -72,6 +81,8 @@ MR_MUST_USE int mr_channel_fill(struct mr_channel *channel, bool *closed, struct
  * is valid until the next call. An END was compared with what it ends. */
 MR_MUST_USE int mr_channel_take(struct mr_channel *channel, enum mr_channel_kind *kind,
                                 struct mr_bytes *body, struct mr_error *err);
+/* Whether nothing came, or lies here, that was not taken, and the other side is there. */
+bool mr_channel_is_silent(const struct mr_channel *channel);
 /* Waits for a frame and takes it: 1, or 0 where the other side closed between two frames. */
 MR_MUST_USE int mr_channel_receive(struct mr_channel *channel, enum mr_channel_kind *kind,
                                    struct mr_bytes *body, struct mr_error *err);

@@ -27,7 +27,7 @@ int mr_orders_send_job(struct mr_channel *channel, const struct mr_orders_job *j
     mr_message_put_u64(message, job->rounds);
     mr_message_put_u64(message, job->verbose);
     mr_message_put_text(message, job->scratch);
-#define PUT_MEMORY(name) mr_message_put_u64(message, job->memory.name);
+#define PUT_MEMORY(name, least) mr_message_put_u64(message, job->memory.name);
     MR_ORDERS_MEMORY_TABLE(PUT_MEMORY)
     mr_message_put_u64(message, job->param_count);
     for (size_t i = 0; i < job->param_count; i++) {
@@ -64,6 +64,7 @@ int mr_orders_send_task(struct mr_channel *channel, const struct mr_orders_task 
     mr_message_put_u64(message, task->state_xxh3[0]);
     mr_message_put_u64(message, task->state_xxh3[1]);
     mr_message_put_u64(message, task->care_block);
+    mr_message_put_u64(message, task->halvings);
     mr_message_put_bytes(message, (struct mr_bytes){(const char *)task->winners,
                                                     task->winner_count * sizeof *task->winners});
     mr_message_put_bytes(message, (struct mr_bytes){(const char *)task->skips,
@@ -171,7 +172,7 @@ int mr_orders_read_job(struct mr_bytes body, struct mr_orders_job *job, struct m
     job->rounds = get_u32(reader, &is_wrong);
     job->verbose = mr_message_u64(reader) != 0;
     job->scratch = mr_message_text(reader);
-#define GET_MEMORY(name) job->memory.name = mr_message_u64(reader);
+#define GET_MEMORY(name, least) job->memory.name = mr_message_u64(reader);
     MR_ORDERS_MEMORY_TABLE(GET_MEMORY)
     job->param_count = get_count(reader, 2, sizeof *job->params, held, &is_wrong, err);
     job->params = held->rows;
@@ -230,6 +231,7 @@ int mr_orders_read_task(struct mr_bytes body, struct mr_orders_task *task,
     task->state_xxh3[0] = mr_message_u64(reader);
     task->state_xxh3[1] = mr_message_u64(reader);
     task->care_block = mr_message_u64(reader);
+    task->halvings = get_u32(reader, &is_wrong);
     struct mr_bytes winners = mr_message_bytes(reader);
     struct mr_bytes skips = mr_message_bytes(reader);
     task->winner_count = winners.len / sizeof *task->winners;
@@ -322,6 +324,17 @@ int mr_orders_state_path(const char *scratch, const struct mr_orders_task *task,
 int mr_orders_next_path(const char *scratch, const struct mr_orders_task *task,
                         char path[MR_ORDERS_PATH_MAX], struct mr_error *err) {
     return make_path(path, err, "%s/next-%" PRIu64 "-%u", scratch, task->pass, task->attempt);
+}
+
+static uint64_t halve(uint64_t value, uint32_t halvings, uint64_t least) {
+    uint64_t less = halvings < 64 ? value >> halvings : 0;
+    less = less > least ? less : least;
+    return least && less < value ? less : value;
+}
+
+void mr_orders_halve(struct mr_orders_memory *memory, uint32_t halvings) {
+#define HALVE(name, least) memory->name = halve(memory->name, halvings, least);
+    MR_ORDERS_MEMORY_TABLE(HALVE)
 }
 
 static unsigned digit(char c) {

@@ -13,21 +13,23 @@
 #define MR_ORDERS_ID_LEN 32 /* of a job: hex digits */
 #define MR_ORDERS_PATH_MAX 4096
 
-/* What a process may use: as the plan has it, for one thread. */
+/* What a process may use: as the plan has it, for one thread. X(name, least): buffers, which an
+ * attempt may have less of, but not less than this; 0: it is no buffer, but part of what the job
+ * means. */
 #define MR_ORDERS_MEMORY_TABLE(X)                                                                  \
-    X(block_bytes)                                                                                 \
-    X(collector_bytes)                                                                             \
-    X(pool_limit)                                                                                  \
-    X(merge_bytes)                                                                                 \
-    X(range_bytes)                                                                                 \
-    X(buffered_max)                                                                                \
-    X(fan_in)                                                                                      \
-    X(record_bytes_max)                                                                            \
-    X(state_max)
+    X(block_bytes, 0)                                                                              \
+    X(collector_bytes, 5 << 18)                                                                    \
+    X(pool_limit, 5 << 19)                                                                         \
+    X(merge_bytes, 3 << 19)                                                                        \
+    X(range_bytes, 1 << 18)                                                                        \
+    X(buffered_max, 1 << 18)                                                                       \
+    X(fan_in, 4)                                                                                   \
+    X(record_bytes_max, 0)                                                                         \
+    X(state_max, 0)
 
 struct mr_orders_memory {
-#define MR_ORDERS_ROW(name) uint64_t name;
-    MR_ORDERS_MEMORY_TABLE(MR_ORDERS_ROW)
+#define MR_ORDERS_MEMORY_ROW(name, least) uint64_t name;
+    MR_ORDERS_MEMORY_TABLE(MR_ORDERS_MEMORY_ROW)
 };
 
 struct mr_orders_job {
@@ -61,6 +63,7 @@ struct mr_orders_task {
     uint64_t care_block;     /* the block of the input that begins there is mapped one */
     const uint64_t *skips;   /* record at a time; records that are set aside begin here */
     size_t skip_count;
+    uint32_t halvings; /* of its buffers: an attempt before had too little memory */
 };
 
 /* A task's account. */
@@ -88,6 +91,7 @@ struct mr_orders_task {
     X(sets_state)  /* of a turn: its file has one */
 
 struct mr_orders_result {
+#define MR_ORDERS_ROW(name) uint64_t name;
     MR_ORDERS_RESULT_TABLE(MR_ORDERS_ROW)
 };
 
@@ -145,6 +149,9 @@ MR_MUST_USE int mr_orders_state_path(const char *scratch, const struct mr_orders
                                      char path[MR_ORDERS_PATH_MAX], struct mr_error *err);
 MR_MUST_USE int mr_orders_next_path(const char *scratch, const struct mr_orders_task *task,
                                     char path[MR_ORDERS_PATH_MAX], struct mr_error *err);
+
+/* Halves the buffers so often, as far as they go. */
+void mr_orders_halve(struct mr_orders_memory *memory, uint32_t halvings);
 
 /* A job's id as the bytes that a map output holds. */
 void mr_orders_id_bytes(const char *id, unsigned char bytes[MR_ORDERS_ID_LEN / 2]);

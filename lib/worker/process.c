@@ -6,40 +6,34 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/worker/cgroup.h"
+#include "lib/worker/spawn.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define BEACON_BYTES 4096
-#define SPAWN_FD_MIN 16 /* above those that a task process gets */
 #define LOG_READ_BYTES 4096
 #define LOG_READS_MAX 16
-#define LEAVE_SECONDS 1.0 /* for a worker that has nothing to do to end */
-#define KILL_SECONDS 20.0 /* for a supervisor to end all it stands over */
-
-extern char **environ;
+#define LEAVE_SECONDS 1.0            /* for a worker that has nothing to do to end */
+#define UNREAD_MAX ((size_t)4 << 20) /* taken in while it reads nothing itself */
 
 struct mr_process {
-    pid_t pid; /* the supervisor's */
+    struct mr_spawn spawn; /* the supervisor */
     struct mr_channel channel;
     bool channel_closed;
-    int life_fd;
-    int log_fd;
-    struct mr_process_beacon *beacon;
     struct mr_cgroup cgroup;
     struct mr_supervisor_report report;
     bool has_ended;
-    bool has_echoed; /* the supervisor has done what it was asked */
+    unsigned echoes_due; /* the supervisor has not done yet what it was asked */
+    bool is_abandoned;
     bool echoes;
+    double kill_seconds;
     uint64_t log_bytes; /* of the attempt */
     char tail[2 * MR_PROCESS_TAIL];
     size_t tail_len;
@@ -47,148 +41,37 @@ struct mr_process {
 
 /* ---- starting ---------------------------------------------------------------------------------*/
 
-/* The ends of what connects us: ours, and the child's until it has them. */
-struct ends {
-    int channel;
-    int life;
-    int log;
-    int beacon;
-    int null;
-};
-
-static int raise_fd(int *fd) {
-    int high = *fd >= 0 ? fcntl(*fd, F_DUPFD_CLOEXEC, SPAWN_FD_MIN) : -1;
-    if (*fd >= 0) {
-        int reason = errno;
-        (void)close(*fd); /* a copy */
-        errno = reason;
-    }
-    *fd = high;
-    return high < 0 ? -1 : 0;
-}
-
-static void close_ends(struct ends *ends) {
-    int *const fds[] = {&ends->channel, &ends->life, &ends->log, &ends->beacon, &ends->null};
-    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
-        if (*fds[i] >= 0) {
-            (void)close(*fds[i]); /* the child has copies */
-            *fds[i] = -1;
-        }
-    }
-}
-
-static int open_pair(int *ours, int *theirs) {
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) {
-        return -1;
-    }
-    *ours = fds[0];
-    *theirs = fds[1];
-    return raise_fd(theirs);
-}
-
-static int open_log(struct mr_process *process, struct ends *ends) {
-    int fds[2];
-    if (pipe2(fds, O_CLOEXEC)) {
-        return -1;
-    }
-    process->log_fd = fds[0];
-    ends->log = fds[1];
-    return fcntl(fds[0], F_SETFL, O_NONBLOCK) || raise_fd(&ends->log) ? -1 : 0;
-}
-
-static int open_beacon(struct mr_process *process, struct ends *ends) {
-    ends->beacon = memfd_create("millrace-task", MFD_CLOEXEC);
-    if (ends->beacon < 0 || raise_fd(&ends->beacon) || ftruncate(ends->beacon, BEACON_BYTES)) {
-        return -1;
-    }
-    void *page = mmap(NULL, BEACON_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, ends->beacon, 0);
-    process->beacon = page == MAP_FAILED ? NULL : page;
-    return process->beacon ? 0 : -1;
-}
-
-static int open_ends(struct mr_process *process, struct ends *ends, struct mr_error *err) {
-    ends->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (raise_fd(&ends->null) || open_pair(&process->channel.fd, &ends->channel) ||
-        open_pair(&process->life_fd, &ends->life) || open_log(process, ends) ||
-        open_beacon(process, ends)) {
-        return mr_error_errno(err, MR_ERR_IO, errno, "start a task process");
-    }
-    return MR_OK;
-}
-
-/* What the child has open: 0 to 5, in this order. */
-static int plan_files(posix_spawn_file_actions_t *files, const struct ends *ends) {
-    const int fds[] = {ends->null, ends->log, ends->log, ends->channel, ends->beacon, ends->life};
-    int failure = 0;
-    for (int i = 0; i < (int)(sizeof fds / sizeof *fds) && !failure; i++) {
-        failure = posix_spawn_file_actions_adddup2(files, fds[i], i);
-    }
-    return failure ? failure : posix_spawn_file_actions_addclosefrom_np(files, 6);
-}
-
-/* A session of its own, and signals as a fresh program has them. */
-static int plan_attributes(posix_spawnattr_t *attributes) {
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    sigdelset(&all, SIGKILL);
-    sigdelset(&all, SIGSTOP);
-    int failure = posix_spawnattr_setsigmask(attributes, &none);
-    failure = failure ? failure : posix_spawnattr_setsigdefault(attributes, &all);
-    return failure
-               ? failure
-               : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                                          POSIX_SPAWN_SETSIGDEF);
-}
-
+/* Starts it, with its bounds for arguments. */
 static int spawn(struct mr_process *process, const struct mr_process_options *options,
-                 const struct ends *ends, struct mr_error *err) {
-    char memory[32];
+                 struct mr_error *err) {
+    char memory[48];
     char groups[MR_CGROUP_DIRS_MAX][MR_CGROUP_PATH_MAX + 8];
     char *args[4 + MR_CGROUP_DIRS_MAX] = {"millrace", "task", memory};
-    snprintf(memory, sizeof memory, "memory=%" PRIu64,
-             process->cgroup.bounds_memory ? 0 : options->memory_bytes);
+    snprintf(memory, sizeof memory, "%s=%" PRIu64,
+             process->cgroup.bounds_memory ? "memory-by-group" : "memory", options->memory_bytes);
     for (unsigned i = 0; i < process->cgroup.count; i++) {
         snprintf(groups[i], sizeof groups[i], "group=%s", process->cgroup.dirs[i]);
         args[3 + i] = groups[i];
     }
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attributes);
-    int failure = plan_files(&files, ends);
-    failure = failure ? failure : plan_attributes(&attributes);
-    failure =
-        failure ? failure
-                : posix_spawn(&process->pid, options->program, &files, &attributes, args, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&files);
-    if (failure) {
-        process->pid = 0;
-        return mr_error_errno(err,
-                              failure == ENOENT || failure == EACCES ? MR_ERR_USAGE : MR_ERR_IO,
-                              failure, "start \"%s\" as a task process", options->program);
-    }
-    return MR_OK;
+    (void)!mr_spawn_start(&process->spawn, options->program, args, err);
+    process->channel.fd = process->spawn.channel_fd; /* which the channel closes */
+    process->spawn.channel_fd = -1;
+    return err->code;
 }
 
 int mr_process_start(const struct mr_process_options *options, struct mr_process **process,
                      struct mr_error *err) {
-    struct ends ends = {-1, -1, -1, -1, -1};
     struct mr_process *made = calloc(1, sizeof *made);
     if (!made) {
         return mr_error_nomem(err, "starting a task process");
     }
-    made->channel.fd = made->life_fd = made->log_fd = -1;
+    made->channel.fd = -1;
+    made->spawn = MR_SPAWN_NONE;
     made->echoes = options->echoes;
+    made->kill_seconds =
+        options->kill_seconds > 0 ? options->kill_seconds : MR_PROCESS_KILL_SECONDS;
     mr_cgroup_make(&made->cgroup, options->name, options->memory_bytes, MR_PROCESS_PROCESSES_MAX);
-    if (!open_ends(made, &ends, err)) {
-        (void)!spawn(made, options, &ends, err);
-    }
-    close_ends(&ends);
-    if (err->code) {
+    if (spawn(made, options, err)) {
         mr_process_stop(made);
         return err->code;
     }
@@ -221,7 +104,7 @@ static void take_log(struct mr_process *process) {
     char text[LOG_READ_BYTES];
     ssize_t got = 1;
     for (unsigned i = 0; i < LOG_READS_MAX && got > 0; i++) { /* who floods it waits, we don't */
-        got = read(process->log_fd, text, sizeof text);
+        got = read(process->spawn.log_fd, text, sizeof text);
         if (got <= 0) {
             break;
         }
@@ -237,8 +120,8 @@ static void take_log(struct mr_process *process) {
         }
     }
     if (got == 0) {
-        (void)close(process->log_fd);
-        process->log_fd = -1;
+        (void)close(process->spawn.log_fd);
+        process->spawn.log_fd = -1;
     }
 }
 
@@ -254,16 +137,17 @@ static bool is_ready(int fd) {
 
 /* The supervisor reported, or is gone. What was said before then is read first. */
 static int take_end(struct mr_process *process, struct mr_error *err) {
-    ssize_t got = recv(process->life_fd, &process->report, sizeof process->report, MSG_WAITALL);
+    ssize_t got =
+        recv(process->spawn.life_fd, &process->report, sizeof process->report, MSG_WAITALL);
     if (got == sizeof process->report && process->report.magic == MR_SUPERVISOR_ECHOED) {
-        process->has_echoed = true;
+        process->echoes_due -= process->echoes_due > 0;
         return MR_OK;
     }
     if (got != sizeof process->report || process->report.magic != MR_SUPERVISOR_MAGIC) {
         process->report = (struct mr_supervisor_report){0};
     }
     process->has_ended = true;
-    if (is_ready(process->log_fd)) {
+    if (is_ready(process->spawn.log_fd)) {
         take_log(process);
     }
     while (!process->channel_closed && is_ready(process->channel.fd)) {
@@ -277,8 +161,8 @@ static int take_end(struct mr_process *process, struct mr_error *err) {
 /* Waits once; false: the time is over. */
 static bool wait_once(struct mr_process *process, int timeout_ms, struct mr_error *err) {
     struct pollfd polls[3] = {
-        {.fd = process->life_fd, .events = POLLIN},
-        {.fd = process->log_fd, .events = POLLIN},
+        {.fd = process->spawn.life_fd, .events = POLLIN},
+        {.fd = process->spawn.log_fd, .events = POLLIN},
         {.fd = process->channel_closed ? -1 : process->channel.fd, .events = POLLIN}};
     int ready = poll(polls, 3, timeout_ms);
     if (ready <= 0) {
@@ -329,33 +213,109 @@ void mr_process_begin(struct mr_process *process) {
 
 static void order(struct mr_process *process, enum mr_supervisor_order what) {
     char byte = (char)what;
-    if (process->life_fd >= 0) {
-        (void)!send(process->life_fd, &byte, 1,
+    if (process->spawn.life_fd >= 0) {
+        (void)!send(process->spawn.life_fd, &byte, 1,
                     MSG_NOSIGNAL | MSG_DONTWAIT); /* gone: it is what was wanted */
     }
 }
 
+/* Job code may have stopped the supervisor, whose user it is. */
+static void awaken(const struct mr_process *process) {
+    (void)kill(process->spawn.pid, SIGCONT);
+}
+
 void mr_process_sweep(struct mr_process *process) {
+    awaken(process);
     order(process, MR_SUPERVISOR_SWEEP);
+    order(process, MR_SUPERVISOR_ECHO);
+    process->echoes_due++;
 }
 
 void mr_process_terminate(struct mr_process *process, bool at_once) {
+    awaken(process);
     order(process, at_once ? MR_SUPERVISOR_KILL : MR_SUPERVISOR_TERM);
 }
 
-/* Waits until the supervisor has ended all, or (`is_echo`) done what it was asked, or for as long
- * as that may take. */
-static void wait_for_end(struct mr_process *process, bool is_echo, double seconds) {
-    double until = mr_clock_seconds() + seconds;
+void mr_process_abandon(struct mr_process *process) {
+    (void)kill(process->spawn.pid, SIGKILL); /* the worker dies with it */
+    process->has_ended |= process->is_abandoned;
+    process->is_abandoned = true;
+}
+
+/* Waits a moment for the supervisor's word; reads the log meanwhile, for nobody may hang for want
+ * of a reader. */
+static void await_word(struct mr_process *process, int timeout_ms) {
     struct mr_error ignored = {0};
-    while (!process->has_ended && !(is_echo && process->has_echoed) && mr_clock_seconds() < until) {
-        struct pollfd look = {.fd = process->life_fd, .events = POLLIN};
-        if (poll(&look, 1, 100) > 0) {
-            (void)!take_end(process, &ignored);
+    struct pollfd look = {.fd = process->spawn.life_fd, .events = POLLIN};
+    if (poll(&look, 1, timeout_ms) > 0) {
+        (void)!take_end(process, &ignored);
+    }
+    if (process->spawn.log_fd >= 0) {
+        take_log(process);
+    }
+}
+
+bool mr_process_is_swept(struct mr_process *process, int timeout_ms) {
+    if (process->echoes_due && !process->has_ended) {
+        await_word(process, timeout_ms);
+    }
+    return process->echoes_due == 0 || process->has_ended;
+}
+
+bool mr_process_is_idle(const struct mr_process *process) {
+    return !process->has_ended && !process->channel_closed && process->echoes_due == 0 &&
+           mr_channel_is_silent(&process->channel);
+}
+
+int mr_process_tend(struct mr_process *process, int timeout_ms, struct mr_error *err) {
+    bool has_room = !process->channel_closed && process->channel.in.len < UNREAD_MAX;
+    struct pollfd polls[3] = {
+        {.fd = process->spawn.life_fd, .events = POLLIN},
+        {.fd = process->spawn.log_fd, .events = POLLIN},
+        {.fd = process->channel.fd, .events = (short)(POLLOUT | (has_room ? POLLIN : 0))}};
+    if (poll(polls, 3, timeout_ms) <= 0) {
+        return MR_OK; /* the caller looks after the time */
+    }
+    if (polls[1].revents) {
+        take_log(process);
+    }
+    if (has_room && polls[2].revents & (POLLIN | POLLHUP) && take_channel(process, err)) {
+        return err->code;
+    }
+    if (polls[0].revents && take_end(process, err)) {
+        return err->code;
+    }
+    return process->has_ended ? mr_error_set(err, MR_ERR_CLOSED, "the task process has ended")
+                              : MR_OK;
+}
+
+/* Waits until the supervisor has ended all, or (`is_swept`) done what it was asked, or for as long
+ * as that may take. */
+static void wait_for_end(struct mr_process *process, bool is_swept, double seconds) {
+    double until = mr_clock_seconds() + seconds;
+    while (!process->has_ended && !(is_swept && process->echoes_due == 0) &&
+           mr_clock_seconds() < until) {
+        await_word(process, 100);
+    }
+}
+
+/* What is not read at once by a process that is about to end is not worth waiting for. */
+static int do_not_linger(void *arg, struct mr_error *err) {
+    (void)arg;
+    return mr_error_set(err, MR_ERR_CLOSED, "the task process reads nothing");
+}
+
+/* Takes in the supervisor; one that the kernel does not let die is left to it. */
+static void reap(struct mr_process *process) {
+    double until = mr_clock_seconds() + process->kill_seconds;
+    for (;;) {
+        pid_t got = waitpid(process->spawn.pid, NULL, WNOHANG);
+        if (got == process->spawn.pid || (got < 0 && errno != EINTR) ||
+            mr_clock_seconds() > until) {
+            return;
         }
-        if (process->log_fd >= 0) {
-            take_log(process); /* nobody may hang for want of a reader */
-        }
+        struct timespec pause = {.tv_nsec = 200000};
+        nanosleep(&pause, NULL);
     }
 }
 
@@ -364,31 +324,24 @@ void mr_process_stop(struct mr_process *process) {
     if (!process) {
         return;
     }
-    if (process->pid > 0) {
-        order(process, MR_SUPERVISOR_SWEEP); /* which is over before the worker goes */
-        order(process, MR_SUPERVISOR_ECHO);
+    if (process->spawn.pid > 0) {
+        if (!process->has_ended) {
+            mr_process_sweep(process); /* which is over before the worker goes */
+        }
         wait_for_end(process, true, LEAVE_SECONDS);
+        process->channel.linger = do_not_linger;
         (void)!mr_channel_send(&process->channel, MR_CHANNEL_QUIT, (struct mr_bytes){0}, &ignored);
         wait_for_end(process, false, LEAVE_SECONDS);
-        order(process, MR_SUPERVISOR_KILL);
-        wait_for_end(process, false, KILL_SECONDS);
-        (void)kill(process->pid, SIGKILL);
-        while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) {
-        }
+        mr_process_terminate(process, true);
+        wait_for_end(process, false, process->kill_seconds);
+        (void)kill(process->spawn.pid, SIGKILL);
+        reap(process);
     }
     for (unsigned i = 0; i < process->cgroup.count; i++) {
         mr_cgroup_end(process->cgroup.dirs[i]);
     }
     mr_channel_close(&process->channel);
-    if (process->life_fd >= 0) {
-        (void)close(process->life_fd);
-    }
-    if (process->log_fd >= 0) {
-        (void)close(process->log_fd);
-    }
-    if (process->beacon) {
-        munmap(process->beacon, BEACON_BYTES);
-    }
+    mr_spawn_close(&process->spawn);
     free(process);
 }
 
@@ -396,7 +349,8 @@ void mr_process_stop(struct mr_process *process) {
 
 struct mr_where mr_process_where(const struct mr_process *process) {
     struct mr_where where;
-    memcpy(&where, &process->beacon->where, sizeof where);
+    const struct mr_process_beacon *beacon = process->spawn.beacon;
+    memcpy(&where, &beacon->where, sizeof where);
     where.job = where.round = NULL; /* `input` tells only whether there is one */
     where.input = where.input ? "" : NULL;
     return where;
@@ -422,6 +376,10 @@ void mr_process_add_log(const struct mr_process *process, struct mr_error *err) 
     memcpy(line, process->tail + begin, end - begin);
     line[end - begin] = '\0';
     mr_error_add(err, "; its log (%" PRIu64 " bytes) ends: %s", process->log_bytes, line);
+}
+
+void mr_process_note_ungrouped(struct mr_process *process) {
+    process->cgroup.bounds_memory = false;
 }
 
 bool mr_process_is_grouped(const struct mr_process *process) {

@@ -28,7 +28,9 @@ struct mr_process_options {
     const char *name;      /* of its group */
     uint64_t memory_bytes; /* it and what it starts may use; 0: any */
     bool echoes;           /* its log goes to standard error too */
+    double kill_seconds;   /* that its supervisor has to end all; 0: MR_PROCESS_KILL_SECONDS */
 };
+#define MR_PROCESS_KILL_SECONDS 20.0
 
 enum mr_process_news {
     MR_PROCESS_QUIET, /* nothing happened within the time */
@@ -52,10 +54,22 @@ MR_MUST_USE int mr_process_wait(struct mr_process *process, int timeout_ms,
 
 /* An attempt begins: its log is counted from 0. */
 void mr_process_begin(struct mr_process *process);
-/* An attempt is over: what it left running is killed. */
+/* While it does not read what is sent to it: hears what it says, for so long at most, until it may
+ * read again. MR_ERR_CLOSED: it has ended. */
+MR_MUST_USE int mr_process_tend(struct mr_process *process, int timeout_ms, struct mr_error *err);
+/* An attempt is over: what it left running is killed. It is not waited for: */
 void mr_process_sweep(struct mr_process *process);
+/* Whether all sweeps are done, or the process has ended over them; waits for that, for so long at
+ * most. Before then nothing more may be ordered: it would be swept away. */
+bool mr_process_is_swept(struct mr_process *process, int timeout_ms);
+/* Whether it may be given an order: it is there, swept, and has said nothing that nobody took. One
+ * that may not is to be stopped: its code speaks where only the engine's may. */
+bool mr_process_is_idle(const struct mr_process *process);
 /* SIGTERM to the worker, or the end of all. ENDED is still to come. */
 void mr_process_terminate(struct mr_process *process, bool at_once);
+/* Its supervisor had its time and has not ended: it is killed, which takes the worker along. ENDED
+ * comes, at the latest when this is called again. */
+void mr_process_abandon(struct mr_process *process);
 
 /* Where it is, or was. */
 struct mr_where mr_process_where(const struct mr_process *process);
@@ -63,6 +77,8 @@ struct mr_where mr_process_where(const struct mr_process *process);
 const struct mr_supervisor_report *mr_process_report(const struct mr_process *process);
 /* Appends the last line of its log to a sentence, where there is one. */
 void mr_process_add_log(const struct mr_process *process, struct mr_error *err);
+/* It said that it could not join its cgroup: RLIMIT_AS bounds its memory. */
+void mr_process_note_ungrouped(struct mr_process *process);
 /* Whether a cgroup bounds its memory. */
 bool mr_process_is_grouped(const struct mr_process *process);
 /* How it is bounded, in words. */

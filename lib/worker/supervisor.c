@@ -1,15 +1,14 @@
 /* supervisor: the process that stands over a task process and ends all that it started. */
 #include "lib/worker/supervisor.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/worker/cgroup.h"
+#include "lib/worker/offspring.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -18,9 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHILDREN_MAX 8192
-#define CHILDREN_TEXT (CHILDREN_MAX * 8)
 #define KILL_ROUNDS_MAX 100000
+#define KILL_PAUSE_NS 100000
+#define SWEEP_SECONDS 5.0 /* what is not dead by then is not killed but outlived */
+#define QUIET_LOOKS 2     /* in a row that find nothing: processes move while they are counted */
 
 struct supervisor {
     const struct mr_supervisor_options *options;
@@ -30,31 +30,9 @@ struct supervisor {
     struct mr_supervisor_report report;
 };
 
-/* The children of a process, up to CHILDREN_MAX. */
-static size_t list_children(pid_t parent, pid_t children[CHILDREN_MAX]) {
-    static char text[CHILDREN_TEXT]; /* this process has one thread */
-    char path[64];
-    size_t count = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t len = 0;
-    ssize_t got = 1;
-    while (fd >= 0 && got > 0 && len < sizeof text - 1) { /* it comes by pages */
-        got = read(fd, text + len, sizeof text - 1 - len);
-        len += got > 0 ? (size_t)got : 0;
-    }
-    if (fd >= 0) {
-        (void)close(fd); /* only read from */
-    }
-    text[len] = '\0';
-    for (char *at = text, *end; count < CHILDREN_MAX; at = end) {
-        long number = strtol(at, &end, 10);
-        if (end == at) {
-            break;
-        }
-        children[count++] = (pid_t)number;
-    }
-    return count;
+static void pause_ns(long ns) {
+    struct timespec pause = {.tv_nsec = ns};
+    nanosleep(&pause, NULL);
 }
 
 /* Takes in children that have ended; notes the worker's end. False: there is no child left. */
@@ -77,31 +55,33 @@ static bool reap(struct supervisor *supervisor) {
     }
 }
 
-/* Kills children of a process, but one. */
-static size_t kill_children(struct supervisor *supervisor, pid_t parent, pid_t spared) {
-    static pid_t children[CHILDREN_MAX];
-    size_t killed = 0;
-    size_t count = list_children(parent, children);
-    for (size_t i = 0; i < count; i++) {
-        if (children[i] != spared && kill(children[i], SIGKILL) == 0) {
-            killed++;
-        }
+/* Kills what the job started, the worker too where `spared` is 0; returns how many still lived. */
+static size_t kill_once(const struct supervisor *supervisor, pid_t spared) {
+    size_t alive = mr_offspring_kill(getpid(), spared);
+    const char *const *dir = supervisor->options->cgroups;
+    for (; dir && *dir; dir++) { /* the same ones, seen from another side */
+        alive += mr_cgroup_kill_members(*dir, spared);
     }
-    supervisor->report.swept += killed;
-    return killed;
+    return alive;
 }
 
-/* A task is over: kills what it left, and what those leave, but the worker. A child of the worker
- * that has ended is the worker's to take in. */
-static void sweep(struct supervisor *supervisor) {
-    kill_children(supervisor, supervisor->worker, 0);
-    for (int i = 0; i < KILL_ROUNDS_MAX && !supervisor->has_ended; i++) {
+/* A task is over: kills what it left, and waits until that is gone; false: something stays. A child
+ * of the worker that has ended is the worker's to take in. */
+static bool sweep(struct supervisor *supervisor) {
+    double until = mr_clock_seconds() + SWEEP_SECONDS;
+    for (int quiet = 0; quiet < QUIET_LOOKS && !supervisor->has_ended;) {
+        bool is_late = mr_clock_seconds() > until;
         (void)reap(supervisor);
-        if (!kill_children(supervisor, getpid(), supervisor->worker)) {
-            break;
+        if (kill_once(supervisor, supervisor->worker) == 0) {
+            quiet++;
+        } else if (is_late) {
+            return false;
+        } else {
+            quiet = 0;
+            pause_ns(KILL_PAUSE_NS);
         }
-        sched_yield();
     }
+    return true;
 }
 
 /* Ends everything. */
@@ -110,12 +90,13 @@ static void kill_all(struct supervisor *supervisor) {
     for (; dir && *dir; dir++) {
         (void)mr_cgroup_kill(*dir);
     }
-    (void)kill(-supervisor->worker, SIGKILL); /* its process group, at one blow */
-    (void)kill(supervisor->worker, SIGKILL);
+    if (!supervisor->has_ended) {                 /* else its number may be another's by now */
+        (void)kill(-supervisor->worker, SIGKILL); /* its process group, at one blow */
+        (void)kill(supervisor->worker, SIGKILL);
+    }
     for (int i = 0; i < KILL_ROUNDS_MAX && reap(supervisor); i++) {
-        kill_children(supervisor, getpid(), 0);
-        struct timespec pause = {.tv_nsec = i < 100 ? 100000 : 2000000};
-        nanosleep(&pause, NULL);
+        (void)kill_once(supervisor, 0);
+        pause_ns(i < 100 ? KILL_PAUSE_NS : 20 * KILL_PAUSE_NS);
     }
     for (dir = supervisor->options->cgroups; dir && *dir; dir++) {
         mr_cgroup_look(*dir, &supervisor->report.memory_kills, &supervisor->report.peak_bytes);
@@ -123,7 +104,7 @@ static void kill_all(struct supervisor *supervisor) {
     }
 }
 
-/* Does what the engine asks; false: it is gone, or wants an end. */
+/* Does what the engine asks; false: it is gone, or wants an end, or one is due. */
 static bool obey(struct supervisor *supervisor) {
     char order;
     ssize_t got = recv(MR_SUPERVISOR_LIFE_FD, &order, 1, MSG_DONTWAIT);
@@ -134,11 +115,12 @@ static bool obey(struct supervisor *supervisor) {
         return false;
     }
     if (order == MR_SUPERVISOR_SWEEP) {
-        sweep(supervisor);
-    } else if (order == MR_SUPERVISOR_ECHO) {
+        return sweep(supervisor);
+    }
+    if (order == MR_SUPERVISOR_ECHO) {
         struct mr_supervisor_report echo = {.magic = MR_SUPERVISOR_ECHOED};
         (void)!send(MR_SUPERVISOR_LIFE_FD, &echo, sizeof echo, MSG_NOSIGNAL);
-    } else if (order == MR_SUPERVISOR_TERM) {
+    } else if (order == MR_SUPERVISOR_TERM && !supervisor->has_ended) {
         (void)kill(supervisor->worker, SIGTERM);
     }
     return true;
@@ -177,8 +159,10 @@ static void let_go(void) {
     (void)close(MR_SUPERVISOR_BEACON_FD);
 }
 
-/* In the worker: a session of its own, gone with the supervisor, bounded. */
-static void become_worker(const struct mr_supervisor_options *options, pid_t supervisor) {
+/* In the worker: a session of its own, gone with the supervisor, bounded; false: it is in none, or
+ * not in all, of the groups. */
+static bool become_worker(const struct mr_supervisor_options *options, pid_t supervisor) {
+    bool has_joined = true;
     (void)close(MR_SUPERVISOR_LIFE_FD);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != supervisor) {
@@ -186,12 +170,13 @@ static void become_worker(const struct mr_supervisor_options *options, pid_t sup
     }
     (void)setsid();
     for (const char *const *dir = options->cgroups; dir && *dir; dir++) {
-        (void)mr_cgroup_join(*dir);
+        has_joined &= mr_cgroup_join(*dir);
     }
+    return has_joined;
 }
 
-int mr_supervisor_run(const struct mr_supervisor_options *options, bool *is_worker,
-                      struct mr_error *err) {
+int mr_supervisor_run(const struct mr_supervisor_options *options,
+                      struct mr_supervisor_worker *worker, struct mr_error *err) {
     struct supervisor supervisor = {.options = options};
     sigset_t blocked;
     sigset_t before;
@@ -205,11 +190,11 @@ int mr_supervisor_run(const struct mr_supervisor_options *options, bool *is_work
     if (supervisor.worker < 0) {
         return mr_error_errno(err, MR_ERR_IO, errno, "start a task process");
     }
-    *is_worker = supervisor.worker == 0;
-    if (*is_worker) {
+    worker->is_it = supervisor.worker == 0;
+    if (worker->is_it) {
         (void)close(supervisor.signal_fd);
         sigprocmask(SIG_SETMASK, &before, NULL);
-        become_worker(options, self);
+        worker->has_joined = become_worker(options, self);
     } else {
         let_go();
         watch(&supervisor);

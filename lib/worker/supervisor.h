@@ -3,10 +3,11 @@
  * `PROGRAM task` is two processes: the supervisor, which runs no code but this room's, and its
  * child, the worker, which runs the job's. The supervisor is a subreaper: whatever the job's code
  * starts, in sessions of its own or orphaned, becomes its child in the end. A task's leftovers are
- * killed when the engine says that the task is over; everything is killed when the worker ends, or
- * when the engine does (their socket closes, however it died).
+ * killed when the engine says that the task is over: the engine hears when they are gone, before it
+ * orders the next. Where one does not go, and whenever the worker ends, or the engine does (their
+ * socket closes, however it died), everything is killed.
  *
- * The engine speaks to it in single bytes; it answers when all is over, with a report. */
+ * The engine speaks to it in single bytes; it answers ECHO, and when all is over, with a report. */
 #ifndef MR_WORKER_SUPERVISOR_H
 #define MR_WORKER_SUPERVISOR_H
 
@@ -33,7 +34,6 @@ struct mr_supervisor_report {
     int32_t wait_status;   /* of waitpid */
     uint64_t peak_bytes;   /* the most memory it used */
     uint64_t memory_kills; /* by the kernel, for want of it */
-    uint64_t swept;        /* processes of the job's that were killed */
 };
 #define MR_SUPERVISOR_MAGIC 0x4D525355u
 #define MR_SUPERVISOR_ECHOED 0x4D524543u /* no report, but the answer to ECHO */
@@ -42,9 +42,15 @@ struct mr_supervisor_options {
     const char *const *cgroups; /* directories that the worker joins; ended by NULL */
 };
 
-/* Splits the calling process, which has one thread, in two. Returns in the worker with *is_worker
- * true; in the supervisor when all is over. */
-MR_MUST_USE int mr_supervisor_run(const struct mr_supervisor_options *options, bool *is_worker,
-                                  struct mr_error *err);
+/* What the calling process has become. */
+struct mr_supervisor_worker {
+    bool is_it;
+    bool has_joined; /* all the groups: if not, they don't bound it */
+};
+
+/* Splits the calling process, which has one thread, in two. Returns in the worker with
+ * worker->is_it true; in the supervisor when all is over. */
+MR_MUST_USE int mr_supervisor_run(const struct mr_supervisor_options *options,
+                                  struct mr_supervisor_worker *worker, struct mr_error *err);
 
 #endif

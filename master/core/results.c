@@ -120,10 +120,11 @@ static bool gives_other_records(const struct mr_state_job *job, const struct mr_
            task->digest != event->digest;
 }
 
-/* The attempt, which is in no list any more, wins its task. */
-static void win(struct mr_core *core, struct mr_state_job *job, const struct mr_core_event *event) {
+/* The attempt, which is in no list any more, wins its task; `is_other`: with other records than an
+ * earlier winner gave. */
+static void win(struct mr_core *core, struct mr_state_job *job, const struct mr_core_event *event,
+                bool is_other) {
     const struct mr_core_attempt *id = &event->attempt;
-    bool is_other = gives_other_records(job, event);
     core->nodes[event->worker.node].failures = 0;
     mr_attempts_stop_task(core, find_task(job, id));
     mr_outputs_win(core, job, id, event->worker, event->digest);
@@ -153,7 +154,8 @@ int mr_results_done(struct mr_core *core, const struct mr_core_event *event, str
     }
     struct mr_state_job *job = mr_state_find_job(core, attempt->job);
     struct mr_state_phase *phase = &job->phases[attempt->phase];
-    if (gives_other_records(job, event) &&
+    bool is_other = gives_other_records(job, event);
+    if (is_other &&
         mr_state_reserve_effects(core, 4 * (uint64_t)job->phases[MR_PHASE_REDUCE].count, err)) {
         return err->code;
     }
@@ -161,7 +163,7 @@ int mr_results_done(struct mr_core *core, const struct mr_core_event *event, str
     phase->duration_ms[phase->durations++ % MR_STATE_DURATIONS] = lasted_ms;
     answer(core, event, true);
     mr_attempts_remove(core, attempt);
-    win(core, job, event);
+    win(core, job, event, is_other);
     mr_outputs_tell_drained(core, event->worker.node);
     mr_schedule_run(core);
     return MR_OK;

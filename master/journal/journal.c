@@ -306,6 +306,9 @@ int mr_journal_commit(struct mr_journal *journal, struct mr_error *err) {
     if (has_failed(journal, err)) {
         return err->code;
     }
+    if (journal->is_taken) {
+        return mr_error_set(err, MR_ERR_INTERNAL, "a transaction of the journal is under way");
+    }
     struct mr_error flushed = {0};
     if (!mr_journal_seal(journal)) {
         *err = journal->failed; /* there was no memory for it, or nothing gathered */

@@ -70,7 +70,8 @@ const struct mr_fact *mr_journal_find(const struct mr_journal *journal, uint32_t
 
 /* The three steps of a transaction: takes what has gathered (false: nothing has, or one is under
  * way); makes it durable; and notes that it is, or what `flushed` says instead, which is returned.
- * mr_journal_commit does all three; with nothing gathered it writes nothing. */
+ * mr_journal_commit does all three; with nothing gathered it writes nothing, and while another
+ * transaction is under way it is refused (MR_ERR_INTERNAL): what gathered would not be on disk. */
 bool mr_journal_seal(struct mr_journal *journal);
 MR_MUST_USE int mr_journal_flush(struct mr_journal *journal, struct mr_error *flushed);
 MR_MUST_USE int mr_journal_settle(struct mr_journal *journal, const struct mr_error *flushed,

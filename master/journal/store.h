@@ -11,8 +11,10 @@
  * SQLite fails one commit and accepts the next, which would leave a hole in the log. What the disk
  * then holds, the next open tells.
  *
- * SQLite is loaded when the first store is opened; a process without one never pays for it. Its
- * header is included here alone. One thread at a time. */
+ * A store that is only looked at is not changed by a byte, nor is a file made beside it.
+ *
+ * SQLite is loaded when the first store is opened (sqlite.h), and asked through connection.h. One
+ * thread at a time. */
 #ifndef MR_JOURNAL_STORE_H
 #define MR_JOURNAL_STORE_H
 
@@ -22,7 +24,6 @@
 #include <stdint.h>
 
 #define MR_STORE_FORMAT 1
-#define MR_STORE_FILE "journal.db"
 #define MR_STORE_ENTRY_MAX ((size_t)512 << 20)
 
 /* The kind of entry at which a log may begin, when what was before it is removed: its first
@@ -47,10 +48,11 @@ struct mr_store_head {
     uint64_t hash;   /* ... this was the hash; 0 and 0: none */
 };
 
-/* Opens DIR's journal, where `may_make` making it, and the last folder of DIR, if they are missing.
- * Checks all that SQLite can check (PRAGMA integrity_check), and the head. Errors, all with the
- * name of DIR: in use by another process, missing, unreadable: MR_ERR_IO; of another version,
- * damaged, no journal: MR_ERR_INPUT. */
+/* Opens DIR's journal: where `may_make` to write, making it, and the last folder of DIR, if they
+ * are missing; else to look. Checks all that SQLite can check (PRAGMA integrity_check), the head,
+ * and what the witness says (witness.h). Errors, all with the name of DIR: in use by another
+ * process, missing, unreadable: MR_ERR_IO; of another version, damaged, no journal: MR_ERR_INPUT.
+ */
 MR_MUST_USE int mr_store_open(const char *dir, bool may_make, struct mr_store **store,
                               struct mr_error *err);
 /* Harmless on NULL. */

@@ -5,6 +5,7 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/base/number.h"
+#include "lib/output/commit.h"
 
 #define ROWS_MAX 20 /* inputs, and names passed over, that are listed */
 
@@ -54,20 +55,30 @@ static int write_inputs(struct mr_buffer *out, const struct mr_plan *plan, struc
     return MR_OK;
 }
 
-static int write_skipped(struct mr_buffer *out, const struct mr_plan *plan, struct mr_error *err) {
-    const struct mr_inputs *inputs = &plan->inputs;
+/* The first line begins with the one word, the others with the other. */
+static int write_skipped(struct mr_buffer *out, const struct mr_inputs *inputs, const char *first,
+                         const char *other, struct mr_error *err) {
     size_t shown = inputs->skipped_count < ROWS_MAX ? inputs->skipped_count : ROWS_MAX;
     for (size_t i = 0; i < shown; i++) {
-        if (mr_buffer_printf(out, err, "%s%s  %s\n", i ? "            " : "skipped     ",
-                             inputs->skipped[i].path, inputs->skipped[i].why)) {
+        if (mr_buffer_printf(out, err, "%s%s  %s\n", i ? other : first, inputs->skipped[i].path,
+                             inputs->skipped[i].why)) {
             return err->code;
         }
     }
     if (shown < inputs->skipped_count) {
-        return mr_buffer_printf(out, err, "            and %zu more\n",
-                                inputs->skipped_count - shown);
+        return mr_buffer_printf(out, err, "%sand %zu more\n", other, inputs->skipped_count - shown);
     }
     return MR_OK;
+}
+
+int mr_explain_skipped(const struct mr_plan *plan, int out_fd, struct mr_error *err) {
+    static const char begin[] = "skipped: ";
+    struct mr_buffer out = {0};
+    if (plan->inputs.skipped_count && !write_skipped(&out, &plan->inputs, begin, begin, err)) {
+        (void)!mr_file_write(out_fd, out.data, out.len, "standard error", err);
+    }
+    mr_buffer_fini(&out);
+    return err->code;
 }
 
 static int write_rounds(struct mr_buffer *out, const struct mr_run_spec *spec,
@@ -95,25 +106,64 @@ static int write_loop(struct mr_buffer *out, const struct mr_plan *plan, struct 
                             size_of(plan->memory.state_max).text);
 }
 
+/* Who does the work. */
+static int write_workers(struct mr_buffer *out, const struct mr_run_spec *spec,
+                         const struct mr_plan *plan, struct mr_error *err) {
+    if (!spec->isolate) {
+        return mr_buffer_printf(out, err, "threads     %u\n", plan->threads);
+    }
+    if (mr_buffer_printf(out, err, "processes   %u", plan->threads) ||
+        (spec->task_memory_bytes &&
+         mr_buffer_printf(out, err, ", of at most %s each (--task-memory)",
+                          size_of(spec->task_memory_bytes).text))) {
+        return err->code;
+    }
+    return mr_buffer_printf(out, err,
+                            "\n            up to %u attempts at a task, each ended after %g s "
+                            "without a record\n",
+                            spec->max_attempts ? spec->max_attempts : MR_RUN_MAX_ATTEMPTS,
+                            spec->task_timeout > 0 ? spec->task_timeout : MR_RUN_TASK_TIMEOUT);
+}
+
+static int write_memory(struct mr_buffer *out, const struct mr_run_spec *spec,
+                        const struct mr_plan *plan, struct mr_error *err) {
+    const struct mr_plan_memory *memory = &plan->memory;
+    return mr_buffer_printf(
+        out, err,
+        "memory      %s: %s a %s to combine in, %s for sorted runs%s, then spills to %s\n"
+        "records     up to %s\n",
+        size_of(memory->total).text, size_of(memory->collector_bytes).text,
+        spec->isolate ? "process" : "thread", size_of(memory->pool_limit).text,
+        spec->isolate ? " of each" : "", plan->tmp, size_of(plan->record_bytes_max).text);
+}
+
+/* Where the output goes, and whether a run would refuse that; with a state it may be its own. */
+static int write_output(struct mr_buffer *out, const struct mr_run_spec *spec,
+                        struct mr_error *err) {
+    struct mr_error why = {0};
+    if (!spec->output) {
+        return mr_buffer_append_text(out, "output      standard output\n", err);
+    }
+    if (mr_buffer_printf(out, err, "output      %s\n", spec->output)) {
+        return err->code;
+    }
+    return !spec->state && mr_commit_look(spec->output, spec->overwrite, &why)
+               ? mr_buffer_printf(out, err, "            a run would refuse it: %s\n", why.text)
+               : MR_OK;
+}
+
 int mr_explain_write(const struct mr_run_spec *spec, const struct mr_plan *plan, int out_fd,
                      struct mr_error *err) {
-    const struct mr_plan_memory *memory = &plan->memory;
     struct mr_buffer out = {0};
     if (!mr_buffer_printf(&out, err, "job         %s: %s\n", plan->job->name,
                           plan->job->summary ? plan->job->summary : "") &&
-        !write_inputs(&out, plan, err) && !write_skipped(&out, plan, err) &&
+        !write_inputs(&out, plan, err) &&
+        !write_skipped(&out, &plan->inputs, "skipped     ", "            ", err) &&
         !mr_buffer_printf(&out, err, "splits      %zu, of up to %s\n", plan->splits.count,
                           size_of(plan->splits.split_bytes).text) &&
         !write_rounds(&out, spec, plan, err) && !write_loop(&out, plan, err) &&
-        !mr_buffer_printf(
-            &out, err,
-            "threads     %u\n"
-            "memory      %s: %s a thread to combine in, %s for sorted runs, then spills to %s\n"
-            "records     up to %s\n"
-            "output      %s\n",
-            plan->threads, size_of(memory->total).text, size_of(memory->collector_bytes).text,
-            size_of(memory->pool_limit).text, plan->tmp, size_of(plan->record_bytes_max).text,
-            spec->output ? spec->output : "standard output")) {
+        !write_workers(&out, spec, plan, err) && !write_memory(&out, spec, plan, err) &&
+        !write_output(&out, spec, err)) {
         (void)!mr_file_write(out_fd, out.data, out.len, "standard output", err);
     }
     mr_buffer_fini(&out);

@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define BROKEN_MAX 8 /* attempts at a turn that don't count */
+#define PIECE_BYTES ((size_t)1 << 20)
+
 struct mr_fleet_loop {
     const struct mr_stage_source *source;
     const struct mr_scratch *scratch;
@@ -62,21 +65,62 @@ void mr_fleet_loop_order(const struct mr_fleet_loop *loop, struct mr_orders_task
     order->state_xxh3[1] = name.low;
 }
 
-/* Appends a file that an attempt left, of as many bytes as it said. */
-static int take_file(const char *path, uint64_t len, struct mr_buffer *to, struct mr_error *err) {
+/* Opens a file that an attempt left, of as many bytes as it said. */
+static int open_file(const char *path, uint64_t len, int *fd, struct mr_error *err) {
     struct stat about;
+    *fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (*fd < 0 || fstat(*fd, &about) != 0) {
+        return mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
+    }
+    if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != len) {
+        return mr_error_set(err, MR_ERR_IO, "\"%s\" is not what the task said", path);
+    }
+    return MR_OK;
+}
+
+/* Appends bytes of a file to a buffer. */
+static int read_piece(int fd, uint64_t at, size_t len, const char *path, struct mr_buffer *to,
+                      struct mr_error *err) {
     size_t got = 0;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &about) != 0) {
-        mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
-    } else if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != len) {
-        mr_error_set(err, MR_ERR_IO, "\"%s\" is not what the task said", path);
-    } else if (len && !mr_buffer_reserve(to, len, err) &&
-               !mr_file_read(fd, 0, to->data + to->len, len, path, &got, err)) {
-        to->len += got;
-        if (got != len) {
-            mr_error_set(err, MR_ERR_IO, "\"%s\" shrank while it was read", path);
+    if (mr_buffer_reserve(to, len, err) ||
+        mr_file_read(fd, (int64_t)at, to->data + to->len, len, path, &got, err)) {
+        return err->code;
+    }
+    to->len += got;
+    return got == len ? MR_OK
+                      : mr_error_set(err, MR_ERR_IO, "\"%s\" shrank while it was read", path);
+}
+
+/* Takes over the state that an attempt set; the loop bounds it. */
+static int take_state(const char *path, uint64_t len, struct mr_turn *turn, struct mr_error *err) {
+    int fd = -1;
+    turn->has_next = true;
+    if (len > turn->state_max) {
+        return mr_error_set(err, MR_ERR_IO, "a task process gives a state that is too large");
+    }
+    if (!open_file(path, len, &fd, err)) {
+        (void)!read_piece(fd, 0, len, path, &turn->next, err);
+    }
+    if (fd >= 0) {
+        (void)close(fd); /* only read from */
+    }
+    return err->code;
+}
+
+/* Takes over the lines that an attempt left, a piece at a time: there may be more of them than
+ * memory, or a file that says so. */
+static int take_lines(struct mr_fleet_loop *loop, const char *path, uint64_t len,
+                      struct mr_turn *turn, struct mr_error *err) {
+    int fd = -1;
+    if (open_file(path, len, &fd, err)) {
+        len = 0;
+    }
+    for (uint64_t at = 0; at < len && !err->code;) {
+        size_t piece = len - at < PIECE_BYTES ? (size_t)(len - at) : PIECE_BYTES;
+        if (!read_piece(fd, at, piece, path, &turn->text, err)) {
+            (void)!mr_loop_flush_long(loop->loop, err);
         }
+        at += piece;
     }
     if (fd >= 0) {
         (void)close(fd); /* only read from */
@@ -90,21 +134,32 @@ static int take(struct mr_fleet_loop *loop, const struct mr_orders_task *order,
     const struct mr_orders_result *result = &outcome->result;
     struct mr_turn *turn = mr_loop_begin_turn(loop->loop, order->pass);
     char path[MR_ORDERS_PATH_MAX];
-    if (result->output_bytes > turn->state_max) {
-        return mr_error_set(err, MR_ERR_IO, "a task process gives a state that is too large");
+    turn->has_next = false;
+    turn->next.len = 0;
+    if (result->sets_state && (mr_orders_next_path(loop->scratch->path, order, path, err) ||
+                               take_state(path, result->output_bytes, turn, err))) {
+        return err->code;
     }
-    if (mr_orders_path(loop->scratch->path, order, path, err) ||
-        take_file(path, result->bytes_out, &turn->text, err)) {
+    if (mr_books_merge_counters(&outcome->counters, loop->source->result, err) ||
+        mr_orders_path(loop->scratch->path, order, path, err) ||
+        take_lines(loop, path, result->bytes_out, turn, err)) {
         return err->code;
     }
     turn->records += result->records_out;
-    turn->has_next = result->sets_state != 0;
-    turn->next.len = 0;
-    if (turn->has_next && (mr_orders_next_path(loop->scratch->path, order, path, err) ||
-                           take_file(path, result->output_bytes, &turn->next, err))) {
-        return err->code;
+    return MR_OK;
+}
+
+/* Whether an attempt at a turn that failed counts; what it means for the next one. */
+static bool judge(struct mr_orders_task *order, struct mr_hand_outcome *outcome, uint32_t *broken) {
+    if (outcome->is_broken) {
+        return (*broken)++ >= BROKEN_MAX;
     }
-    return mr_books_merge_counters(&outcome->counters, loop->source->result, err);
+    if (outcome->is_short && order->halvings) {
+        outcome->is_fatal = true;
+        mr_error_add(&outcome->err, "; with half the buffers, too");
+    }
+    order->halvings |= outcome->is_short;
+    return true;
 }
 
 /* Has the turn done, again where an attempt fails; the first failure is the cause. */
@@ -112,7 +167,9 @@ static int try_turn(struct mr_fleet_loop *loop, struct mr_orders_task *order,
                     struct mr_hand_outcome *outcome, struct mr_error *err) {
     const struct mr_run_spec *spec = loop->source->spec;
     uint32_t most = spec->max_attempts ? spec->max_attempts : MR_RUN_MAX_ATTEMPTS;
-    for (order->attempt = 1; order->attempt <= most; order->attempt++) {
+    uint32_t failures = 0;
+    uint32_t broken = 0;
+    for (order->attempt = 1; failures < most; order->attempt++) {
         if (spec->stop && atomic_load(spec->stop)) {
             return mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted");
         }
@@ -122,6 +179,7 @@ static int try_turn(struct mr_fleet_loop *loop, struct mr_orders_task *order,
             *err = (struct mr_error){0};
             return MR_OK;
         }
+        failures += judge(order, outcome, &broken);
         bool is_over = outcome->is_fatal || outcome->err.code == MR_ERR_INTERRUPTED;
         if (!err->code || outcome->err.code == MR_ERR_INTERRUPTED) {
             *err = outcome->err;
@@ -129,7 +187,7 @@ static int try_turn(struct mr_fleet_loop *loop, struct mr_orders_task *order,
         if (is_over) {
             return err->code;
         }
-        if (spec->verbose && order->attempt < most) {
+        if (spec->verbose && failures < most) {
             fprintf(stderr, "millrace: %s; trying again\n", outcome->err.text);
         }
     }

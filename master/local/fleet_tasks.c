@@ -7,6 +7,8 @@
 
 #define NOWHERE UINT64_MAX
 #define TIMES_SURE 2 /* failures at one record that make it a bad one */
+#define TRIES_EACH 3 /* attempts that find one: its block, the record, and again */
+#define BROKEN_MAX 8 /* of a round that don't count: a code that breaks more breaks them all */
 
 /* ---- the round --------------------------------------------------------------------------------*/
 
@@ -28,7 +30,10 @@ int mr_fleet_tasks_open(struct mr_fleet_tasks *tasks, const struct mr_stage_sour
                                      .aside = aside};
     tasks->map_winners = calloc((size_t)maps + 1, sizeof *tasks->map_winners);
     tasks->reduce_winners = calloc((size_t)tasks->partitions + 1, sizeof *tasks->reduce_winners);
-    bool has_all = tasks->map_winners && tasks->reduce_winners;
+    tasks->map_is_short = calloc((size_t)maps + 1, sizeof *tasks->map_is_short);
+    tasks->reduce_is_short = calloc((size_t)tasks->partitions + 1, sizeof *tasks->reduce_is_short);
+    bool has_all = tasks->map_winners && tasks->reduce_winners && tasks->map_is_short &&
+                   tasks->reduce_is_short;
     if (round == 0) {
         tasks->cares = calloc((size_t)maps + 1, sizeof *tasks->cares);
         has_all = has_all && tasks->cares;
@@ -48,7 +53,14 @@ void mr_fleet_tasks_close(struct mr_fleet_tasks *tasks) {
     free(tasks->pair_winners);
     free(tasks->map_winners);
     free(tasks->reduce_winners);
+    free(tasks->map_is_short);
+    free(tasks->reduce_is_short);
     *tasks = (struct mr_fleet_tasks){0};
+}
+
+static bool is_short(const struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt) {
+    bool is_map = attempt->phase == MR_PHASE_MAP;
+    return is_map ? tasks->map_is_short[attempt->task] : tasks->reduce_is_short[attempt->task];
 }
 
 void mr_fleet_tasks_order(const struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt,
@@ -59,7 +71,8 @@ void mr_fleet_tasks_order(const struct mr_fleet_tasks *tasks, const struct mr_co
                                      .task = attempt->task,
                                      .attempt = attempt->attempt,
                                      .partitions = tasks->partitions,
-                                     .is_last = tasks->is_last};
+                                     .is_last = tasks->is_last,
+                                     .halvings = is_short(tasks, attempt) ? 1 : 0};
     if (attempt->phase == MR_PHASE_REDUCE) {
         order->winners = tasks->map_winners;
         order->winner_count = tasks->maps;
@@ -166,13 +179,14 @@ static bool condemn(struct mr_fleet_tasks *tasks, struct mr_fleet_care *care,
     return false;
 }
 
-bool mr_fleet_tasks_judge(struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt,
-                          struct mr_hand_outcome *outcome) {
-    bool skips = tasks->source->spec->skip_bad_records > 0;
+/* What a failure says about the task's records. True: it is part of the search for a bad one. */
+static bool judge_place(struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt,
+                        struct mr_hand_outcome *outcome) {
     if (!outcome->has_place || !tasks->cares || attempt->phase != MR_PHASE_MAP ||
         outcome->is_fatal) {
         return false;
     }
+    bool skips = tasks->source->spec->skip_bad_records > 0;
     struct mr_fleet_care *care = &tasks->cares[attempt->task];
     if (!outcome->is_exact) { /* the next attempt looks closer */
         bool is_new = care->block != outcome->block;
@@ -185,6 +199,37 @@ bool mr_fleet_tasks_judge(struct mr_fleet_tasks *tasks, const struct mr_core_att
         return condemn(tasks, care, outcome);
     }
     return skips;
+}
+
+/* The search for bad records is bounded by what it takes to find one too many: code that fails here
+ * and there fails for another reason. */
+static bool is_within_search(struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt) {
+    uint64_t most = TRIES_EACH * ((uint64_t)tasks->source->spec->skip_bad_records + 1);
+    return tasks->cares[attempt->task].uncounted++ < most;
+}
+
+/* Memory did not suffice: one more attempt, with half the buffers. */
+static void judge_memory(struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt,
+                         struct mr_hand_outcome *outcome, bool is_search) {
+    bool is_map = attempt->phase == MR_PHASE_MAP;
+    bool had_half = is_short(tasks, attempt);
+    (is_map ? tasks->map_is_short : tasks->reduce_is_short)[attempt->task] = true;
+    if (had_half && !is_search && !outcome->is_fatal) {
+        outcome->is_fatal = true;
+        mr_error_add(&outcome->err, "; with half the buffers, too");
+    }
+}
+
+bool mr_fleet_tasks_judge(struct mr_fleet_tasks *tasks, const struct mr_core_attempt *attempt,
+                          struct mr_hand_outcome *outcome) {
+    if (outcome->is_broken) {
+        return tasks->broken++ < BROKEN_MAX;
+    }
+    bool is_search = judge_place(tasks, attempt, outcome) && is_within_search(tasks, attempt);
+    if (outcome->is_short) {
+        judge_memory(tasks, attempt, outcome, is_search);
+    }
+    return is_search;
 }
 
 /* ---- attempts that wait -----------------------------------------------------------------------*/

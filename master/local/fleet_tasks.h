@@ -2,10 +2,10 @@
 #ifndef MR_LOCAL_FLEET_TASKS_H
 #define MR_LOCAL_FLEET_TASKS_H
 
+#include "lib/worker/hand.h"
 #include "master/core/core.h"
 #include "master/local/aside.h"
 #include "master/local/books.h"
-#include "master/local/hand.h"
 #include "master/local/stage.h"
 
 /* What is known of a map task's records that its code does not get over: where it failed last, how
@@ -14,6 +14,7 @@ struct mr_fleet_care {
     uint64_t block; /* to be mapped one record at a time; UINT64_MAX: none */
     uint64_t last;
     unsigned times;
+    uint64_t uncounted; /* attempts, in the search for such records */
     uint64_t *skips;
     size_t skip_count;
 };
@@ -30,7 +31,10 @@ struct mr_fleet_tasks {
     uint32_t *map_winners;       /* 0: none yet */
     uint32_t *reduce_winners;    /* likewise */
     struct mr_fleet_care *cares; /* of the first round's map tasks; else NULL */
-    uint32_t skips;              /* in all tasks */
+    bool *map_is_short;          /* memory did not suffice: attempts have half the buffers */
+    bool *reduce_is_short;
+    uint32_t skips;  /* in all tasks */
+    uint32_t broken; /* attempts whose processes spoke as none does */
     uint64_t bytes_mapped;
     uint32_t reduces_done;
     struct mr_aside aside;

@@ -77,21 +77,27 @@ static int add_params(const struct mr_plan *plan, struct mr_buffer *text, struct
     return err->code;
 }
 
-int mr_identity_job(const struct mr_run_spec *spec, const struct mr_plan *plan,
-                    struct mr_buffer *text, struct mr_error *err) {
-    char *output = NULL;
-    if (mr_identity_path(spec->output, &output, err) ||
-        mr_buffer_printf(text, err, "job %s\n", plan->job->name) || add_code(plan, text, err) ||
-        add_params(plan, text, err) ||
-        mr_buffer_printf(text, err, "splits %zu %" PRIu64 "\n", plan->splits.count,
-                         plan->splits.split_bytes)) {
-        free(output);
-        return err->code;
-    }
+static int add_shape(const struct mr_run_spec *spec, const struct mr_plan *plan,
+                     struct mr_buffer *text, struct mr_error *err) {
+    (void)!mr_buffer_printf(text, err, "splits %zu %" PRIu64 "\n", plan->splits.count,
+                            plan->splits.split_bytes);
     for (uint32_t round = 0; round < plan->round_count && !err->code; round++) {
         (void)!mr_buffer_printf(
             text, err, "round %s %u %d\n", plan->rounds[round].name ? plan->rounds[round].name : "",
             mr_plan_partitions(plan, spec, round), (int)plan->rounds[round].value);
+    }
+    return err->code;
+}
+
+int mr_identity_job(const struct mr_run_spec *spec, const struct mr_plan *plan,
+                    struct mr_buffer *text, struct mr_identity_shape *shape, struct mr_error *err) {
+    char *output = NULL;
+    if (!mr_identity_path(spec->output, &output, err) &&
+        !mr_buffer_printf(text, err, "job %s\n", plan->job->name) && !add_code(plan, text, err) &&
+        !add_params(plan, text, err)) {
+        shape->begin = text->len;
+        (void)!add_shape(spec, plan, text, err);
+        shape->end = text->len;
     }
     if (!err->code) {
         (void)!mr_buffer_printf(text, err, "output %s\n", output);
@@ -126,26 +132,98 @@ static int line_len(const char *line) {
     return (int)strcspn(line, "\n");
 }
 
-void mr_identity_differ(const char *before, const char *now, char *out, size_t size) {
-    while (*before && *now) {
-        int len = line_len(before);
-        if (len != line_len(now) || strncmp(before, now, (size_t)len) != 0) {
-            break;
-        }
-        before += len + (before[len] == '\n');
-        now += len + (now[len] == '\n');
+static bool same_line(const char *a, const char *b) {
+    return line_len(a) == line_len(b) && strncmp(a, b, (size_t)line_len(a)) == 0;
+}
+
+/* Goes on to the first lines that differ. */
+static void skip_same_lines(const char **before, const char **now) {
+    while (**before && **now && same_line(*before, *now)) {
+        int len = line_len(*now);
+        *before += len + ((*before)[len] == '\n');
+        *now += len + ((*now)[len] == '\n');
     }
+}
+
+static bool has_path(const char *lines, const char *path) {
+    while (*lines && !same_line(path_of(lines), path)) {
+        lines += line_len(lines);
+        lines += *lines == '\n';
+    }
+    return *lines != '\0';
+}
+
+static void tell_input(const char *before, const char *now, char *out, size_t size) {
+    skip_same_lines(&before, &now);
     const char *is = path_of(now);
     const char *was = path_of(before);
-    bool is_same =
-        *was && line_len(was) == line_len(is) && strncmp(was, is, (size_t)line_len(was)) == 0;
-    if (is_same) {
+    if (*was && same_line(was, is)) {
         snprintf(out, size, "\"%.*s\" is not as it was (size, time or inode)", line_len(is), is);
-    } else if (*now) {
-        snprintf(out, size, "\"%.*s\" is new, or in another place", line_len(is), is);
-    } else {
+    } else if (*was && !has_path(now, was)) {
         snprintf(out, size, "\"%.*s\" is not among them any more", line_len(was), was);
+    } else if (!has_path(before, is)) {
+        snprintf(out, size, "\"%.*s\" is new", line_len(is), is);
+    } else {
+        snprintf(out, size, "\"%.*s\" is in another place", line_len(is), is);
     }
+}
+
+static bool begins(const char *line, const char *word) {
+    return strncmp(line, word, strlen(word)) == 0;
+}
+
+/* The last but one number of the line of a round. */
+static unsigned long partitions_of(const char *line) {
+    int at = line_len(line);
+    for (int spaces = 0; at > 0 && spaces < 2; at--) {
+        spaces += line[at - 1] == ' ';
+    }
+    return strtoul(line + at + 1, NULL, 10);
+}
+
+static void tell_job(const char *before, const char *now, char *out, size_t size) {
+    skip_same_lines(&before, &now);
+    if (begins(now, "job ") || !*before) {
+        snprintf(out, size, "another job");
+    } else if (begins(now, "code ")) {
+        snprintf(out, size, "the job's code is not as it was");
+    } else if (begins(now, "param ") || begins(now, "file ")) {
+        const char *name = strchr(now, ' ') + 1;
+        snprintf(out, size, "--%.*s differs", (int)strcspn(name, " \n"), name);
+    } else if (begins(now, "round ") && begins(before, "round ")) {
+        snprintf(out, size, "it has --partitions %lu, not %lu", partitions_of(before),
+                 partitions_of(now));
+    } else if (begins(now, "output ") && begins(before, "output ")) {
+        snprintf(out, size, "its output is \"%.*s\"", line_len(before) - 7, before + 7);
+    } else {
+        snprintf(out, size, "it is cut otherwise");
+    }
+}
+
+/* That all of two texts but the shape is the same. */
+static bool same_but_shape(const char *before, const char *now,
+                           const struct mr_identity_shape *shape) {
+    size_t len = strlen(before);
+    size_t rest = strlen(now) - shape->end;
+    return len >= shape->begin + rest && memcmp(before, now, shape->begin) == 0 &&
+           memcmp(before + len - rest, now + shape->end, rest) == 0;
+}
+
+enum mr_identity_relation mr_identity_compare(const struct mr_identity_texts *before,
+                                              const struct mr_identity_texts *now,
+                                              const struct mr_identity_shape *shape, char *out,
+                                              size_t size) {
+    bool has_inputs = strcmp(before->inputs, now->inputs) == 0;
+    out[0] = '\0';
+    if (has_inputs && strcmp(before->job, now->job) == 0) {
+        return MR_IDENTITY_SAME;
+    }
+    if (!has_inputs && same_but_shape(before->job, now->job, shape)) {
+        tell_input(before->inputs, now->inputs, out, size);
+        return MR_IDENTITY_INPUTS;
+    }
+    tell_job(before->job, now->job, out, size);
+    return MR_IDENTITY_OTHER;
 }
 
 int mr_identity_label(const struct mr_run_spec *spec, struct mr_buffer *text,

@@ -60,6 +60,7 @@ int mr_ledger_end(struct mr_ledger *ledger, const struct mr_error *how, struct m
 /* What a run is, as texts. */
 struct texts {
     struct mr_buffer what;
+    struct mr_identity_shape shape;
     struct mr_buffer inputs;
     struct mr_buffer label;
 };
@@ -72,7 +73,7 @@ static void texts_fini(struct texts *texts) {
 
 static int write_texts(struct texts *texts, const struct mr_run_spec *spec,
                        const struct mr_plan *plan, struct mr_error *err) {
-    return mr_identity_job(spec, plan, &texts->what, err) ||
+    return mr_identity_job(spec, plan, &texts->what, &texts->shape, err) ||
                    mr_identity_inputs(plan, &texts->inputs, err) ||
                    mr_identity_label(spec, &texts->label, err)
                ? err->code
@@ -138,27 +139,25 @@ static int bury(struct mr_ledger *ledger, struct mr_error *err) {
                : mr_journal_commit(ledger->journal, err);
 }
 
-static int refuse_inputs(const struct mr_ledger *ledger, const struct texts *texts,
-                         struct mr_error *err) {
-    char what[400];
-    mr_identity_differ(fact_text(ledger, ledger->job, MR_LEDGER_INPUTS), texts->inputs.data, what,
-                       sizeof what);
-    return mr_error_set(err, MR_ERR_INPUT,
-                        "an input changed since the unfinished run in \"" SHOWN "\" read it: %s; "
-                        "remove \"" SHOWN "\" to begin anew",
-                        ledger->owner, what, ledger->owner);
-}
-
 /* An unfinished job: goes on with this run, or this run is refused. */
 static int go_on(struct mr_ledger *ledger, const struct texts *texts, struct mr_error *err) {
-    if (!is_same(ledger, MR_LEDGER_WHAT, &texts->what)) {
+    struct mr_identity_texts before = {fact_text(ledger, ledger->job, MR_LEDGER_WHAT),
+                                       fact_text(ledger, ledger->job, MR_LEDGER_INPUTS)};
+    struct mr_identity_texts now = {texts->what.data, texts->inputs.data};
+    char what[400];
+    switch (mr_identity_compare(&before, &now, &texts->shape, what, sizeof what)) {
+    case MR_IDENTITY_INPUTS:
+        return mr_error_set(err, MR_ERR_INPUT,
+                            "an input changed since the unfinished run in \"" SHOWN
+                            "\" read it: %s; remove \"" SHOWN "\" to begin anew",
+                            ledger->owner, what, ledger->owner);
+    case MR_IDENTITY_OTHER:
         return mr_error_set(err, MR_ERR_USAGE,
                             "\"" SHOWN "\" holds the unfinished run of another command: " SHOWN
-                            "; finish that one, name another --state, or remove it",
-                            ledger->owner, fact_text(ledger, ledger->job, MR_LEDGER_LABEL));
-    }
-    if (!is_same(ledger, MR_LEDGER_INPUTS, &texts->inputs)) {
-        return refuse_inputs(ledger, texts, err);
+                            " (%s); finish that one, name another --state, or remove it",
+                            ledger->owner, fact_text(ledger, ledger->job, MR_LEDGER_LABEL), what);
+    case MR_IDENTITY_SAME:
+        break;
     }
     ledger->standing = MR_LEDGER_OPEN;
     return MR_OK;

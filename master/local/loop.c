@@ -59,6 +59,10 @@ static int flush(struct mr_loop *loop, struct mr_error *err) {
     return MR_OK;
 }
 
+int mr_loop_flush_long(struct mr_loop *loop, struct mr_error *err) {
+    return loop->turn.text.len >= FLUSH_BYTES ? flush(loop, err) : MR_OK;
+}
+
 static int flush_if_due(struct mr_loop *loop, struct mr_error *err) {
     bool is_stream = !loop->source->commit;
     bool is_due = loop->turn.text.len >= FLUSH_BYTES ||

@@ -29,6 +29,10 @@ MR_MUST_USE int mr_loop_turn(struct mr_loop *loop, uint64_t pass,
 struct mr_turn *mr_loop_begin_turn(struct mr_loop *loop, uint64_t pass);
 MR_MUST_USE int mr_loop_end_turn(struct mr_loop *loop, double seconds, struct mr_error *err);
 
+/* Writes the lines that are there where they are many: between the two, when they come in pieces.
+ */
+MR_MUST_USE int mr_loop_flush_long(struct mr_loop *loop, struct mr_error *err);
+
 /* After the last turn: makes the output durable and fills the run's result. */
 MR_MUST_USE int mr_loop_finish(struct mr_loop *loop, struct mr_error *err);
 

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ID_BYTES 16
 
@@ -53,6 +54,10 @@ static int prepare(struct run *run, struct mr_error *err) {
     struct mr_run_result *result = run->result;
     if (mr_plan_make(spec, &run->plan, err) || make_id(run, err)) {
         return err->code;
+    }
+    struct mr_error unsaid = {0}; /* what is said of it is not worth a run */
+    if (spec->verbose) {
+        (void)!mr_explain_skipped(&run->plan, STDERR_FILENO, &unsaid);
     }
     uint32_t parts = mr_plan_parts(&run->plan, spec);
     result->threads = run->plan.threads;

@@ -14,7 +14,8 @@
 
 int mr_scratch_make(struct mr_scratch *scratch, const char *tmp, const char *id,
                     struct mr_error *err) {
-    *scratch = (struct mr_scratch){.place = {.parent_fd = -1, .name = NAME, .shown = tmp}};
+    *scratch = (struct mr_scratch){.place = {.parent_fd = -1, .name = NAME, .shown = tmp},
+                                   .is_open = true};
     char *parent = realpath(tmp, NULL);
     if (parent) {
         scratch->place.parent_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -54,9 +55,10 @@ void mr_scratch_remove(struct mr_scratch *scratch) {
         mr_pending_remove(&scratch->pending);
         scratch->is_made = false;
     }
-    if (scratch->path) {
+    if (scratch->is_open && scratch->place.parent_fd >= 0) {
         (void)close(scratch->place.parent_fd); /* nothing was written through it */
     }
+    scratch->is_open = false;
     free(scratch->path);
     scratch->path = NULL;
 }

@@ -14,6 +14,7 @@ struct mr_scratch {
     struct mr_pending pending;
     char *path; /* absolute */
     bool is_made;
+    bool is_open; /* the place, if its descriptor is one */
 };
 
 /* Clears what dead runs left in `tmp` and makes a directory of our own. Release with

@@ -1,12 +1,13 @@
 /* cluster: runs a job on nodes that do not exist, in virtual time, by the real scheduler.
  *
- * A heap holds what is due: attempts that end, reduce attempts that have read their share, nodes
+ * An agenda holds what is due: attempts that end, reduce attempts that have read their share, nodes
  * that fail and come back (a minute later, empty), and a tick a second, with which nodes that live
  * are heard and say how far their attempts are. Everything else is the scheduler's: a node that
  * fails is noticed when its lease ends, its map outputs are made again where they are needed, slow
  * attempts get a backup. A reduce attempt that finds a node gone whose output it reads says so. */
 #include "master/simulate/cluster.h"
 
+#include "lib/base/agenda.h"
 #include "lib/base/error.h"
 #include "master/core/core.h"
 
@@ -22,8 +23,7 @@
 enum kind { ATTEMPT_ENDS, FETCH_ENDS, NODE_FAILS, NODE_RETURNS, TICKS };
 
 struct due {
-    uint64_t at;
-    uint64_t order;
+    struct mr_agenda_when when;
     enum kind kind;
     uint32_t node;
     uint64_t incarnation;
@@ -50,8 +50,7 @@ struct cluster {
     struct mr_core *core;
     struct node *nodes;
     struct running *slots;
-    struct due *due; /* a heap */
-    size_t due_count, due_capacity;
+    struct mr_agenda agenda;      /* of struct due */
     struct mr_core_event *events; /* to apply: a stack */
     size_t event_count, event_capacity;
     uint32_t node_count, slot_count; /* slots of a node */
@@ -81,43 +80,9 @@ static uint64_t draw_lifetime(struct cluster *cluster) {
     return ms < 1 ? 1 : ms > 1e15 ? (uint64_t)1e15 : (uint64_t)ms;
 }
 
-static bool is_before(const struct due *a, const struct due *b) {
-    return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
 static void put(struct cluster *cluster, struct due due) {
-    if (cluster->due_count == cluster->due_capacity) {
-        size_t capacity = cluster->due_capacity * 2 + 64;
-        struct due *grown = realloc(cluster->due, capacity * sizeof *grown);
-        if (!grown) {
-            mr_error_nomem(cluster->err, "simulating");
-            return;
-        }
-        cluster->due = grown;
-        cluster->due_capacity = capacity;
-    }
-    due.order = cluster->order++;
-    size_t at = cluster->due_count++;
-    for (; at > 0 && is_before(&due, &cluster->due[(at - 1) / 2]); at = (at - 1) / 2) {
-        cluster->due[at] = cluster->due[(at - 1) / 2];
-    }
-    cluster->due[at] = due;
-}
-
-static struct due take(struct cluster *cluster) {
-    struct due first = cluster->due[0];
-    struct due last = cluster->due[--cluster->due_count];
-    size_t at = 0;
-    for (size_t child; (child = 2 * at + 1) < cluster->due_count; at = child) {
-        child += child + 1 < cluster->due_count &&
-                 is_before(&cluster->due[child + 1], &cluster->due[child]);
-        if (!is_before(&cluster->due[child], &last)) {
-            break;
-        }
-        cluster->due[at] = cluster->due[child];
-    }
-    cluster->due[at] = last;
-    return first;
+    due.when.order = cluster->order++;
+    (void)!mr_agenda_put(&cluster->agenda, &due, cluster->err);
 }
 
 /* ---- attempts ---------------------------------------------------------------------------------
@@ -151,7 +116,7 @@ static void start(struct cluster *cluster, struct mr_core_worker worker,
     bool is_map = attempt->phase == MR_PHASE_MAP;
     uint64_t lasts = is_map ? round->map_ms[attempt->task] : round->fetch_ms + round->reduce_ms;
     *slot = (struct running){*attempt, cluster->now, LAG_MS + lasts * factor};
-    struct due due = {.at = cluster->now + slot->lasts,
+    struct due due = {.when.at = cluster->now + slot->lasts,
                       .kind = ATTEMPT_ENDS,
                       .node = worker.node,
                       .incarnation = worker.incarnation,
@@ -159,7 +124,7 @@ static void start(struct cluster *cluster, struct mr_core_worker worker,
     put(cluster, due);
     if (!is_map && cluster->has_failures) {
         due.kind = FETCH_ENDS;
-        due.at = cluster->now + LAG_MS + round->fetch_ms * factor;
+        due.when.at = cluster->now + LAG_MS + round->fetch_ms * factor;
         put(cluster, due);
     }
 }
@@ -331,7 +296,7 @@ static void come_up(struct cluster *cluster, uint32_t number) {
     node->is_up = true;
     node->incarnation++;
     if (cluster->mtbf_ms > 0) {
-        put(cluster, (struct due){.at = cluster->now + draw_lifetime(cluster),
+        put(cluster, (struct due){.when.at = cluster->now + draw_lifetime(cluster),
                                   .kind = NODE_FAILS,
                                   .node = number});
     }
@@ -350,7 +315,7 @@ static void fail_node(struct cluster *cluster, uint32_t number) {
         waste(cluster, slot);
     }
     put(cluster,
-        (struct due){.at = cluster->now + REPAIR_MS, .kind = NODE_RETURNS, .node = number});
+        (struct due){.when.at = cluster->now + REPAIR_MS, .kind = NODE_RETURNS, .node = number});
 }
 
 static void tick(struct cluster *cluster) {
@@ -374,7 +339,7 @@ static void tick(struct cluster *cluster) {
         }
     }
     apply(cluster, &(struct mr_core_event){.kind = MR_CORE_TICK});
-    put(cluster, (struct due){.at = cluster->now + SECOND_MS, .kind = TICKS});
+    put(cluster, (struct due){.when.at = cluster->now + SECOND_MS, .kind = TICKS});
 }
 
 static void happen(struct cluster *cluster, const struct due *due) {
@@ -429,14 +394,15 @@ static void run(struct cluster *cluster) {
     for (uint32_t i = 0; i < cluster->node_count && !cluster->err->code; i++) {
         come_up(cluster, i);
     }
-    put(cluster, (struct due){.at = SECOND_MS, .kind = TICKS});
+    put(cluster, (struct due){.when.at = SECOND_MS, .kind = TICKS});
     apply(cluster, &(struct mr_core_event){.kind = MR_CORE_SUBMIT,
                                            .job = 1,
                                            .shape = shape_of(cluster, 0),
                                            .max_attempts = MAX_ATTEMPTS});
     while (!cluster->is_finished && !cluster->err->code) {
-        struct due due = take(cluster);
-        cluster->now = due.at;
+        struct due due;
+        mr_agenda_take(&cluster->agenda, &due);
+        cluster->now = due.when.at;
         happen(cluster, &due);
         if (cluster->patience_ms > 0 && cluster->now > cluster->patience_ms) {
             cluster->outcome->is_endless = true;
@@ -454,13 +420,14 @@ int mr_cluster_run(const struct mr_simulate_spec *spec, const struct mr_costs *c
                               .outcome = outcome,
                               .patience_ms = patience_ms,
                               .now = 1,
+                              .agenda = {.row_bytes = sizeof(struct due)},
                               .err = err};
     if (!prepare(&cluster)) {
         run(&cluster);
     }
     mr_core_destroy(cluster.core);
     free(cluster.events);
-    free(cluster.due);
+    mr_agenda_fini(&cluster.agenda);
     free(cluster.slots);
     free(cluster.nodes);
     return err->code;

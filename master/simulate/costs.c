@@ -12,6 +12,7 @@
 #include "lib/output/manifest_read.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define MB 1e6
 #define MAP_MBPS 100
@@ -45,26 +46,35 @@ static void total_by_rates(const struct mr_simulate_spec *spec, const struct mr_
     }
 }
 
+/* Whether a run tells anything about this one. */
+static int compare_runs(const struct mr_simulate_spec *spec, const struct mr_plan *plan,
+                        const struct mr_manifest_went *went, struct mr_error *err) {
+    if (strcmp(went->job, plan->job->name) != 0) {
+        return mr_error_set(err, MR_ERR_INPUT,
+                            "\"%.300s\" is of a run of %.100s: no measure for %.100s", spec->from,
+                            went->job, plan->job->name);
+    }
+    if (went->count != plan->round_count || went->input_bytes == 0) {
+        return mr_error_set(err, MR_ERR_INPUT,
+                            "\"%.300s\" is of a run of %zu round%s and %s: no measure for this job",
+                            spec->from, went->count, went->count == 1 ? "" : "s",
+                            went->input_bytes ? "some input" : "no input");
+    }
+    return MR_OK;
+}
+
 /* The same by a run that was, of an input that may have been smaller or larger. */
 static int total_by_run(const struct mr_simulate_spec *spec, const struct mr_plan *plan,
                         struct totals *totals, struct mr_error *err) {
-    struct mr_run_round *rounds = NULL;
-    size_t count = 0;
-    uint64_t input_bytes = 0;
-    if (mr_manifest_read_rounds(spec->from, &rounds, &count, &input_bytes, err)) {
+    struct mr_manifest_went went;
+    if (mr_manifest_read_went(spec->from, &went, err) || compare_runs(spec, plan, &went, err)) {
+        mr_manifest_read_went_fini(&went);
         return err->code;
     }
-    if (count != plan->round_count || input_bytes == 0) {
-        free(rounds);
-        return mr_error_set(err, MR_ERR_INPUT,
-                            "\"%.300s\" is of a run of %zu round%s and %s: no measure for this job",
-                            spec->from, count, count == 1 ? "" : "s",
-                            input_bytes ? "some input" : "no input");
-    }
-    double growth = (double)plan->inputs.bytes / (double)input_bytes;
+    double growth = (double)plan->inputs.bytes / (double)went.input_bytes;
     for (uint32_t i = 0; i < plan->round_count; i++) {
-        const struct mr_run_round *round = &rounds[i];
-        uint64_t read = i ? round->map.bytes : input_bytes;
+        const struct mr_run_round *round = &went.rounds[i];
+        uint64_t read = i ? round->map.bytes : went.input_bytes;
         totals[i] = (struct totals){
             .input_bytes = (uint64_t)((double)read * growth),
             .output_bytes = (uint64_t)((double)round->reduce.bytes * growth),
@@ -72,7 +82,7 @@ static int total_by_run(const struct mr_simulate_spec *spec, const struct mr_pla
             .reduce_seconds = round->reduce.thread_seconds * growth,
         };
     }
-    free(rounds);
+    mr_manifest_read_went_fini(&went);
     return MR_OK;
 }
 

@@ -29,6 +29,10 @@ static struct time_text size_of(uint64_t bytes) {
     return size;
 }
 
+static const char *plural(uint32_t number) {
+    return number == 1 ? "" : "s";
+}
+
 static uint32_t or_one(uint32_t number) {
     return number ? number : 1;
 }
@@ -58,11 +62,13 @@ static int write_rounds(struct mr_buffer *out, const struct mr_plan *plan,
             all += round->map_ms[task];
         }
         if (mr_buffer_printf(out, err,
-                             "round %-4u %s: %u map tasks of about %s, %u reduce tasks of %s and "
-                             "%s to read their share\n",
-                             i + 1, plan->rounds[i].name, round->maps,
+                             "round %-4u %s: %u map task%s of about %s, %u reduce task%s of %s and "
+                             "%s to read %s share\n",
+                             i + 1, plan->rounds[i].name, round->maps, plural(round->maps),
                              time_of(round->maps ? all / round->maps : 0).text, round->reduces,
-                             time_of(round->reduce_ms).text, time_of(round->fetch_ms).text)) {
+                             plural(round->reduces), time_of(round->reduce_ms).text,
+                             time_of(round->fetch_ms).text,
+                             round->reduces == 1 ? "its" : "their")) {
             return err->code;
         }
     }
@@ -85,11 +91,10 @@ static int write_loop(struct mr_buffer *out, const struct mr_simulate_spec *spec
 static int write_assumptions(struct mr_buffer *out, const struct mr_simulate_spec *spec,
                              const struct mr_plan *plan, const struct mr_costs *costs,
                              struct mr_error *err) {
-    if (mr_buffer_printf(out, err,
-                         "job        %s, %s of input\ncluster    %u node%s of %u slot%s\n",
-                         plan->job->name, size_of(plan->inputs.bytes).text, or_one(spec->nodes),
-                         or_one(spec->nodes) == 1 ? "" : "s", or_one(spec->slots),
-                         or_one(spec->slots) == 1 ? "" : "s") ||
+    if (mr_buffer_printf(
+            out, err, "job        %s, %s of input\ncluster    %u node%s of %u slot%s\n",
+            plan->job->name, size_of(plan->inputs.bytes).text, or_one(spec->nodes),
+            plural(or_one(spec->nodes)), or_one(spec->slots), plural(or_one(spec->slots))) ||
         write_rounds(out, plan, costs, err) || write_loop(out, spec, plan, err)) {
         return err->code;
     }
@@ -168,12 +173,14 @@ static int write_cost(struct mr_buffer *out, const struct mr_cluster_outcome *wh
     }
     bool is_longer = faulty->lasted_ms > whole->lasted_ms;
     uint64_t more = is_longer ? faulty->lasted_ms - whole->lasted_ms : 0;
-    return mr_buffer_printf(out, err,
-                            "           they cost %s: %u failures of nodes, %u slow nodes, %u map "
-                            "outputs made again,\n"
-                            "           %u backup attempts\n",
-                            time_of(more).text, faulty->failures, faulty->slow, faulty->again,
-                            faulty->backups);
+    return mr_buffer_printf(
+        out, err,
+        "           they cost %s: %u failure%s of nodes, %u slow node%s, %u map "
+        "output%s made again,\n"
+        "           %u backup attempt%s\n",
+        time_of(more).text, faulty->failures, plural(faulty->failures), faulty->slow,
+        plural(faulty->slow), faulty->again, plural(faulty->again), faulty->backups,
+        plural(faulty->backups));
 }
 
 static int tell(const struct mr_simulate_spec *spec, const struct mr_plan *plan,

@@ -68,7 +68,7 @@ all_gone() {
         if [ -d "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null; then return 1; fi
     done
 }
-for how in daemon breed; do
+for how in daemon breed threads deep; do
     rm -f names
     # They are gone while the process that left them serves on, not only with it.
     isolated "$unruly" many.txt --how $how --at 50000 --names "$T/names" --gone-by 1 --max-attempts 1
@@ -77,6 +77,10 @@ for how in daemon breed; do
     check "children were left" [ -s names ]
     wait_for all_gone
 done
+# What sweeps them away is waited for, be it stopped: the next task's own children live.
+isolated "$unruly" many.txt --how delayabove --at 50000 --child-by 1 --max-attempts 1
+expect_struck 1
+expect_whole
 if [ -z "$MR_SANITIZE" ]; then
     rm -f names
     isolated "$unruly" many.txt --how breedcrash --at 50000 --names "$T/names" --max-attempts 1
@@ -85,6 +89,43 @@ if [ -z "$MR_SANITIZE" ]; then
     expect_failure 'crashed by SIGABRT'
     wait_for all_gone
 fi
+
+# ---- processes and supervisors that are stopped --------------------------------------------------------------------
+for how in stopself stopabove; do
+    rm -f struck
+    run timeout -k 1 60 "$MILLRACE" run "$unruly" many.txt --how $how --at 50000 --isolate --tmp scratch -o out --threads 2 \
+        --struck "$T/struck" --max-attempts 1 --task-timeout 1
+    expect_struck 1
+    expect_failure 'unruly: nothing moved for 1 s \(--task-timeout\) in map task 0, attempt 1'
+done
+
+# ---- a child that comes back from fork into the engine; bytes in the engine's channel ------------------------------
+# A sanitizer would report how such a child ends.
+if [ -z "$MR_SANITIZE" ]; then
+    for where in '--at 50000' '--at 100000' '--reduce-at 50000' '--reduce-at 99999'; do # also the last ones of all
+        isolated "$unruly" many.txt --how comeback $where --max-attempts 1
+        expect_struck 1
+        expect_whole
+    done
+    isolated "$unruly_block" many.txt --how comeback --at 100000 --max-attempts 1
+    expect_struck 1
+    expect_whole
+fi
+# The process is not used any more; the attempts that this breaks don't count, unless they all are broken.
+babblers='babble babblelate'
+case $MR_SANITIZE in *thread*) babblers=babble ;; esac # to whom a thread that meddles later is a race, and rightly
+for how in $babblers; do
+    isolated "$unruly" many.txt --how $how --at 50000 --max-attempts 1 --once once
+    expect_struck 1
+    expect_whole
+    rm once
+done
+isolated "$unruly" many.txt --how babble --at 50000 --max-attempts 2
+check "status 4, not $status" [ "$status" -eq 4 ]
+expect_struck 10
+expect_err 'a task process.*\(10 attempts that failed\)'
+expect_missing out
+expect_clean
 
 # ---- F40: the code writes where it should not, closes descriptors, changes what is around it ----------------------
 isolated "$unruly" many.txt --how noise --at 50000

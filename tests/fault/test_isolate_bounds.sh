@@ -16,10 +16,50 @@ if [ -z "$MR_SANITIZE" ]; then
     expect_struck 1
     expect_whole
     rm once
+    # Buffers and what the code needs are too much together: once more, with half the buffers; and only once.
+    seq 1 600000 >wide.txt
+    "$MILLRACE" run "$unruly" wide.txt --wide 200 -o wide --tmp scratch
+    # hungry MIB COMMAND…
+    hungry() {
+        local mib=$1
+        shift
+        rm -rf out
+        run "$@" "$MILLRACE" run "$unruly" wide.txt --wide 200 --hunger "$mib" --isolate --tmp scratch -o out --threads 1 \
+            --task-memory 128M --verbose
+        check "tried again once" [ "$(grep -c 'trying again' .err)" -eq 1 ]
+    }
+    expect_fed() {
+        check "status 0, not $status" [ "$status" -eq 0 ]
+        expect_same out/part-00000 wide/part-00000 "the same bytes"
+        rm -rf out
+        expect_clean
+    }
+    hungry 97
+    expect_err 'memory.*; trying again'
+    expect_fed
+    hungry 120
+    check "status 1 or 4, not $status" [ "$status" -eq 1 -o "$status" -eq 4 ]
+    expect_err 'memory.*; with half the buffers, too \(2 attempts that failed\)'
+    expect_missing out
+    expect_clean
+    # A group that can't be joined bounds nothing: RLIMIT_AS does.
+    run "$MILLRACE" run "$unruly" many.txt --isolate --tmp scratch -o out --verbose
+    rm -rf out
+    if grep -q 'bounded: memory and processes by a cgroup' .err; then
+        unjoined=(env LD_PRELOAD="$plugins/shim.so" FAULT_CLASS=open FAULT_PATH=cgroup.procs FAULT_AT=1 FAULT_STAYS=1
+            FAULT_HOW=error FAULT_ERRNO=2)
+        run "${unjoined[@]}" "$MILLRACE" run "$unruly" many.txt --isolate --tmp scratch -o out --verbose
+        check "status 0, not $status" [ "$status" -eq 0 ]
+        expect_err 'could not join its cgroup: its memory is bounded by RLIMIT_AS'
+        rm -rf out
+        leaks "${unjoined[@]}"
+    fi
     # As a user who can make no group: RLIMIT_AS.
     if [ "$(id -u)" -eq 0 ] && setpriv --reuid 65534 --clear-groups true 2>/dev/null; then
         chmod 777 . scratch
         leaks setpriv --reuid 65534 --clear-groups
+        hungry 97 setpriv --reuid 65534 --clear-groups
+        expect_fed
         run setpriv --reuid 65534 --clear-groups "$MILLRACE" run "$unruly" many.txt --isolate --tmp scratch -o out \
             --verbose --task-memory 64M
         expect_err 'bounded: memory by RLIMIT_AS'

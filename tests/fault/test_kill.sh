@@ -77,7 +77,7 @@ for dir in home home/letters . / ..; do
     expect_err '^millrace: output ".*"'
 done
 expect_status 2 "$MILLRACE" run wordcount book.txt -o home --tmp scratch
-expect_err '^millrace: output "home" exists: name another, or give --overwrite'
+expect_err '^millrace: output "home" exists, and is no output of Millrace: name another \(--overwrite replaces outputs of Millrace only\)$'
 for content in '' '{}' '{"format": 1}' 'mine'; do
     printf '%s' "$content" >home/_manifest.json
     expect_status 2 "$MILLRACE" run wordcount book.txt -o home --overwrite --tmp scratch

@@ -81,8 +81,9 @@ fi
 
 # ---- too few descriptors -----------------------------------------------------------------------------------------
 failed=0 passed=0
+seq $(fewer 1000000 300000) >enough.txt
 for limit in $(seq 4 2 32); do
-    run prlimit --nofile=$limit "$MILLRACE" run wordcount many.txt --memory 16M --threads 2 --partitions 3 \
+    run prlimit --nofile=$limit "$MILLRACE" run wordcount enough.txt --memory 16M --threads 2 --partitions 3 \
         -o out --tmp scratch
     expect_only scratch
     if [ "$status" -eq 0 ]; then

@@ -77,10 +77,22 @@ rm -r half
 expect_status 2 run_state in -o out
 expect_err '^millrace: ".*/st" holds the unfinished run of another command: misbehave .*; finish that one, name another'
 expect_status 2 again --partitions 7
-expect_err 'holds the unfinished run of another command'
+expect_err 'holds the unfinished run of another command: .* \(it has --partitions 1, not 7\); finish that one'
+expect_status 2 again --at 7
+expect_err 'holds the unfinished run of another command: .* \(--at differs\); finish that one'
+expect_status 3 again half.err
+expect_err 'read it: "half.err" is new'
 touch -d '2001-01-01' lines.txt
 expect_status 3 again
 expect_err '^millrace: an input changed since the unfinished run in ".*/st" read it: "lines.txt" is not as it was'
+# It has grown so much that the job would have other splits; an input less, or more.
+seq 100000000 109000000 >>lines.txt
+expect_status 3 again
+expect_err '^millrace: an input changed since the unfinished run in ".*/st" read it: "lines.txt" is not as it was'
+seq 1000 >lines.txt
+expect_status 3 "$MILLRACE" run "$plugins/misbehave.so" lines.txt --how wait --began-at 500 --began "$T/began" \
+    --until "$T/go" -o half --state st --tmp scratch
+expect_err 'read it: "first.txt" is not among them any more'
 half_a_run KILL
 expect_status 0 again
 expect_err '^state: 2 tasks were done before, 1 now'
@@ -99,12 +111,12 @@ rm -r half
 half_a_run KILL
 rm st/outputs-*/map-0-0-1
 expect_status 0 again
-expect_err '^state: 1 tasks were done before, 2 now'
+expect_err '^state: 1 task was done before, 2 now'
 rm -rf half
 half_a_run KILL
 printf 'X' | dd of="$(echo st/outputs-*/map-0-1-1)" bs=1 seek=80 conv=notrunc 2>/dev/null
 expect_status 0 again
-expect_err '^state: 1 tasks were done before, 2 now'
+expect_err '^state: 1 task was done before, 2 now'
 rm -rf half st
 
 # An input that changes while the job runs ends it; so does the job's own code. The next run begins anew.
@@ -132,7 +144,7 @@ rm -rf out st
 mkdir old
 cp "$SOURCE/tests/fault/journal_v1.db" old/journal.db
 expect_status 0 "$MILLRACE" fsck old
-expect_out '^journal: sound; 12.3 kB, 15 entries, 6 events replayed, 1 hashes compared, started 1 times$'
+expect_out '^journal: sound; 12.3 kB, 15 entries, 6 events replayed, 1 hash compared, started 1 time$'
 expect_out '^job 1 \(e10907bd087f5a417b61d95a7d3125e6\): wordcount in -o out$'
 expect_out '^state: closing$'
 expect_out '^round 0: 2 of 2 map tasks done, 2 of 2 reduce tasks$'
@@ -150,6 +162,50 @@ expect_missing out st
 expect_status 3 "$MILLRACE" fsck in
 expect_err 'holds no journal'
 expect_status 2 "$MILLRACE" fsck
+# A look never writes: not to what is no journal, nor to one of a run that was killed.
+all_of() {
+    find "$1" -printf '%p %i %s %t\n' | sort
+    find "$1" -type f -exec sha256sum {} + | sort
+}
+looks() { # looks STATUS PATTERN: at st, and nothing in it changes
+    local before
+    before=$(all_of st)
+    expect_status "$1" "$MILLRACE" fsck st
+    cat .out .err >said
+    expect_in said "what it says" "$2"
+    check "fsck changes nothing" [ "$(all_of st)" = "$before" ]
+}
+mkdir st
+: >st/journal.db
+looks 3 '".*/st" holds no journal$'
+for how in DELETE WAL; do
+    rm -f st/*
+    python3 - $how <<'END'
+import os, sqlite3, sys
+base = sqlite3.connect("st/journal.db")
+base.execute("PRAGMA journal_mode=" + sys.argv[1])
+base.execute("CREATE TABLE mine(number INTEGER)")
+base.commit()
+base.execute("INSERT INTO mine VALUES(7)")
+base.commit()
+os._exit(0)  # its log stays
+END
+    rm -f st/journal.db-shm
+    looks 3 '/st/journal.db" is no journal of Millrace$'
+done
+rm -r st
+half_a_run KILL
+looks 0 '^state: running'
+# A byte of its log flips: transactions that were on disk are gone, and it is told.
+printf 'X' | dd of=st/journal.db-wal bs=1 seek=$(($(stat -c %s st/journal.db-wal) / 2)) conv=notrunc 2>/dev/null
+looks 3 'the journal in ".*/st" is damaged: entry [0-9]+ was on disk, and it ends with [0-9]+: .*remove ".*/st/journal.db-last"$'
+expect_status 3 again
+expect_err 'was on disk'
+rm st/journal.db-last
+expect_status 0 again
+check "it went on from an earlier state" "$MILLRACE" verify half
+rm -rf half st
+
 mkdir st
 echo hello >st/journal.db
 expect_status 3 "$MILLRACE" run wordcount in -o out --state st

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <mr/job.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +76,74 @@ static void daemonize(struct mr_ctx *ctx) {
     wait(NULL);
 }
 
+/* A thread that forks, and stays, so that its children remain its own. */
+static void *thread_main(void *arg) {
+    breed(arg, 5);
+    for (;;) {
+        pause_ms(1000);
+    }
+    return NULL;
+}
+
+static void breed_by_thread(struct mr_ctx *ctx) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, thread_main, ctx) == 0) {
+        pthread_detach(thread);
+        pause_ms(100); /* until they are born */
+    }
+}
+
+/* Children of children, none of them orphaned. */
+static void breed_deep(struct mr_ctx *ctx, int depth) {
+    if (fork() == 0) {
+        if (depth > 1) {
+            breed_deep(ctx, depth - 1);
+        }
+        stay(ctx);
+    }
+}
+
+/* Stops the supervisor; what is left behind lets it go on after a while. */
+static void delay_above(void) {
+    pid_t above = getppid();
+    if (fork() == 0) {
+        setsid();
+        pause_ms(300);
+        kill(above, SIGCONT);
+        _exit(0);
+    }
+    kill(above, SIGSTOP);
+}
+
+/* Descriptors that are sockets: one of them is the engine's. */
+static int sockets[64];
+static size_t socket_count;
+
+static void find_sockets(void) {
+    socket_count = 0;
+    for (int fd = 0; fd < 1024 && socket_count < sizeof sockets / sizeof *sockets; fd++) {
+        struct stat about;
+        if (fstat(fd, &about) == 0 && S_ISSOCK(about.st_mode)) {
+            sockets[socket_count++] = fd;
+        }
+    }
+}
+
+static void babble(void) {
+    for (size_t i = 0; i < socket_count; i++) {
+        (void)!write(sockets[i], "x", 1);
+    }
+}
+
+static void *babble_later(void *arg) {
+    (void)arg;
+    for (int i = 0; i < 10; i++) {
+        pause_ms(20);
+        babble();
+    }
+    return NULL;
+}
+
 static void make_noise(void) {
     static char line[65536];
     memset(line, 'n', sizeof line - 1);
@@ -101,6 +170,33 @@ static void turn_over(void) {
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     setenv("LC_ALL", "de_DE.UTF-8", 1);
+}
+
+/* What is done to the processes around it, and to the engine's channel. */
+static int meddle(struct mr_ctx *ctx, const char *how) {
+    if (strcmp(how, "threads") == 0) {
+        breed_by_thread(ctx);
+    } else if (strcmp(how, "deep") == 0) {
+        breed_deep(ctx, 6);
+        pause_ms(100);
+    } else if (strcmp(how, "delayabove") == 0) {
+        delay_above();
+    } else if (strcmp(how, "stopabove") == 0) {
+        kill(getppid(), SIGSTOP);
+        pause_ms(1000000);
+    } else if (strcmp(how, "stopself") == 0) {
+        raise(SIGSTOP);
+    } else if (strcmp(how, "comeback") == 0) {
+        (void)!fork(); /* both go on */
+    } else if (strcmp(how, "babble") == 0) {
+        find_sockets();
+        babble();
+    } else if (strcmp(how, "babblelate") == 0) {
+        pthread_t thread;
+        find_sockets();
+        return pthread_create(&thread, NULL, babble_later, NULL) ? -1 : pthread_detach(thread);
+    }
+    return 0;
 }
 
 static int misbehave(struct mr_ctx *ctx) {
@@ -167,7 +263,7 @@ static int misbehave(struct mr_ctx *ctx) {
     } else if (strcmp(how, "wait") == 0) {
         pause_ms(30000);
     }
-    return 0;
+    return meddle(ctx, how);
 }
 
 static bool is_it(struct mr_ctx *ctx, const char *param, struct mr_bytes text) {
@@ -188,14 +284,58 @@ static bool is_time(struct mr_ctx *ctx) {
     return fd >= 0;
 }
 
+/* With --how wander: fails at the line whose number is that of the failures. */
+static bool wanders_here(struct mr_ctx *ctx, struct mr_bytes line) {
+    struct stat about = {.st_size = 0};
+    char number[24];
+    if (strcmp(mr_param(ctx, "how"), "wander") != 0) {
+        return false;
+    }
+    (void)!stat(mr_param(ctx, "struck"), &about);
+    int len = snprintf(number, sizeof number, "%lld", (long long)about.st_size + 1);
+    return (size_t)len == line.len && memcmp(number, line.data, line.len) == 0;
+}
+
+/* With --hunger N: so many MiB, once a process. */
+static void eat(struct mr_ctx *ctx) {
+    static char *food; /* static: or the compiler would see that nobody reads it */
+    size_t bytes = (size_t)mr_param_u64(ctx, "hunger") << 20;
+    if (bytes && !food) {
+        food = malloc(bytes);
+        if (!food) {
+            abort();
+        }
+        for (size_t i = 0; i < bytes; i += 4096) {
+            ((volatile char *)food)[i] = 1;
+        }
+    }
+}
+
+/* The line as a key; with --wide N: N bytes long. */
+static int emit(struct mr_ctx *ctx, struct mr_bytes line) {
+    char key[512];
+    size_t wide = mr_param_u64(ctx, "wide");
+    if (line.len >= wide || wide > sizeof key) {
+        return mr_emit_u64(ctx, line, 1);
+    }
+    memset(key, '.', wide);
+    memcpy(key, line.data, line.len);
+    return mr_emit_u64(ctx, (struct mr_bytes){key, wide}, 1);
+}
+
 static int map(struct mr_ctx *ctx, void *state, struct mr_bytes line) {
     (void)state;
     int status = 0;
+    eat(ctx);
+    if (wanders_here(ctx, line)) {
+        leave_mark(ctx);
+        return mr_fail(ctx, "not this one either");
+    }
     if ((is_it(ctx, "at", line) || is_it(ctx, "also-at", line)) && is_time(ctx)) {
         status = misbehave(ctx);
     }
     status = status ? status : mr_counter_add(ctx, "lines", 1);
-    return status ? status : mr_emit_u64(ctx, line, 1);
+    return status ? status : emit(ctx, line);
 }
 
 #ifdef MAP_BLOCK
@@ -240,11 +380,25 @@ static bool are_gone(struct mr_ctx *ctx) {
     return false;
 }
 
+/* Whether a child of this task's lives until it ends by itself. */
+static bool may_have_children(void) {
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        pause_ms(1000);
+        _exit(5);
+    }
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 5;
+}
+
 static int reduce(struct mr_ctx *ctx, void *state, struct mr_bytes key, uint64_t count) {
     (void)state;
     int status = is_it(ctx, "reduce-at", key) && is_time(ctx) ? misbehave(ctx) : 0;
     if (is_it(ctx, "gone-by", key) && !are_gone(ctx)) {
         return mr_fail(ctx, "a process that map left is still there");
+    }
+    if (is_it(ctx, "child-by", key) && !may_have_children()) {
+        return mr_fail(ctx, "a child of this task's was killed");
     }
     return status ? status : mr_emit_u64(ctx, key, count);
 }
@@ -275,6 +429,17 @@ static const struct mr_param params[] = {
     TEXT("once", "only where this file is not there, which it makes"),
     TEXT("struck", "a file that grows by a byte each time"),
     TEXT("gone-by", "in reduce, at this key: fail while a process that was left is there"),
+    TEXT("child-by", "in reduce, at this key: have a child, for a second"),
+    {.name = "hunger",
+     .kind = MR_PARAM_U64,
+     .fallback = "0",
+     .metavar = "N",
+     .help = "in map: use so many MiB more"},
+    {.name = "wide",
+     .kind = MR_PARAM_U64,
+     .fallback = "0",
+     .metavar = "N",
+     .help = "pad keys to so many bytes"},
     TEXT("names", "a file that gets the numbers of the processes that it leaves"),
     {0},
 };

@@ -107,9 +107,12 @@ import json, sys
 assert json.load(open(sys.argv[1]))["result"]["job"]' "$T/.err"
 expect_status 0 "$MILLRACE" run wordcount book.txt --report
 expect_same "$T/.out" expected "the counts on standard output with --report"
-for line in '^Time: ' 'map ' 'reduce ' '^Memory: ' '^Bottleneck: ' '^More threads: '; do
+for line in '^Time: ' 'map ' 'reduce ' '^Memory: ' '^Bottleneck: none to speak of in less than a second$'; do
     expect_err "$line"
 done
+check "no advice to a run that is over at once" [ "$(grep -c '^More threads' "$T/.err")" -eq 0 ]
+expect_status 0 "$MILLRACE" run wordcount book.txt -o report --report
+check "nor with -o" [ "$(grep -c '^More threads' "$T/.err")" -eq 0 ]
 expect_status 0 "$MILLRACE" run wordcount book.txt -o verbose --verbose
 expect_err '^wordcount: 2 records, 6 B in .* -> verbose$'
 
@@ -120,8 +123,44 @@ expect_status 0 "$MILLRACE" verify -v counts json
 check "a line for each" [ "$(wc -l <"$T/.out")" -eq 2 ]
 expect_status 3 "$MILLRACE" verify nothing counts
 expect_err nothing
+mkdir mine
+expect_status 3 "$MILLRACE" verify mine
+expect_err '^millrace: "mine" is no output of Millrace: it holds no _manifest.json$'
+expect_status 2 "$MILLRACE" run wordcount book.txt -o mine
+expect_err '^millrace: output "mine" exists, and is no output of Millrace: name another \(--overwrite replaces outputs of Millrace only\)$'
 expect_status 0 "$MILLRACE" explain wordcount book.txt
 expect_out 'book\.txt'
+expect_out '^threads +1$'
+expect_status 0 "$MILLRACE" explain wordcount book.txt -o counts
+expect_out '^ +a run would refuse it: output "counts" exists: name another, or give --overwrite$'
+expect_status 0 "$MILLRACE" explain wordcount book.txt -o mine --overwrite
+expect_out '^ +a run would refuse it: output "mine" exists, and only'
+expect_status 0 "$MILLRACE" explain wordcount book.txt -o counts --overwrite
+check "which --overwrite replaces" [ "$(grep -c refuse "$T/.out")" -eq 0 ]
+expect_status 0 "$MILLRACE" explain wordcount book.txt -o fresh --isolate --task-memory 128M --max-attempts 3 --task-timeout 9
+expect_out '^processes +1, of at most 128M each \(--task-memory\)$'
+expect_out '^ +up to 3 attempts at a task, each ended after 9 s without a record$'
+expect_out '^memory .* a process to combine in'
+expect_missing fresh
+
+# ---- an output inside the input is no input --------------------------------------------------------------------------
+mkdir logs
+cp book.txt logs/
+expect_status 0 "$MILLRACE" run wordcount logs -o logs/counts
+expect_status 0 "$MILLRACE" run wordcount logs --verbose
+expect_same "$T/.out" expected "the output of the run before is not counted"
+expect_err '^skipped: logs/counts  an output of Millrace: name it itself to read it$'
+expect_status 0 "$MILLRACE" run wordcount logs -o logs/counts --overwrite
+expect_same logs/counts/part-00000 expected "nor when it is replaced"
+expect_status 0 "$MILLRACE" run wordcount logs/counts
+expect_out '^a	1$'
+expect_status 0 "$MILLRACE" run wordcount 'logs/c*'
+expect_out '^a	1$'
+rm logs/book.txt
+expect_status 3 "$MILLRACE" run wordcount logs
+expect_err '^millrace: "logs" holds no input files but outputs of Millrace: name those$'
+rm logs/counts/_SUCCESS
+expect_status 0 "$MILLRACE" run wordcount logs
 
 # ---- exit statuses -----------------------------------------------------------------------------------------------
 expect_status 3 "$MILLRACE" run wordcount missing.txt missing-too.txt

@@ -18,7 +18,7 @@ one_hash() {
     expect_status 0 "$MILLRACE" run wordcount "$@" $files -o first $parts --threads 1
     want=$(hash_of first)
     for memory in $memories; do
-        for threads in 1 2 3 8; do
+        for threads in $(fewer "1 2 3 8" "2 8"); do
             run "$MILLRACE" run wordcount "$@" $(shuf -e $files) -o again $parts --threads $threads \
                 $([ $memory = none ] || echo --memory $memory)
             check "$threads threads, $memory: wordcount $*" [ "$(hash_of again)" = "$want" ]
@@ -50,6 +50,11 @@ one_hash "$bytes" --min-count 3 --ngram 2
 one_hash "$bytes" --top 50 --words letters --fold
 one_hash "$utf" --words unicode --fold --stopwords stop.txt --ngram 2
 
+case $MR_SANITIZE in
+*thread*) # how words are cut and counted is one thread's work, which these runs have done in every way
+    exit 0
+    ;;
+esac
 counted() { # counted FILES WORDS…: the same as an independent count
     local files=$1
     shift

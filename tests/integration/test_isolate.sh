@@ -2,7 +2,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 cd "$T"
 mkdir scratch in
-"$BUILD/tests/gen_logs" 3 >in/logs.txt
+"$BUILD/tests/gen_logs" $(fewer 3 1) >in/logs.txt
 for i in 1 2 3; do seq $((i * 1000)) 3 60000 | sed 's/\(.\)/\1 word-that-is-longer-than-sixteen-/' >in/numbers$i.txt; done
 gzip -c in/numbers1.txt >in/numbers.gz
 : >in/empty.txt
@@ -21,6 +21,7 @@ same() {
     rm -rf threads
     "$MILLRACE" run "$@" -o threads --tmp scratch
     for ways in '--threads 1' '--threads 2' '--threads 2 --memory 32M' '--threads 3 --task-memory 128M'; do
+        if [ -n "$MR_SANITIZE" ] && [[ $ways = *[12] ]]; then continue; fi # the others have their paths too
         run "$MILLRACE" run "$@" -o out --isolate --tmp scratch $ways
         check "$words, $ways: status 0, not $status" [ "$status" -eq 0 ]
         expect_no_err

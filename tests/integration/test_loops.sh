@@ -68,10 +68,12 @@ check "no input: three passes without results" [ "$(cat .out)" = 'start	0' ]
 rm -rf out out2 out3
 
 # ---- however it runs ---------------------------------------------------------------------------------------------
-# Several threads only where there is something to do: 3 MB, in two files.
+# Several threads only where there is something to do: 3 MB, in two files; under sanitizers of fewer, longer lines.
 mkdir many
-seq 1000000 1200000 >many/a.txt
-seq 1100000 1300000 >many/b.txt
+long=$(fewer '' "$(printf 'x%.0s' {1..80})")
+last=$(fewer 1200000 1015000)
+seq 1000000 $last | sed "s/^/$long/" >many/a.txt
+seq $((last - 10000)) $((2 * last - 1010000)) | sed "s/^/$long/" >many/b.txt
 "$MILLRACE" run "$looping" many --passes 2 -o first --threads 1 --tmp scratch
 for ways in '--threads 1 --memory 16M' '--threads 2' '--threads 3 --memory 32M' '--threads 8' '--threads 2 --memory 16M'; do
     expect_status 0 "$MILLRACE" run "$looping" many --passes 2 -o out --tmp scratch $ways
@@ -98,6 +100,7 @@ rm -rf many/few*
 # In processes of its own: the same, round_done included; the input is read again by each.
 "$MILLRACE" run "$looping" in -o first-in --tmp scratch
 for ways in '--threads 1' '--threads 2 --memory 64M' '--threads 3'; do
+    if [ -n "$MR_SANITIZE" ] && [ "$ways" = '--threads 3' ]; then continue; fi
     for input in in many; do
         passes=2
         if [ $input = in ]; then passes=3; fi
@@ -111,6 +114,12 @@ for ways in '--threads 1' '--threads 2 --memory 64M' '--threads 3'; do
         rm -rf out
     done
 done
+# More partitions than descriptors: round_done reads them one after the other.
+expect_status 0 "$MILLRACE" run "$looping" in --passes 2 --parts 500 --tmp scratch
+cp .out want
+run bash -c 'ulimit -n 256; exec "$@"' bash "$MILLRACE" run "$looping" in --passes 2 --parts 500 --isolate --tmp scratch
+check "status 0, not $status" [ "$status" -eq 0 ]
+expect_same .out want "--isolate, 500 partitions and 256 descriptors"
 expected 5 >want
 expect_status 0 "$MILLRACE" run "$looping" in --rounds 1 --isolate --tmp scratch
 expect_same .out want "--isolate to a stream"

@@ -11,8 +11,8 @@ agree() {
     local threads memory
     rm -rf base
     expect_status 0 "$MILLRACE" run "$@" lines.txt -o base --threads 1
-    for memory in 16M 32M 4G; do
-        for threads in 1 2 8; do
+    for memory in $(fewer "16M 32M 4G" "16M 4G"); do
+        for threads in $(fewer "1 2 8" "2 8"); do
             run "$MILLRACE" run "$@" lines.txt -o other --threads $threads --memory $memory
             check "$threads threads, $memory: parts of $*" cmp <(cat base/part-*) <(cat other/part-*)
             check "$threads threads, $memory: result of $*" cmp \
@@ -38,7 +38,7 @@ agree "$plugins/ordered.so" --order nocase --group nocase --read 2 --partitions 
 # ---- rounds ----------------------------------------------------------------------------------------------------------
 for rounds in 1 2 3; do
     $reference rounds lines.txt $rounds >expected
-    for threads in 1 2 8; do
+    for threads in $(fewer "1 2 8" 2); do
         expect_status 0 "$MILLRACE" run "$plugins/rounds.so" lines.txt --rounds $rounds --threads $threads --memory 16M
         expect_same "$T/.out" expected "$rounds rounds, $threads threads"
     done
@@ -76,7 +76,8 @@ expect_status 3 "$MILLRACE" run "$plugins/extras.so" letters.txt --known missing
 
 # ---- failures: a sentence with the place, status 1, and nothing left -----------------------------------------------
 printf 'a\tx\npoison\tx\nb\ty\npoison\tw\nz\tz\npoison\t1\n' >poison.txt
-python3 -c 'print("".join(f"filler{i}\t{i}\n" for i in range(150000)), end="")' >filler.txt
+long=$(fewer '' "$(printf 'x%.0s' {1..120})") # enough bytes for two threads, of fewer lines under sanitizers
+seq 0 $(fewer 149999 14999) | sed "s/.*/filler$long&\t&/" >filler.txt
 mkdir scratch
 broken() { # broken PLUGIN PATTERN WORDS…: fails with this sentence, also amid much else and with two threads
     local plugin=$1 pattern=$2 inputs

@@ -8,19 +8,22 @@ cd "$T"
 same_for() {
     local want=$1 threads
     shift
-    for threads in 1 3; do
+    for threads in $(threads_to_try "1 3" 3); do
         expect_status 0 "$MILLRACE" run "$@" --threads $threads
         expect_same "$T/.out" "$want" "$threads threads: $*"
     done
 }
 
 # ---- a record longer than a block, in a file of more than one split ---------------------------------------------------
-python3 - <<'PYTHON'
+records=$(fewer 400000 40000)
+python3 - $records <<'PYTHON'
+import sys
+records = int(sys.argv[1])
 line = b"x" * (64 << 20)
 with open("huge.txt", "wb") as file:
-    file.write(b"".join(b"k%d\t%d\n" % (i % 1000, i) for i in range(200000)))
+    file.write(b"".join(b"k%d\t%d\n" % (i % 1000, i) for i in range(records // 2)))
     file.write(line[:-2] + b"\tv\n")  # 64 MiB: the longest that is taken
-    file.write(b"".join(b"k%d\t%d\n" % (i % 1000, i) for i in range(200000, 400000)))
+    file.write(b"".join(b"k%d\t%d\n" % (i % 1000, i) for i in range(records // 2, records)))
 with open("huge.expected", "wb") as file:
     for key in sorted(b"k%d" % i for i in range(1000)):
         file.write(b"%s\t%d\n" % (key, int(key[1:])))
@@ -28,7 +31,7 @@ with open("huge.expected", "wb") as file:
 PYTHON
 same_for huge.expected "$plugins/first.so" huge.txt
 expect_status 0 "$MILLRACE" run wordcount huge.txt --memory 512M --threads 2 -o huge --partitions 2
-check "keys and values, each a word" [ "$(cat huge/part-* | wc -l)" -eq $((1000 + 400000 + 2)) ]
+check "keys and values, each a word" [ "$(cat huge/part-* | wc -l)" -eq $((1000 + records + 2)) ]
 expect_status 3 "$MILLRACE" run wordcount huge.txt --memory 64M -o refused
 expect_err 'huge\.txt.*16'
 expect_status 3 "$MILLRACE" run wordcount huge.txt --max-record 1M -o refused
@@ -50,7 +53,7 @@ open("keys.first", "wb").write(b"".join(first[key] + b"\n" for key in keys))
 open("keys.sum", "wb").write(b"".join(key + b"\t6\n" for key in keys))
 open("keys.values", "wb").write(b"".join(line + b"\n" for key in keys for line in lines if line.startswith(key + b"\t")))
 PYTHON
-for memory in 16M 24M 64M 1G; do
+for memory in $(fewer "16M 24M 64M 1G" "16M 64M"); do
     same_for keys.first "$plugins/first.so" keys.txt --memory $memory
     same_for keys.sum "$plugins/sum_u64.so" keys.txt --memory $memory
     same_for keys.sum "$plugins/sum_f64.so" keys.txt --memory $memory
@@ -58,8 +61,9 @@ for memory in 16M 24M 64M 1G; do
 done
 
 # ---- one key has 99 % ------------------------------------------------------------------------------------------------
-python3 - <<'PYTHON'
-rows = [(b"hot", i) if i % 100 else (b"k%d" % i, i) for i in range(600000)]
+python3 - $(fewer 600000 250000) <<'PYTHON'
+import sys
+rows = [(b"hot", i) if i % 100 else (b"k%d" % i, i) for i in range(int(sys.argv[1]))]
 open("skewed.txt", "wb").write(b"".join(b"%s\t%d\n" % row for row in rows))
 groups = {}
 for key, value in rows:
@@ -75,7 +79,7 @@ check "spilled" grep -qE '"bytes_spilled": [1-9]' skewed/_manifest.json
 
 # ---- partitions --------------------------------------------------------------------------------------------------------
 for partitions in 1 7 4096; do
-    for threads in 1 3; do
+    for threads in $(threads_to_try "1 3" 3); do
         expect_status 0 "$MILLRACE" run "$plugins/sum_u64.so" skewed.txt -o parts --partitions $partitions \
             --threads $threads --memory 32M
         check "$partitions parts" [ "$(ls parts/part-* | wc -l)" -eq $partitions ]
@@ -128,7 +132,7 @@ if command -v zstd >/dev/null; then
     tail -n +150001 text.txt | zstd -q >>frames.zst
     same_for expected wordcount frames.zst
 fi
-for threads in 1 3; do
+for threads in $(threads_to_try "1 3" 3); do
     run "$MILLRACE" run wordcount --threads $threads <text.txt
     expect_same "$T/.out" expected "standard input, a file"
     run "$MILLRACE" run wordcount - --threads $threads --memory 16M < <(cat text.txt)
@@ -162,7 +166,7 @@ expect_same "$T/.out" expected "values stand in the order in which inputs were n
 python3 -c 'print("".join(f"w{i * 7919 % 1000003 % (60000 + i % 1000)}\n" for i in range(300000)), end="")' >words.txt
 expect_status 0 "$MILLRACE" run wordcount words.txt
 LC_ALL=C sort -t "$(printf '\t')" -k2,2nr -k1,1 "$T/.out" >ranked
-for top in 1 9000 20000 59999 1000000; do
+for top in $(fewer "1 9000 20000 59999 1000000" "1 20000 1000000"); do
     head -$top ranked >expected
     same_for expected wordcount words.txt --top $top
 done

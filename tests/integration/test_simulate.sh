@@ -37,6 +37,11 @@ check "another seed, another story" bash -c '! cmp -s .out first'
 simulate --nodes 2 --mtbf 20s
 check "it says what is hopeless" grep -q "still not done" "$T/.out"
 
+# ---- one task is no tasks ---------------------------------------------------------------------------------------------
+seq 100 >small.txt
+expect_status 0 "$MILLRACE" simulate wordcount small.txt --slots 2 --nodes 2
+expect_out '^round 1    count: 1 map task of about .*, 1 reduce task of .* to read its share$'
+
 # ---- times of a run --------------------------------------------------------------------------------------------------
 seq 100000 >numbers.txt
 expect_status 0 "$MILLRACE" run wordcount numbers.txt -o counts
@@ -60,6 +65,9 @@ refuse 3 "missing.txt" wordcount missing.txt
 refuse 3 "nowhere" wordcount big.txt --from nowhere
 echo '{}' >empty.json
 refuse 3 "does not say" wordcount big.txt --from empty.json
+mkdir none
+refuse 3 '"none" is no output of Millrace: it holds no _manifest.json' wordcount big.txt --from none
+refuse 3 '"counts" is of a run of wordcount: no measure for looping' "$BUILD/tests/plugins/looping.so" big.txt --from counts
 
 # ---- a loop: its passes are not played one by one, and that is said ------------------------------------------------
 expect_status 0 "$MILLRACE" simulate "$BUILD/tests/plugins/looping.so" big.txt --nodes 2

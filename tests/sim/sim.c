@@ -18,20 +18,19 @@ struct sim_chunk {
 
 void sim_init(struct sim *sim) {
     *sim = (struct sim){0};
-    sim->item_cap = 1024;
-    sim->items = malloc(sim->item_cap * sizeof *sim->items);
+    sim->agenda.row_bytes = sizeof(struct sim_item);
     sim->chunks = malloc(sizeof *sim->chunks);
-    MR_CHECK(sim->items && sim->chunks);
+    MR_CHECK(sim->chunks);
     sim->chunks->next = NULL;
 }
 
 void sim_begin(struct sim *sim, const struct plan *plan, bool is_loud) {
     struct sim next = {.plan = plan,
-                       .items = sim->items,
-                       .item_cap = sim->item_cap,
+                       .agenda = sim->agenda,
                        .chunks = sim->chunks,
                        .chunk = sim->chunks,
                        .is_loud = is_loud};
+    next.agenda.count = 0;
     memcpy(next.met, sim->met, sizeof next.met);
     *sim = next;
 }
@@ -42,7 +41,7 @@ void sim_fini(struct sim *sim) {
         free(sim->chunks);
         sim->chunks = next;
     }
-    free(sim->items);
+    mr_agenda_fini(&sim->agenda);
 }
 
 void *sim_take(struct sim *sim, size_t size) {
@@ -65,58 +64,25 @@ void *sim_take(struct sim *sim, size_t size) {
 /* ---- what is due ------------------------------------------------------------------------------
  */
 
-static bool is_before(const struct sim_item *a, const struct sim_item *b) {
-    return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
-static void push(struct sim *sim, struct sim_item item) {
-    if (sim->item_count == sim->item_cap) {
-        sim->item_cap *= 2;
-        sim->items = realloc(sim->items, sim->item_cap * sizeof *sim->items);
-        MR_CHECK(sim->items);
-    }
-    size_t at = sim->item_count++;
-    while (at > 0 && is_before(&item, &sim->items[(at - 1) / 2])) {
-        sim->items[at] = sim->items[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    sim->items[at] = item;
-}
-
-static struct sim_item pop(struct sim *sim) {
-    struct sim_item first = sim->items[0];
-    struct sim_item last = sim->items[--sim->item_count];
-    size_t at = 0;
-    for (size_t child; (child = 2 * at + 1) < sim->item_count; at = child) {
-        if (child + 1 < sim->item_count && is_before(&sim->items[child + 1], &sim->items[child])) {
-            child++;
-        }
-        if (!is_before(&sim->items[child], &last)) {
-            break;
-        }
-        sim->items[at] = sim->items[child];
-    }
-    if (sim->item_count > 0) {
-        sim->items[at] = last;
-    }
-    return first;
+static void push(struct sim *sim, const struct sim_item *item) {
+    struct mr_error err = {0};
+    MR_CHECK(!mr_agenda_put(&sim->agenda, item, &err));
 }
 
 void sim_put(struct sim *sim, uint64_t in_ms, enum sim_due kind, uint32_t process, uint64_t number,
              void *about) {
-    push(sim, (struct sim_item){.at = sim->now + in_ms,
-                                .order = sim->order++,
-                                .kind = kind,
-                                .process = process,
-                                .life = process == SIM_NOBODY ? 0 : sim->life[process],
-                                .number = number,
-                                .about = about});
+    push(sim, &(struct sim_item){.when = {sim->now + in_ms, sim->order++},
+                                 .kind = kind,
+                                 .process = process,
+                                 .life = process == SIM_NOBODY ? 0 : sim->life[process],
+                                 .number = number,
+                                 .about = about});
 }
 
 bool sim_next(struct sim *sim, struct sim_item *item) {
-    while (sim->item_count > 0) {
-        *item = pop(sim);
-        sim->now = item->at;
+    while (sim->agenda.count > 0) {
+        mr_agenda_take(&sim->agenda, item);
+        sim->now = item->when.at;
         if (item->process == SIM_NOBODY) {
             return true;
         }
@@ -124,8 +90,8 @@ bool sim_next(struct sim *sim, struct sim_item *item) {
             continue;
         }
         if (sim->paused_until[item->process] > sim->now) {
-            item->at = sim->paused_until[item->process];
-            push(sim, *item);
+            item->when.at = sim->paused_until[item->process];
+            push(sim, item);
             continue;
         }
         return true;

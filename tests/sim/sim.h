@@ -2,6 +2,7 @@
 #ifndef MR_SIM_SIM_H
 #define MR_SIM_SIM_H
 
+#include "lib/base/agenda.h"
 #include "tests/sim/plan.h"
 
 #include <stddef.h>
@@ -35,8 +36,7 @@ enum sim_due {
 /* Something that happens at a time. It belongs to a process (the master 0, or a worker) and to one
  * life of it: it is put off while the process is paused, and void once it died. */
 struct sim_item {
-    uint64_t at;
-    uint64_t order;
+    struct mr_agenda_when when;
     enum sim_due kind;
     uint32_t process; /* or SIM_NOBODY */
     uint32_t life;
@@ -80,8 +80,7 @@ enum sim_met {
 struct sim {
     const struct plan *plan;
     uint64_t now;
-    struct sim_item *items; /* a heap */
-    size_t item_count, item_cap;
+    struct mr_agenda agenda; /* of struct sim_item */
     uint64_t order;
     struct sim_chunk *chunks, *chunk;
     size_t chunk_used;

@@ -8,6 +8,14 @@
 #ifndef MR_TESTS_UNIT_TEST_H
 #define MR_TESTS_UNIT_TEST_H
 
+/* From one seed to the next where a test has one thread and many seeds: there is nothing in it for
+ * ThreadSanitizer, which is slow. */
+#ifdef __SANITIZE_THREAD__
+#define MR_TEST_STRIDE 10
+#else
+#define MR_TEST_STRIDE 1
+#endif
+
 #ifndef MR_TEST_IN_PROCESS
 
 #include <criterion/criterion.h>

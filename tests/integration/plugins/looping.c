@@ -142,12 +142,6 @@ static int round_done(struct mr_ctx *ctx, struct mr_results *results, bool *agai
     return status || !*again ? status : set_state(ctx, ctx->pass + 1);
 }
 
-static int plan(struct mr_ctx *ctx, const struct mr_round **rounds, uint32_t *count) {
-    (void)rounds;
-    *count = (uint32_t)mr_param_u64(ctx, "rounds");
-    return *count > 2 ? mr_fail(ctx, "there are 2 rounds") : 0;
-}
-
 static const struct mr_round rounds[] = {
     {.name = "count",
      .value = MR_SUM_U64,
@@ -163,6 +157,21 @@ static const struct mr_round rounds[] = {
      .partition = partition},
 };
 
+static int plan(struct mr_ctx *ctx, const struct mr_round **chosen, uint32_t *count) {
+    static struct mr_round own[2];
+    uint32_t parts = (uint32_t)mr_param_u64(ctx, "parts");
+    *count = (uint32_t)mr_param_u64(ctx, "rounds");
+    if (*count > 2) {
+        return mr_fail(ctx, "there are 2 rounds");
+    }
+    if (parts) {
+        memcpy(own, rounds, sizeof own);
+        own[*count - 1].partitions = parts;
+        *chosen = own;
+    }
+    return 0;
+}
+
 static const struct mr_param params[] = {
     {.name = "passes", .kind = MR_PARAM_U64, .fallback = "3", .least = 1, .help = "how many"},
     {.name = "rounds", .kind = MR_PARAM_U64, .fallback = "2", .least = 1, .help = "of a pass"},
@@ -176,6 +185,7 @@ static const struct mr_param params[] = {
     {.name = "began", .kind = MR_PARAM_TEXT, .help = "a file that is made then"},
     {.name = "append", .kind = MR_PARAM_TEXT, .help = "a file that round_done makes longer"},
     {.name = "result-us", .kind = MR_PARAM_U64, .fallback = "0", .help = "waits at each result"},
+    {.name = "parts", .kind = MR_PARAM_U64, .fallback = "0", .help = "of the last round; 0: few"},
     {.name = "silent", .kind = MR_PARAM_FLAG, .help = "write no results"},
     {0},
 };

@@ -91,6 +91,38 @@ Test(inputs, folders_are_walked_in_byte_order) {
     scratch_remove(&scratch);
 }
 
+/* What a run has made inside the folder that it reads is not read by the next one. */
+Test(inputs, outputs_in_a_folder_are_skipped) {
+    struct scratch scratch;
+    struct mr_inputs inputs = {0};
+    struct mr_error err = {0};
+    scratch_make(&scratch);
+    cr_assert_eq(mkdir(scratch_path(&scratch, "done"), 0700), 0);
+    cr_assert_eq(mkdir(scratch_path(&scratch, "half"), 0700), 0);
+    scratch_write(&scratch, "done/part-00000", "1", 1);
+    scratch_write(&scratch, "done/_SUCCESS", "", 0);
+    scratch_write(&scratch, "done/_manifest.json", "{}", 2);
+    cr_assert_eq(expand(scratch.path, &inputs, &err), MR_ERR_INPUT);
+    cr_assert_not_null(strstr(err.text, "holds no input files but outputs of Millrace"));
+    mr_inputs_fini(&inputs);
+    scratch_write(&scratch, "half/part-00000", "1", 1);
+    scratch_write(&scratch, "half/_SUCCESS", "", 0); /* of somebody else */
+    err = (struct mr_error){0};
+    cr_assert_eq(expand(scratch.path, &inputs, &err), 0, "%s", err.text);
+    cr_assert_eq(inputs.count, 1u);
+    check(&inputs, 0, &scratch, "half/part-00000", MR_INPUT_FILE, 1);
+    cr_assert_str_eq(inputs.skipped[0].path, scratch_path(&scratch, "done"));
+    cr_assert_str_eq(inputs.skipped[0].why, MR_INPUTS_OUTPUT);
+    mr_inputs_fini(&inputs);
+    cr_assert_eq(expand(scratch_path(&scratch, "done"), &inputs, &err), 0, "one that is named");
+    check(&inputs, 0, &scratch, "done/part-00000", MR_INPUT_FILE, 1);
+    mr_inputs_fini(&inputs);
+    cr_assert_eq(expand(scratch_path(&scratch, "d*"), &inputs, &err), 0, "one that matches");
+    cr_assert_eq(inputs.count, 1u);
+    mr_inputs_fini(&inputs);
+    scratch_remove(&scratch);
+}
+
 Test(inputs, patterns_are_matched_in_byte_order) {
     struct scratch scratch;
     struct mr_inputs inputs = {0};

@@ -1,6 +1,7 @@
 /* test_channel: frames arrive whole, or the channel says why not. */
 #include "lib/worker/channel.h"
 
+#include "lib/base/error.h"
 #include "lib/net/message.h"
 #include "tests/unit/test.h"
 #include <stdlib.h>
@@ -138,11 +139,12 @@ Test(channel, end_knows_what_came_before) {
 
 Test(channel, hostile_heads) {
     static const char *const heads[] = {
-        "\xff\xff\xff\xff\x01\0\x01\0", /* 4 GiB */
-        "\x01\0\x10\0\x01\0\x01\0",     /* a byte beyond 1 MiB */
-        "\0\0\0\0\0\0\x01\0",           /* nothing's kind */
-        "\0\0\0\0\xff\xff\x01\0",       /* no such kind */
-        "\0\0\0\0\x01\0\x02\0",         /* the next version */
+        "\xff\xff\xff\xff\x01\0\x02\0", /* 4 GiB */
+        "\x01\0\x10\0\x01\0\x02\0",     /* a byte beyond 1 MiB */
+        "\0\0\0\0\0\0\x02\0",           /* nothing's kind */
+        "\0\0\0\0\xff\xff\x02\0",       /* no such kind */
+        "\0\0\0\0\x01\0\x01\0",         /* the version before */
+        "\0\0\0\0\x01\0\x03\0",         /* the next version */
     };
     int frames;
     bool ended;
@@ -162,6 +164,98 @@ Test(channel, too_long_is_not_sent) {
     cr_assert_eq(mr_channel_send(&pair.a, MR_CHANNEL_DONE,
                                  (struct mr_bytes){body, MR_MESSAGE_BYTES_MAX + 1}, &err),
                  MR_ERR_INTERNAL);
+    free(body);
+    end_pair(&pair);
+}
+
+/* The bytes of a frame are a format: two programs meet by it. */
+Test(channel, golden_frame) {
+    static const unsigned char want[] = {5, 0, 0, 0, MR_CHANNEL_DONE, 0, 2, 0, 8, 7, 6, 5,
+                                         4, 3, 2, 1};
+    struct pair pair = make_pair();
+    unsigned char bytes[64];
+    pair.a.order = 0x0102030405060708;
+    say(&pair.a, MR_CHANNEL_DONE, "hello");
+    cr_assert_eq(read(pair.b.fd, bytes, sizeof bytes), (ssize_t)MR_CHANNEL_HEAD_BYTES + 5);
+    cr_assert_eq(memcmp(bytes, want, sizeof want), 0);
+    cr_assert_eq(memcmp(bytes + MR_CHANNEL_HEAD_BYTES, "hello", 5), 0);
+    end_pair(&pair);
+}
+
+/* Who obeys is given the number; who ordered takes no other. */
+Test(channel, answers_name_their_order) {
+    static const enum mr_channel_kind answers[] = {MR_CHANNEL_DONE, MR_CHANNEL_COUNTER,
+                                                   MR_CHANNEL_SKIPPED, MR_CHANNEL_FAILED};
+    enum mr_channel_kind kind;
+    struct mr_bytes body;
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct pair pair = make_pair();
+        struct mr_error err = {0};
+        pair.a.order = 7;
+        say(&pair.b, MR_CHANNEL_HELLO, "of no order");
+        hear(&pair.a, MR_CHANNEL_HELLO, NULL);
+        say(&pair.a, MR_CHANNEL_MAP, "x");
+        hear(&pair.b, MR_CHANNEL_MAP, "x");
+        cr_assert_eq(pair.b.order, (uint64_t)7);
+        say(&pair.b, answers[i], "an answer");
+        hear(&pair.a, answers[i], "an answer");
+        pair.a.order = 8; /* the next one, before it is heard of */
+        say(&pair.b, answers[i], "late");
+        cr_assert_eq(mr_channel_receive(&pair.a, &kind, &body, &err), MR_ERR_IO);
+        cr_assert_not_null(strstr(err.text, "another order"), "%s", err.text);
+        end_pair(&pair);
+    }
+}
+
+Test(channel, an_end_of_another_order) {
+    struct pair pair = make_pair();
+    struct mr_error err = {0};
+    enum mr_channel_kind kind;
+    struct mr_bytes body;
+    pair.a.order = 2;
+    pair.b.order = 1;
+    cr_assert_eq(mr_channel_send_end(&pair.b, &err), 0);
+    cr_assert_eq(mr_channel_receive(&pair.a, &kind, &body, &err), MR_ERR_IO);
+    end_pair(&pair);
+}
+
+Test(channel, silence) {
+    struct pair pair = make_pair();
+    enum mr_channel_kind kind;
+    struct mr_bytes body;
+    struct mr_error err = {0};
+    bool closed;
+    cr_assert(mr_channel_is_silent(&pair.b));
+    say(&pair.a, MR_CHANNEL_DONE, "x");
+    cr_assert_not(mr_channel_is_silent(&pair.b)); /* not read */
+    cr_assert_eq(mr_channel_fill(&pair.b, &closed, &err), 0);
+    cr_assert_not(mr_channel_is_silent(&pair.b)); /* not taken */
+    cr_assert_eq(mr_channel_take(&pair.b, &kind, &body, &err), 1);
+    cr_assert(mr_channel_is_silent(&pair.b));
+    mr_channel_close(&pair.a);
+    cr_assert_not(mr_channel_is_silent(&pair.b)); /* nobody is there */
+    end_pair(&pair);
+}
+
+static int count_down(void *arg, struct mr_error *err) {
+    int *left = arg;
+    return --*left > 0 ? 0 : mr_error_set(err, MR_ERR_CLOSED, "enough");
+}
+
+/* Nobody reads: who sends is asked now and then whether to go on. */
+Test(channel, sending_to_nobody) {
+    struct pair pair = make_pair();
+    struct mr_error err = {0};
+    int left = 5;
+    char *body = calloc(1, MR_MESSAGE_BYTES_MAX);
+    cr_assert_not_null(body);
+    pair.a.linger = count_down;
+    pair.a.linger_arg = &left;
+    struct mr_bytes bytes = {body, MR_MESSAGE_BYTES_MAX};
+    while (!mr_channel_send(&pair.a, MR_CHANNEL_MAP, bytes, &err)) {
+    }
+    cr_assert_eq(err.code, MR_ERR_CLOSED);
+    cr_assert_eq(left, 0);
     free(body);
     end_pair(&pair);
 }

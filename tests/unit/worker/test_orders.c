@@ -88,6 +88,7 @@ Test(orders, task) {
                                   .state_len = 55,
                                   .state_xxh3 = {UINT64_MAX, 1},
                                   .care_block = 77,
+                                  .halvings = 1,
                                   .skips = skips,
                                   .skip_count = 2};
     task.input = (struct mr_input){.path = (char *)(uintptr_t) "in", .size = 9, .ino = 8};
@@ -96,6 +97,7 @@ Test(orders, task) {
     cr_assert_eq(mr_orders_read_task(hear(&pair, MR_CHANNEL_REDUCE), &read, &held, &err), 0, "%s",
                  err.text);
     cr_assert(read.round == 1 && read.task == 2 && read.attempt == 3 && read.partitions == 4);
+    cr_assert(read.halvings == 1);
     cr_assert(read.is_last && read.care_block == 77 && read.split.end == UINT64_MAX);
     cr_assert(read.input.size == 9 && read.input.ino == 8 && read.input.mtime.tv_nsec == 6);
     cr_assert_str_eq(read.output, "/out");
@@ -233,4 +235,28 @@ Test(orders, paths_and_ids) {
     cr_assert_str_eq(path, "/s/pairs-1-2-3");
     mr_orders_id_bytes(id, bytes);
     cr_assert(bytes[0] == 0x01 && bytes[7] == 0xef && bytes[15] == 0xef);
+}
+
+/* What a job may rely on stays; no buffer becomes too small to work, or larger. */
+Test(orders, half_the_buffers) {
+    struct mr_orders_memory memory = {.block_bytes = 1 << 20,
+                                      .collector_bytes = 100 << 20,
+                                      .pool_limit = 3 << 20,
+                                      .merge_bytes = 5,
+                                      .fan_in = 64,
+                                      .record_bytes_max = 64 << 20,
+                                      .state_max = 1 << 20};
+    struct mr_orders_memory half = memory;
+    mr_orders_halve(&half, 0);
+    cr_assert_eq(memcmp(&half, &memory, sizeof half), 0);
+    mr_orders_halve(&half, 1);
+    cr_assert_eq(half.block_bytes, memory.block_bytes); /* places of blocks are told by it */
+    cr_assert_eq(half.record_bytes_max, memory.record_bytes_max);
+    cr_assert_eq(half.state_max, memory.state_max);
+    cr_assert_eq(half.collector_bytes, (uint64_t)50 << 20);
+    cr_assert_eq(half.pool_limit, (uint64_t)5 << 19);
+    cr_assert_eq(half.merge_bytes, (uint64_t)5);
+    cr_assert_eq(half.fan_in, (uint64_t)32);
+    mr_orders_halve(&half, 200);
+    cr_assert_eq(half.collector_bytes, (uint64_t)5 << 18);
 }

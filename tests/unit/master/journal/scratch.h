@@ -55,9 +55,9 @@ __attribute__((unused)) static void spit(const char *path, const unsigned char *
 
 /* Copies a journal as it lies there, as a crash would leave it. */
 __attribute__((unused)) static void copy_journal(const char *from, const char *to) {
-    static const char *const names[] = {"journal.db", "journal.db-wal"};
+    static const char *const names[] = {"journal.db", "journal.db-wal", "journal.db-last"};
     (void)mkdir(to, 0700);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         char source[600];
         char target[600];
         size_t len;

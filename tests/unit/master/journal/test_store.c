@@ -207,3 +207,146 @@ Test(store, a_value_that_is_another) {
     free(bytes);
     remove_scratch();
 }
+
+static void expect_same_file(const char *name, const unsigned char *bytes, size_t len) {
+    size_t now_len;
+    unsigned char *now = slurp(in_scratch(name), &now_len);
+    cr_assert(now_len == len && memcmp(now, bytes, len) == 0, "%s has changed", name);
+    free(now);
+}
+
+/* That a look at state/journal.db is refused with these words, or not, and changes nothing. */
+static void expect_look(const char *dir, const char *says) {
+    size_t len;
+    size_t log_len = 0;
+    unsigned char *bytes = slurp(in_scratch("state/journal.db"), &len);
+    bool has_log = access(in_scratch("state/journal.db-wal"), F_OK) == 0;
+    unsigned char *log = has_log ? slurp(in_scratch("state/journal.db-wal"), &log_len) : NULL;
+    if (says) {
+        expect_refused(dir, false, MR_ERR_INPUT, says);
+    } else {
+        struct mr_store *store = NULL;
+        struct mr_error err = {0};
+        cr_assert_eq(mr_store_open(dir, false, &store, &err), 0, "%s", err.text);
+        cr_assert_str_eq(read_all(store), "1:1:one 2:1:two ");
+        mr_store_close(store);
+    }
+    expect_same_file("state/journal.db", bytes, len);
+    cr_assert_eq(access(in_scratch("state/journal.db-wal"), F_OK) == 0, has_log);
+    if (has_log) {
+        expect_same_file("state/journal.db-wal", log, log_len);
+    }
+    cr_assert_neq(access(in_scratch("state/journal.db-shm"), F_OK), 0);
+    free(bytes);
+    free(log);
+}
+
+Test(store, a_look_changes_nothing) {
+    make_scratch();
+    char dir[512];
+    char crashed[512];
+    size_t len;
+    snprintf(dir, sizeof dir, "%s", in_scratch("state"));
+    snprintf(crashed, sizeof crashed, "%s", in_scratch("odd%20?name#"));
+    cr_assert_eq(mkdir(dir, 0700), 0);
+    spit(in_scratch("state/journal.db"), (const unsigned char *)"", 0);
+    expect_look(dir, "holds no journal");
+    struct mr_store *store = open_store(dir); /* which an empty file may become */
+    add(store, 1, "one", 0);
+    add(store, 1, "two", 0);
+    copy_journal(dir, crashed);
+    mr_store_close(store);
+    expect_look(dir, NULL);
+    /* As a crash leaves it: all but the first page is in the log. */
+    cr_assert_eq(unlink(in_scratch("state/journal.db")), 0);
+    copy_journal(crashed, dir);
+    expect_look(dir, NULL);
+    cr_assert_eq(unlink(in_scratch("state/journal.db-wal")), 0);
+    expect_look(dir, "entry 2 was on disk, and it ends with 0");
+    cr_assert_eq(unlink(in_scratch("state/journal.db-last")), 0);
+    expect_look(dir, "holds no journal");
+    spit(in_scratch("state/journal.db-journal"), (const unsigned char *)"", 0);
+    expect_look(dir, "holds no journal");
+    cr_assert_eq(unlink(in_scratch("state/journal.db-journal")), 0);
+    /* A folder whose name is no plain URI. */
+    store = open_store(crashed);
+    mr_store_close(store);
+    struct mr_error err = {0};
+    cr_assert_eq(mr_store_open(crashed, false, &store, &err), 0, "%s", err.text);
+    mr_store_close(store);
+    /* Of somebody else: the application's number stands at byte 68. */
+    mr_store_close(open_store(dir));
+    unsigned char *bytes = slurp(in_scratch("state/journal.db"), &len);
+    bytes[71] ^= 1;
+    spit(in_scratch("state/journal.db"), bytes, len);
+    expect_look(dir, "is no journal of Millrace");
+    expect_refused(dir, true, MR_ERR_INPUT, "is no journal of Millrace");
+    expect_same_file("state/journal.db", bytes, len);
+    free(bytes);
+    remove_scratch();
+}
+
+/* A byte of the log that is another looks to SQLite like a torn end: the witness knows better. */
+Test(store, a_log_that_was_changed) {
+    make_scratch();
+    char dir[512];
+    char crashed[512];
+    size_t len;
+    snprintf(dir, sizeof dir, "%s", in_scratch("state"));
+    snprintf(crashed, sizeof crashed, "%s", in_scratch("crashed"));
+    struct mr_store *store = open_store(dir);
+    add(store, 1, "one", 0);
+    add(store, 1, "two", 0);
+    copy_journal(dir, crashed);
+    mr_store_close(store);
+    cr_assert_neq(access(in_scratch("state/journal.db-last"), F_OK), 0, "it ended in order");
+    unsigned char *log = slurp(in_scratch("crashed/journal.db-wal"), &len);
+    for (size_t at = 40; at < len; at += 997) {
+        log[at] ^= 4;
+        spit(in_scratch("crashed/journal.db-wal"), log, len);
+        for (int may_make = 0; may_make < 2; may_make++) {
+            struct mr_error err = {0};
+            cr_assert_eq(mr_store_open(crashed, may_make, &store, &err), MR_ERR_INPUT, "%zu", at);
+        }
+        log[at] ^= 4;
+    }
+    spit(in_scratch("crashed/journal.db-wal"), log, len);
+    store = open_store(crashed);
+    cr_assert_str_eq(read_all(store), "1:1:one 2:1:two ");
+    mr_store_close(store);
+    free(log);
+    remove_scratch();
+}
+
+/* It can be given up; one that is torn, or older, says nothing; a new journal has none. */
+Test(store, a_witness_that_does_not_count) {
+    make_scratch();
+    char dir[512];
+    size_t len;
+    snprintf(dir, sizeof dir, "%s", in_scratch("state"));
+    struct mr_store *store = open_store(dir);
+    add(store, 1, "one", 0);
+    unsigned char *older = slurp(in_scratch("state/journal.db-last"), &len);
+    cr_assert_eq(len, (size_t)24);
+    add(store, 1, "two", 0);
+    unsigned char *last = slurp(in_scratch("state/journal.db-last"), &len);
+    mr_store_close(store);
+    spit(in_scratch("state/journal.db-last"), older, len);
+    mr_store_close(open_store(dir));
+    last[0] = 3;
+    spit(in_scratch("state/journal.db-last"), last, len);
+    mr_store_close(open_store(dir));
+    spit(in_scratch("state/journal.db-last"), last, 5);
+    mr_store_close(open_store(dir));
+    last[0] = 2;
+    cr_assert_eq(unlink(in_scratch("state/journal.db")), 0);
+    spit(in_scratch("state/journal.db-last"), last, len);
+    mr_store_close(open_store(dir));
+    spit(in_scratch("state/journal.db-last"), last, len);
+    expect_refused(dir, true, MR_ERR_INPUT, "entry 2 was on disk, and it ends with 0");
+    cr_assert_eq(unlink(in_scratch("state/journal.db-last")), 0);
+    mr_store_close(open_store(dir));
+    free(older);
+    free(last);
+    remove_scratch();
+}

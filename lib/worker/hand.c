@@ -1,11 +1,11 @@
 /* hand: a slot that is a process: has one attempt at a time done by it, and tells how it went. */
-#include "master/local/hand.h"
+#include "lib/worker/hand.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/intern.h"
 #include "lib/net/message.h"
-#include "master/local/verdict.h"
+#include "lib/worker/verdict.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,31 +20,17 @@ struct watch {
     struct mr_where last;
     double moved;      /* when it last did */
     double terminated; /* when it was asked to end; 0: it wasn't */
-    bool is_done;      /* a result or a failure came */
-    bool is_complete;  /* and the end */
+    double killed;     /* when its end was ordered, or last forced; 0: it wasn't */
+    double looked;
+    bool is_done;     /* a result or a failure came */
+    bool is_complete; /* and the end */
 };
 
-static int start_process(struct mr_hand *hand, struct mr_error *err) {
-    char name[64];
-    snprintf(name, sizeof name, "millrace-%.12s-%u-%u", hand->source->id, hand->number,
-             hand->started++);
-    struct mr_process_options options = {.program = hand->source->program,
-                                         .name = name,
-                                         .memory_bytes = hand->source->memory_bytes,
-                                         .echoes = hand->source->echoes};
-    if (mr_process_start(&options, &hand->process, err)) {
-        return err->code;
+/* With --verbose. */
+static void say(const struct mr_hand *hand, const char *text) {
+    if (hand->source->echoes) {
+        fprintf(stderr, "millrace: %s\n", text);
     }
-    if (hand->source->echoes && hand->started == 1 && hand->number == 0) {
-        fprintf(stderr, "millrace: task processes are bounded: %s\n",
-                mr_process_bounds(hand->process));
-    }
-    struct mr_error sending = {0};
-    if (mr_orders_send_job(mr_process_channel(hand->process), hand->source->job, &sending) &&
-        sending.code != MR_ERR_CLOSED) { /* closed: how it ended will be told */
-        *err = sending;
-    }
-    return err->code;
 }
 
 void mr_hand_stop(struct mr_hand *hand) {
@@ -63,13 +49,18 @@ void mr_hand_release(struct mr_hand_outcome *outcome) {
 
 /* ---- what the process says --------------------------------------------------------------------*/
 
-static int take_hello(struct mr_bytes body, struct mr_error *err) {
+static int take_hello(struct watch *watch, struct mr_bytes body, struct mr_error *err) {
     struct mr_message_reader *reader = NULL;
     if (mr_message_open(body, &reader, err)) {
         return err->code;
     }
     const char *version = mr_message_text(reader);
     (void)mr_message_u64(reader);
+    if (mr_message_u64(reader)) {
+        mr_process_note_ungrouped(watch->hand->process);
+        say(watch->hand,
+            "a task process could not join its cgroup: its memory is bounded by RLIMIT_AS");
+    }
     if (!mr_message_end(reader, err) && strcmp(version ? version : "", MR_VERSION) != 0) {
         mr_error_set(err, MR_ERR_USAGE, "the task process is Millrace %s, this is %s",
                      version ? version : "?", MR_VERSION);
@@ -126,7 +117,7 @@ static int take_frame(struct watch *watch, enum mr_channel_kind kind, struct mr_
     struct mr_hand_outcome *outcome = watch->outcome;
     switch (kind) {
     case MR_CHANNEL_HELLO:
-        return take_hello(body, err);
+        return take_hello(watch, body, err);
     case MR_CHANNEL_COUNTER:
         return take_counter(outcome, body, err);
     case MR_CHANNEL_SKIPPED:
@@ -138,6 +129,7 @@ static int take_frame(struct watch *watch, enum mr_channel_kind kind, struct mr_
         watch->is_done = true;
         (void)!mr_orders_read_failure(body, &outcome->err, err);
         outcome->is_fatal = is_hopeless(outcome->err.code);
+        outcome->is_short = outcome->err.code == MR_ERR_NOMEM;
         return err->code;
     case MR_CHANNEL_END:
         watch->is_complete = watch->is_done;
@@ -167,26 +159,44 @@ static bool is_unwanted(const struct mr_hand *hand) {
     return atomic_load(&hand->stop) || (hand->run_stop && atomic_load(hand->run_stop));
 }
 
-/* Ends what is not wanted, or does not move. */
+static double kill_seconds(const struct mr_hand *hand) {
+    double seconds = hand->source->kill_seconds;
+    return seconds > 0 ? seconds : MR_PROCESS_KILL_SECONDS;
+}
+
+/* Orders the end of all; forces it where that does not come. */
+static void end_all(struct watch *watch, double now) {
+    struct mr_process *process = watch->hand->process;
+    mr_process_terminate(process, true);
+    if (watch->killed <= 0) {
+        watch->killed = now;
+    } else if (now - watch->killed > kill_seconds(watch->hand)) {
+        watch->killed = now;
+        mr_process_abandon(process);
+    }
+}
+
+/* Ends what is not wanted, or does not move; now and then. */
 static void look(struct watch *watch) {
     double now = mr_clock_seconds();
-    struct mr_process *process = watch->hand->process;
+    if (now - watch->looked <= LOOK_MS / 1000.0) {
+        return;
+    }
+    watch->looked = now;
     if (has_moved(watch)) {
         watch->moved = now;
     }
-    if (is_unwanted(watch->hand)) {
-        mr_process_terminate(process, true);
-    } else if (watch->terminated > 0 && now - watch->terminated > GRACE_SECONDS) {
-        mr_process_terminate(process, true);
+    if (is_unwanted(watch->hand) || watch->killed > 0 ||
+        (watch->terminated > 0 && now - watch->terminated > GRACE_SECONDS)) {
+        end_all(watch, now);
     } else if (watch->terminated <= 0 && now - watch->moved > watch->hand->source->timeout) {
         watch->terminated = now;
-        mr_process_terminate(process, false);
+        mr_process_terminate(watch->hand->process, false);
     }
 }
 
 /* Waits until the answer is complete (0), the process has ended (1), or the channel fails. */
 static int hear_answer(struct watch *watch, struct mr_error *err) {
-    double looked = mr_clock_seconds();
     while (!watch->is_complete) {
         enum mr_process_news news;
         enum mr_channel_kind kind;
@@ -200,12 +210,89 @@ static int hear_answer(struct watch *watch, struct mr_error *err) {
         if (news == MR_PROCESS_FRAME && take_frame(watch, kind, body, err)) {
             return err->code;
         }
-        if (mr_clock_seconds() - looked > LOOK_MS / 1000.0) {
-            looked = mr_clock_seconds();
-            look(watch);
-        }
+        look(watch);
     }
     return 0;
+}
+
+/* The process does not read what it is sent: it is watched meanwhile, as ever. */
+static int linger(void *arg, struct mr_error *err) {
+    struct watch *watch = arg;
+    int status = mr_process_tend(watch->hand->process, LOOK_MS, err);
+    look(watch);
+    return status;
+}
+
+/* ---- ordering ---------------------------------------------------------------------------------*/
+
+/* Sends the job, or a task. Nobody there to read it: how it ended will be told. */
+static int give_order(struct watch *watch, const struct mr_orders_task *task,
+                      struct mr_error *err) {
+    struct mr_hand *hand = watch->hand;
+    struct mr_channel *channel = mr_process_channel(hand->process);
+    struct mr_error sending = {0};
+    channel->linger = linger;
+    channel->linger_arg = watch;
+    if (task) {
+        channel->order = ++hand->orders;
+    }
+    int status = task ? mr_orders_send_task(channel, task, &sending)
+                      : mr_orders_send_job(channel, hand->source->job, &sending);
+    channel->linger = NULL;
+    if (status && status != MR_ERR_CLOSED) {
+        *err = sending;
+    }
+    return err->code;
+}
+
+static int start_process(struct watch *watch, struct mr_error *err) {
+    struct mr_hand *hand = watch->hand;
+    char name[64];
+    snprintf(name, sizeof name, "millrace-%.12s-%u-%u", hand->source->id, hand->number,
+             hand->started++);
+    struct mr_process_options options = {.program = hand->source->program,
+                                         .name = name,
+                                         .memory_bytes = hand->source->memory_bytes,
+                                         .echoes = hand->source->echoes,
+                                         .kill_seconds = hand->source->kill_seconds};
+    if (mr_process_start(&options, &hand->process, err)) {
+        return err->code;
+    }
+    if (hand->started == 1 && hand->number == 0 && hand->source->echoes) {
+        fprintf(stderr, "millrace: task processes are bounded: %s\n",
+                mr_process_bounds(hand->process));
+    }
+    watch->last = mr_process_where(hand->process);
+    return give_order(watch, NULL, err);
+}
+
+/* Waits until what the attempt before left is gone; a process that can't be used again is stopped.
+ */
+static void settle(struct watch *watch) {
+    struct mr_hand *hand = watch->hand;
+    double until = mr_clock_seconds() + kill_seconds(hand);
+    while (!mr_process_is_swept(hand->process, LOOK_MS)) {
+        if (is_unwanted(hand) || mr_clock_seconds() > until) {
+            break;
+        }
+    }
+    if (!mr_process_is_idle(hand->process)) {
+        say(hand, "a task process is not as it should be after a task: starting another");
+        mr_hand_stop(hand);
+    }
+}
+
+/* Has a process that is there, and idle. */
+static int get_ready(struct watch *watch, struct mr_error *err) {
+    struct mr_hand *hand = watch->hand;
+    if (hand->process) {
+        settle(watch);
+    }
+    if (is_unwanted(hand)) {
+        return mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted");
+    }
+    watch->moved = mr_clock_seconds();
+    return hand->process ? MR_OK : start_process(watch, err);
 }
 
 /* Where the code failed, by crash or by a word. */
@@ -237,8 +324,16 @@ static void judge(struct watch *watch) {
         mr_error_set(&outcome->err, MR_ERR_INTERRUPTED, "interrupted");
         return;
     }
+    outcome->is_short = mr_verdict_is_short(&verdict);
     mr_verdict_say(&verdict, &outcome->err);
     mr_process_add_log(hand->process, &outcome->err);
+}
+
+/* The channel failed: what came over it is worth nothing, and tells nothing of the task. */
+static void note_broken(struct mr_hand_outcome *outcome, const struct mr_error *err) {
+    outcome->err = *err;
+    outcome->is_fatal = is_hopeless(err->code);
+    outcome->is_broken = err->code == MR_ERR_IO;
 }
 
 void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
@@ -246,20 +341,17 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
     struct watch watch = {.hand = hand, .task = task, .outcome = outcome};
     struct mr_error err = {0};
     *outcome = (struct mr_hand_outcome){0};
-    if (!hand->process && start_process(hand, &err)) {
+    if (get_ready(&watch, &err)) {
         outcome->is_fatal = is_hopeless(err.code);
         outcome->err = err;
-        mr_hand_stop(hand);
+        if (err.code != MR_ERR_INTERRUPTED) {
+            mr_hand_stop(hand);
+        }
         return;
     }
     mr_process_begin(hand->process);
-    watch.moved = mr_clock_seconds();
     watch.last = mr_process_where(hand->process);
-    if (mr_orders_send_task(mr_process_channel(hand->process), task, &err) &&
-        err.code == MR_ERR_CLOSED) {
-        err = (struct mr_error){0}; /* it has ended: how, it will be told */
-    }
-    int ended = err.code ? err.code : hear_answer(&watch, &err);
+    int ended = give_order(&watch, task, &err) ? err.code : hear_answer(&watch, &err);
     if (outcome->err.code == MR_ERR_JOB) {
         struct mr_where where = mr_process_where(hand->process);
         note_place(&watch, &where);
@@ -267,8 +359,7 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
     if (ended == 1) {
         judge(&watch);
     } else if (ended < 0) {
-        outcome->err = err;
-        outcome->is_fatal = is_hopeless(err.code);
+        note_broken(outcome, &err);
     }
     if (outcome->err.code) { /* the next attempt begins afresh */
         mr_hand_stop(hand);

@@ -1,6 +1,6 @@
 /* verdict: says in a sentence how a task process ended that gave no answer. */
-#ifndef MR_LOCAL_VERDICT_H
-#define MR_LOCAL_VERDICT_H
+#ifndef MR_WORKER_VERDICT_H
+#define MR_WORKER_VERDICT_H
 
 #include "lib/job/context.h"
 #include "lib/worker/orders.h"
@@ -18,6 +18,9 @@ struct mr_verdict {
 
 /* Whether it is known at which record it was. */
 bool mr_verdict_has_place(const struct mr_verdict *verdict);
+
+/* Whether it ended for want of memory. */
+bool mr_verdict_is_short(const struct mr_verdict *verdict);
 
 /* The sentence: MR_ERR_JOB. */
 void mr_verdict_say(const struct mr_verdict *verdict, struct mr_error *err);

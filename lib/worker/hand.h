@@ -1,10 +1,12 @@
 /* hand: a slot that is a process: has one attempt at a time done by it, and tells how it went.
  *
  * The process is started when the first attempt comes, serves one after the other, and is started
- * again after it died. It is watched: an attempt in which nothing moves for as long as the limit
- * allows is ended, by SIGTERM first. */
-#ifndef MR_LOCAL_HAND_H
-#define MR_LOCAL_HAND_H
+ * again after it died. Between two attempts all that the first left running is killed, and what it
+ * left to say makes the process unfit: another is started. It is watched: an attempt in which
+ * nothing moves for as long as the limit allows is ended, by SIGTERM first; no process, however it
+ * resists, is waited for longer than kill_seconds. */
+#ifndef MR_WORKER_HAND_H
+#define MR_WORKER_HAND_H
 
 #include "lib/job/context.h"
 #include "lib/worker/orders.h"
@@ -19,6 +21,7 @@ struct mr_hand_source {
     const char *id;
     uint64_t memory_bytes; /* of a task; 0: any */
     double timeout;        /* seconds */
+    double kill_seconds;   /* that a process has to end when it must; 0: MR_PROCESS_KILL_SECONDS */
     bool echoes;
 };
 
@@ -27,6 +30,7 @@ struct mr_hand {
     unsigned number;
     struct mr_process *process;  /* NULL: none, at the moment */
     unsigned started;            /* processes so far */
+    uint64_t orders;             /* likewise: the number of the last one */
     const atomic_bool *run_stop; /* the same, set from outside of the run; or NULL */
     atomic_bool stop;            /* set by anybody: the attempt under way is not wanted any more */
     atomic_uint_fast64_t position; /* in its input, of the map attempt under way: for progress */
@@ -37,6 +41,8 @@ struct mr_hand_outcome {
     struct mr_error err; /* 0: done */
     bool is_fatal;       /* another attempt can't help */
     bool is_crash;       /* its process died of it */
+    bool is_broken;      /* its process spoke as none does: nothing is known of the task */
+    bool is_short;       /* its memory did not suffice */
     bool has_place;      /* it is known where the code was when it failed: */
     bool is_exact;       /* at which record, not only in which block */
     uint64_t offset;     /* of the record, or the block */

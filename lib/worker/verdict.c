@@ -1,8 +1,8 @@
 /* verdict: says in a sentence how a task process ended that gave no answer. */
-#include "master/local/verdict.h"
+#include "lib/worker/verdict.h"
 
 #include "lib/base/error.h"
-#include "master/local/crash.h"
+#include "lib/base/signals.h"
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -10,7 +10,7 @@
 #define MIB 1048576.0
 
 static const char *signal_name(int number, char spare[32]) {
-    const char *name = mr_crash_signal_name(number);
+    const char *name = mr_signals_crash_name(number);
     if (name) {
         return name;
     }
@@ -30,6 +30,11 @@ static bool is_out_of_memory(const struct mr_verdict *verdict) {
             (!verdict->is_grouped && report->peak_bytes >= verdict->memory_bytes / 10 * 9));
 }
 
+bool mr_verdict_is_short(const struct mr_verdict *verdict) {
+    return verdict->timeout <= 0 && verdict->report.magic == MR_SUPERVISOR_MAGIC &&
+           is_out_of_memory(verdict);
+}
+
 static void say_how(const struct mr_verdict *verdict, struct mr_error *err) {
     int status = verdict->report.wait_status;
     char spare[32];
@@ -39,7 +44,7 @@ static void say_how(const struct mr_verdict *verdict, struct mr_error *err) {
     } else if (verdict->report.magic != MR_SUPERVISOR_MAGIC) {
         mr_error_set(err, MR_ERR_JOB, "%s: the task process and its supervisor were killed",
                      verdict->job);
-    } else if (is_out_of_memory(verdict)) {
+    } else if (mr_verdict_is_short(verdict)) {
         mr_error_set(err, MR_ERR_JOB,
                      "%s: the task used too much memory: used %.1f MiB > %.1f MiB (--task-memory)",
                      verdict->job, (double)verdict->report.peak_bytes / MIB,
