@@ -93,6 +93,9 @@ int mr_identity_job(const struct mr_run_spec *spec, const struct mr_plan *plan,
             text, err, "round %s %u %d\n", plan->rounds[round].name ? plan->rounds[round].name : "",
             mr_plan_partitions(plan, spec, round), (int)plan->rounds[round].value);
     }
+    if (!err->code && spec->skip_bad_records) {
+        (void)!mr_buffer_printf(text, err, "skip %u\n", spec->skip_bad_records);
+    }
     if (!err->code) {
         (void)!mr_buffer_printf(text, err, "output %s\n", output);
     }

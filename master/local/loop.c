@@ -24,7 +24,7 @@
 #define FLUSH_SECONDS 0.1 /* a person sees no delay */
 
 struct mr_loop {
-    const struct mr_stage_source *source;
+    struct mr_loop_source source;
     struct mr_outlet outlet;
     struct mr_turn turn;
     struct mr_buffer state;
@@ -38,12 +38,12 @@ struct mr_loop {
 
 /* Writes the lines that have gathered. */
 static int flush(struct mr_loop *loop, struct mr_error *err) {
-    const struct mr_run_spec *spec = loop->source->spec;
+    const struct mr_run_spec *spec = loop->source.spec;
     struct mr_buffer *text = &loop->turn.text;
     if (!text->len) {
         return MR_OK;
     }
-    if (!loop->source->commit && spec->progress) { /* a line drawn on the same terminal must go */
+    if (!loop->source.commit && spec->progress) { /* a line drawn on the same terminal must go */
         struct mr_run_progress progress = {.job = spec->job->name,
                                            .round = loop->turn.context.round->name,
                                            .phase = MR_PHASE_LOOP,
@@ -60,7 +60,10 @@ static int flush(struct mr_loop *loop, struct mr_error *err) {
 }
 
 static int flush_if_due(struct mr_loop *loop, struct mr_error *err) {
-    bool is_stream = !loop->source->commit;
+    bool is_stream = !loop->source.commit;
+    if (loop->source.keeps_lines) {
+        return MR_OK;
+    }
     bool is_due = loop->turn.text.len >= FLUSH_BYTES ||
                   (is_stream && mr_clock_seconds() - loop->flushed >= FLUSH_SECONDS);
     return is_due ? flush(loop, err) : MR_OK;
@@ -74,7 +77,7 @@ static void log_state(struct mr_loop *loop) {
 
 /* Takes over the state that was set, if one was. */
 static void take_state(struct mr_loop *loop) {
-    struct mr_run_loop *result = &loop->source->result->loop;
+    struct mr_run_loop *result = &loop->source.result->loop;
     if (loop->turn.has_next) {
         struct mr_buffer before = loop->state;
         loop->state = loop->turn.next;
@@ -101,7 +104,7 @@ struct mr_turn *mr_loop_begin_turn(struct mr_loop *loop, uint64_t pass) {
 }
 
 int mr_loop_end_turn(struct mr_loop *loop, double seconds, struct mr_error *err) {
-    struct mr_run_loop *result = &loop->source->result->loop;
+    struct mr_run_loop *result = &loop->source.result->loop;
     result->passes = loop->pass;
     result->seconds += seconds;
     if (err->code) {
@@ -112,19 +115,52 @@ int mr_loop_end_turn(struct mr_loop *loop, double seconds, struct mr_error *err)
     return flush_if_due(loop, err);
 }
 
-int mr_loop_turn(struct mr_loop *loop, uint64_t pass, const struct mr_stage_pairs *results,
+int mr_loop_turn(struct mr_loop *loop, uint64_t pass, struct mr_run *const *runs, uint32_t count,
                  bool *again, struct mr_error *err) {
     double started = mr_clock_seconds();
-    struct mr_turn_pass ended = {.number = pass,
-                                 .loop_state = mr_loop_borrow_state(loop),
-                                 .runs = results->runs,
-                                 .count = results->count};
+    struct mr_turn_pass ended = {
+        .number = pass, .loop_state = mr_loop_borrow_state(loop), .runs = runs, .count = count};
     (void)!mr_turn_call(mr_loop_begin_turn(loop, pass), &ended, again, err);
     return mr_loop_end_turn(loop, mr_clock_seconds() - started, err);
 }
 
+int mr_loop_restore(struct mr_loop *loop, uint64_t pass, struct mr_bytes state, uint64_t records,
+                    struct mr_error *err) {
+    loop->pass = pass;
+    loop->turn.records = records;
+    loop->turn.next.len = 0;
+    if (mr_buffer_append(&loop->turn.next, state.data, state.len, err)) {
+        return err->code;
+    }
+    loop->turn.has_next = true;
+    loop->source.result->loop.passes = pass;
+    take_state(loop);
+    log_state(loop);
+    return MR_OK;
+}
+
+const struct mr_counters *mr_loop_counters(const struct mr_loop *loop) {
+    return &loop->turn.context.counters;
+}
+
+int mr_loop_count(struct mr_loop *loop, const struct mr_counters *counters, struct mr_error *err) {
+    for (size_t i = 0; i < counters->count && !err->code; i++) {
+        const struct mr_run_counter *counter = &counters->items[i];
+        (void)!mr_context_counters_add(&loop->turn.context.counters, counter->name, counter->value,
+                                       err);
+    }
+    return err->code;
+}
+
+struct mr_bytes mr_loop_take_lines(struct mr_loop *loop, uint64_t *records) {
+    struct mr_bytes lines = {loop->turn.text.data, loop->turn.text.len};
+    loop->turn.text.len = 0;
+    *records = loop->turn.records;
+    return lines;
+}
+
 int mr_loop_finish(struct mr_loop *loop, struct mr_error *err) {
-    struct mr_run_result *result = loop->source->result;
+    struct mr_run_result *result = loop->source.result;
     if (flush(loop, err) ||
         mr_outlet_finish(&loop->outlet, loop->turn.records, &result->parts[0], err)) {
         return err->code;
@@ -134,7 +170,7 @@ int mr_loop_finish(struct mr_loop *loop, struct mr_error *err) {
     return mr_books_merge_counters(&loop->turn.context.counters, result, err);
 }
 
-int mr_loop_create(const struct mr_stage_source *source, struct mr_loop **loop,
+int mr_loop_create(const struct mr_loop_source *source, struct mr_loop **loop,
                    struct mr_error *err) {
     const struct mr_plan *plan = source->plan;
     struct mr_loop *made = calloc(1, sizeof *made);
@@ -149,11 +185,11 @@ int mr_loop_create(const struct mr_stage_source *source, struct mr_loop **loop,
                                          .partitions = mr_plan_partitions(plan, source->spec, last),
                                          .verbose = source->spec->verbose};
     mr_turn_init(&made->turn, &contexts, plan->memory.state_max, source->spec->stop);
-    made->source = source;
+    made->source = *source;
     made->outlet = MR_OUTLET_CLOSED;
     made->name = mr_hash_xxh3_128(NULL, 0);
     struct mr_outlet_source to = {source->commit, source->spec->output_fd, source->spec->stop};
-    if (mr_outlet_open(&made->outlet, &to, 0, 1, err)) {
+    if (!source->keeps_lines && mr_outlet_open(&made->outlet, &to, 0, 1, err)) {
         mr_loop_destroy(made);
         return err->code;
     }

@@ -145,7 +145,6 @@ expect_status 2 "$MILLRACE" run wordcount - -o out --state st
 expect_err '^millrace: --state needs inputs that can be read again'
 expect_status 2 "$MILLRACE" run wordcount in -o out --state no/st
 expect_status 2 "$MILLRACE" run wordcount in -o out --state ''
-expect_status 2 "$MILLRACE" run wordcount in -o out --state st --isolate
 expect_missing out st
 expect_status 3 "$MILLRACE" fsck in
 expect_err 'holds no journal'

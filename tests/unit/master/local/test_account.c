@@ -1,5 +1,5 @@
 /* test_account: an account goes out and comes back, adds up, and hostile bytes are refused. */
-#include "master/local/account.h"
+#include "master/local/files/account.h"
 
 #include "tests/unit/test.h"
 
@@ -58,8 +58,28 @@ Test(account, cut_is_refused) {
     }
     struct mr_account back;
     struct mr_error err = {0};
-    bytes.data[0] = 2;
-    cr_assert_eq(mr_account_get(&back, bytes.data, bytes.len, &err), MR_ERR_INPUT, "version 2");
+    bytes.data[0] = 3;
+    cr_assert_eq(mr_account_get(&back, bytes.data, bytes.len, &err), MR_ERR_INPUT, "version 3");
+    mr_account_fini(&account);
+    mr_buffer_fini(&bytes);
+}
+
+/* Version 1 ended with part_xxh3. */
+Test(account, version_1_is_read) {
+    struct mr_account account = make(5, "mine");
+    struct mr_buffer bytes = encode(&account);
+    size_t head = (2 + 18) * sizeof(uint64_t);
+    size_t more = 5 * sizeof(uint64_t);
+    struct mr_account back;
+    struct mr_error err = {0};
+    memmove(bytes.data + head, bytes.data + head + more, bytes.len - head - more);
+    bytes.data[0] = 1;
+    cr_assert_eq(mr_account_get(&back, bytes.data, bytes.len - more, &err), 0, "%s", err.text);
+    cr_assert_eq(back.part_xxh3, account.part_xxh3);
+    cr_assert_eq(back.records_skipped, (uint64_t)0);
+    cr_assert_eq(back.counters.count, 2u);
+    cr_assert_eq(back.counters.items[1].value, 7u);
+    mr_account_fini(&back);
     mr_account_fini(&account);
     mr_buffer_fini(&bytes);
 }

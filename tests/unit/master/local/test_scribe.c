@@ -1,5 +1,5 @@
 /* test_scribe: many threads, few transactions; effects in order, and only of what is on disk. */
-#include "master/local/scribe.h"
+#include "master/local/files/scribe.h"
 
 #include "lib/base/error.h"
 #include "tests/unit/master/journal/scratch.h"
@@ -46,6 +46,7 @@ Test(scribe, threads_share_transactions) {
     cr_assert_eq(mr_journal_open(in_scratch("state"), MR_JOURNAL_RUN, &journal, &err), 0);
     mr_scribe_init(&scribe);
     scribe.journal = journal;
+    scribe.core = mr_journal_core(journal);
     scribe.perform = perform;
     struct mr_core_event up = {.kind = MR_CORE_NODE_UP,
                                .worker = {0, 1},
@@ -83,6 +84,7 @@ Test(scribe, a_refused_event_ends_it) {
     cr_assert_eq(mr_journal_open(in_scratch("state"), MR_JOURNAL_RUN, &journal, &err), 0);
     mr_scribe_init(&scribe);
     scribe.journal = journal;
+    scribe.core = mr_journal_core(journal);
     scribe.perform = perform;
     struct mr_core_event closed = {.kind = MR_CORE_ROUND_CLOSED, .job = 9};
     pthread_mutex_lock(&scribe.lock);
@@ -107,6 +109,7 @@ Test(scribe, what_was_applied_before_its_end_is_not_written) {
     cr_assert_eq(mr_journal_open(in_scratch("state"), MR_JOURNAL_RUN, &journal, &err), 0);
     mr_scribe_init(&scribe);
     scribe.journal = journal;
+    scribe.core = mr_journal_core(journal);
     scribe.perform = perform;
     struct mr_core_event event = {
         .kind = MR_CORE_SUBMIT, .job = 1, .shape = {0, 1, NULL}, .max_attempts = 1};
@@ -132,6 +135,7 @@ Test(scribe, effects_come_after_the_commit) {
     cr_assert_eq(mr_journal_open(in_scratch("state"), MR_JOURNAL_RUN, &journal, &err), 0);
     mr_scribe_init(&scribe);
     scribe.journal = journal;
+    scribe.core = mr_journal_core(journal);
     scribe.perform = perform;
     struct mr_core_event up = {.kind = MR_CORE_NODE_UP,
                                .worker = {0, 1},

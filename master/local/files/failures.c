@@ -1,0 +1,53 @@
+/* failures: why attempts at a task failed: the first cause, and how often. */
+#include "master/local/files/failures.h"
+
+#include "lib/base/error.h"
+#include "master/local/files/numbers.h"
+#include <stdio.h>
+
+#define NUMBERS 3 /* count, attempt, code; the text behind them */
+
+struct mr_failures mr_failures_of(const struct mr_ledger *ledger, enum mr_phase phase,
+                                  uint32_t task) {
+    const struct mr_fact *fact =
+        mr_ledger_find(ledger, MR_LEDGER_FAILED, mr_ledger_key((uint32_t)phase, task));
+    struct mr_failures failures = {0};
+    uint64_t numbers[NUMBERS];
+    struct mr_bytes text;
+    if (fact && mr_numbers_get(fact, numbers, NUMBERS, &text)) {
+        failures.count = (uint32_t)numbers[0];
+        failures.attempt = (uint32_t)numbers[1];
+        failures.first.code = -(int)numbers[2];
+        snprintf(failures.first.text, sizeof failures.first.text, "%.*s", (int)text.len, text.data);
+    }
+    return failures;
+}
+
+int mr_failures_note(struct mr_ledger *ledger, enum mr_phase phase, uint32_t task, uint32_t attempt,
+                     bool counts, const struct mr_error *why, struct mr_error *err) {
+    struct mr_failures failures = mr_failures_of(ledger, phase, task);
+    struct mr_buffer bytes = {0};
+    failures.count++;
+    if (counts && failures.attempt == 0) {
+        failures.attempt = attempt;
+        failures.first = *why;
+    }
+    const uint64_t numbers[NUMBERS] = {failures.count, failures.attempt,
+                                       (uint64_t)-failures.first.code};
+    if (!mr_numbers_put(&bytes, numbers, NUMBERS, err) &&
+        !mr_buffer_append_text(&bytes, failures.first.text, err)) {
+        (void)!mr_ledger_note(ledger, MR_LEDGER_FAILED, mr_ledger_key((uint32_t)phase, task),
+                              bytes.data, bytes.len, err);
+    }
+    mr_buffer_fini(&bytes);
+    return err->code;
+}
+
+void mr_failures_say(const struct mr_failures *failures, uint32_t attempt,
+                     const struct mr_error *why, struct mr_error *err) {
+    *err = *why;
+    if (failures->count > 1) {
+        mr_error_add(err, " (%s%u attempts that failed)", attempt == 1 ? "the first of " : "",
+                     failures->count);
+    }
+}

@@ -1,0 +1,27 @@
+/* failures: why attempts at a task failed: the first cause, and how often. */
+#ifndef MR_FILES_FAILURES_H
+#define MR_FILES_FAILURES_H
+
+#include "master/core/terms.h"
+#include "master/local/files/ledger.h"
+
+/* Of one task, or of a loop's turn (MR_PHASE_LOOP, task 0). */
+struct mr_failures {
+    uint32_t count;        /* all that failed */
+    uint32_t attempt;      /* the first that counts, 0: none yet */
+    struct mr_error first; /* why it did */
+};
+
+/* Counts a failure, and keeps it where it is the first that counts. */
+MR_MUST_USE int mr_failures_note(struct mr_ledger *ledger, enum mr_phase phase, uint32_t task,
+                                 uint32_t attempt, bool counts, const struct mr_error *why,
+                                 struct mr_error *err);
+
+struct mr_failures mr_failures_of(const struct mr_ledger *ledger, enum mr_phase phase,
+                                  uint32_t task);
+
+/* The sentence of a job that failed by an attempt: its cause, and how often it was tried. */
+void mr_failures_say(const struct mr_failures *failures, uint32_t attempt,
+                     const struct mr_error *why, struct mr_error *err);
+
+#endif
