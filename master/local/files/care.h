@@ -8,7 +8,7 @@
 
 #include "master/core/terms.h"
 #include "master/local/files/ledger.h"
-#include "master/local/hand.h"
+#include "lib/worker/hand.h"
 
 /* Zero-initialise; release with mr_care_fini. */
 struct mr_care {
