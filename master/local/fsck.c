@@ -8,7 +8,7 @@
 
 #include "lib/base/error.h"
 #include "master/local/files/turns.h"
-#include "master/local/identity.h"
+#include "master/local/plan/identity.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

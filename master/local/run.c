@@ -9,10 +9,10 @@
 #include "lib/job/plugin.h"
 #include "lib/output/manifest.h"
 #include "lib/output/verify.h"
-#include "master/local/crash.h"
-#include "master/local/explain.h"
+#include "master/local/common/crash.h"
 #include "master/local/files/fleet.h"
 #include "master/local/fsck.h"
+#include "master/local/plan/explain.h"
 #include "master/local/threads/crew.h"
 #include "task/serve.h"
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 
 #include "lib/base/buffer.h"
 #include "lib/worker/orders.h"
-#include "master/local/books.h"
+#include "master/local/common/books.h"
 
 #define MR_ACCOUNT_TABLE(X)                                                                        \
     X(records_read)                                                                                \

@@ -6,9 +6,9 @@
 #ifndef MR_FILES_CARE_H
 #define MR_FILES_CARE_H
 
+#include "lib/worker/hand.h"
 #include "master/core/terms.h"
 #include "master/local/files/ledger.h"
-#include "lib/worker/hand.h"
 
 /* Zero-initialise; release with mr_care_fini. */
 struct mr_care {

@@ -3,7 +3,6 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
-#include "master/local/files/resume.h"
 #include "master/local/files/turns.h"
 #include "master/local/files/work.h"
 #include <stdlib.h>
@@ -225,7 +224,7 @@ int mr_closing_start(struct mr_slots *run, struct mr_error *err) {
     }
     if (run->ledger.journal && !mr_slots_may_pass(err->code)) {
         struct mr_error giving_up = {0};
-        (void)!mr_resume_give_up(run, err, &giving_up);
+        (void)!mr_slots_give_up(run, err, &giving_up);
     }
     return err->code;
 }

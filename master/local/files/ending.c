@@ -5,11 +5,10 @@
 #include "lib/base/file.h"
 #include "lib/output/manifest.h"
 #include "lib/output/manifest_read.h"
+#include "master/local/common/outlet.h"
 #include "master/local/files/aside.h"
 #include "master/local/files/closing.h"
 #include "master/local/files/lines.h"
-#include "master/local/files/resume.h"
-#include "master/local/outlet.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -112,13 +111,12 @@ static int write_stream(const struct mr_slots *run, struct mr_error *err) {
     return mr_outlet_copy(&to, path, err);
 }
 
-static int appear(const struct mr_slots *run, const struct mr_fleet_source *source,
-                  const uint32_t *winners, struct mr_error *err) {
+static int appear(const struct mr_slots *run, const uint32_t *winners, struct mr_error *err) {
     struct mr_run_result *result = run->result;
     if (!run->commit) {
-        return write_stream(run, err) ? err->code : source->write_manifest(source->arg, err);
+        return write_stream(run, err) ? err->code : run->write_manifest(run->arg, err);
     }
-    return source->write_manifest(source->arg, err) || add_aside(run, err) ||
+    return run->write_manifest(run->arg, err) || add_aside(run, err) ||
                    mr_commit_publish(run->commit, result->parts, winners, result->part_count,
                                      result->manifest, err)
                ? err->code
@@ -144,8 +142,7 @@ static bool goes_on(const struct mr_slots *run, int status) {
     return run->ledger.journal && (mr_slots_may_pass(status) || status == MR_ERR_USAGE);
 }
 
-int mr_ending_publish(struct mr_slots *run, const struct mr_fleet_source *source,
-                      struct mr_error *err) {
+int mr_ending_publish(struct mr_slots *run, struct mr_error *err) {
     uint32_t *winners = calloc(run->result->part_count + 1, sizeof *winners);
     struct mr_error how = {0};
     if (!winners) {
@@ -153,7 +150,7 @@ int mr_ending_publish(struct mr_slots *run, const struct mr_fleet_source *source
     }
     if (!report_all(run, winners, err)) {
         pthread_mutex_unlock(&run->scribe.lock);
-        (void)!appear(run, source, winners, &how);
+        (void)!appear(run, winners, &how);
         pthread_mutex_lock(&run->scribe.lock);
         if (how.code == MR_ERR_USAGE && goes_on(run, how.code)) {
             mr_error_add(&how, "; or without that output the same command publishes it");
@@ -206,9 +203,8 @@ int mr_ending_appeared(struct mr_slots *run, struct mr_error *err) {
     struct mr_error fine = {0};
     pthread_mutex_lock(&run->scribe.lock);
     /* Not publishing: the journal lost its last transactions, to a damaged end of its log. */
-    (void)!(mr_slots_view(run).state == MR_CORE_JOB_PUBLISHING
-                ? report_published(run, &fine, err)
-                : mr_resume_give_up(run, &fine, err));
+    (void)!(mr_slots_view(run).state == MR_CORE_JOB_PUBLISHING ? report_published(run, &fine, err)
+                                                               : mr_slots_give_up(run, &fine, err));
     pthread_mutex_unlock(&run->scribe.lock);
     return err->code ? err->code : mr_ending_read_done(run, err);
 }

@@ -6,13 +6,14 @@
 #include "master/local/files/closing.h"
 #include "master/local/files/ending.h"
 #include "master/local/files/resume.h"
-#include "master/local/files/slots.h"
+#include "master/local/files/shift.h"
+#include "master/local/files/turns.h"
+#include "master/local/files/work.h"
 #include <time.h>
 
 #define LOOK_MS 100
 
 struct fleet {
-    const struct mr_fleet_source *source;
     struct mr_slots run;
     double watched; /* when it was last looked after from outside */
 };
@@ -98,7 +99,7 @@ static void take_step(struct fleet *fleet, struct mr_error *err) {
     } else if (is_behind) {
         (void)!mr_scribe_commit(&run->scribe, err);
     } else if (view.state == MR_CORE_JOB_PUBLISHING) {
-        (void)!mr_ending_publish(run, fleet->source, err);
+        (void)!mr_ending_publish(run, err);
     } else {
         wait_a_while(run);
     }
@@ -141,13 +142,13 @@ static int run_all(struct fleet *fleet, struct mr_error *err) {
         return mr_ending_appeared(run, err);
     }
     run->phase_started = mr_clock_seconds();
-    if (!mr_slots_start(run, err)) {
+    if (!mr_shift_start(run, err)) {
         look_after(fleet);
-        mr_slots_stop(run);
+        mr_shift_stop(run);
         *err = run->err;
         keep_the_rest(run);
     } else {
-        mr_slots_stop(run); /* those that did start work on what is let go now */
+        mr_shift_stop(run); /* those that did start work on what is let go now */
     }
     return err->code;
 }
@@ -208,10 +209,12 @@ static int open_ledger(const struct mr_fleet_source *source, struct mr_slots *ru
 }
 
 int mr_fleet_run(const struct mr_fleet_source *source, struct mr_error *err) {
-    struct fleet fleet = {.source = source};
+    struct fleet fleet = {0};
     struct mr_slots *run = &fleet.run;
     run->started = mr_clock_seconds();
     run->result = source->result;
+    run->write_manifest = source->write_manifest;
+    run->arg = source->arg;
     if (!open_ledger(source, run, err) && !mr_slots_init(run, source->spec, source->plan, err)) {
         (void)!run_all(&fleet, err);
         if (err->code) {
@@ -223,6 +226,8 @@ int mr_fleet_run(const struct mr_fleet_source *source, struct mr_error *err) {
     if (source->spec->state) {
         settle(run, err);
     }
+    mr_turns_destroy(run->turns);
+    mr_work_drop_winners(run);
     mr_slots_fini(run);
     return err->code;
 }

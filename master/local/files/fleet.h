@@ -9,7 +9,7 @@
  *
  *     fleet.c       the calling thread: from the beginning to the end
  *     resume.c      begins, or takes up what another process left
- *     slots.c       who does attempts;   work.c does one;   queue.c holds those that wait
+ *     slots.c       what all share;   shift.c who does attempts;   work.c does one
  *     closing.c     ends a round and opens the next;   turns.c is between passes of a loop
  *     ending.c      makes the output appear
  *     ledger.c      the facts;   scribe.c has them, and the core's events, on disk before effects
@@ -21,7 +21,7 @@
 #define MR_FILES_FLEET_H
 
 #include "lib/output/commit.h"
-#include "master/local/plan.h"
+#include "master/local/plan/plan.h"
 
 /* What a run needs of its caller. Borrowed. */
 struct mr_fleet_source {

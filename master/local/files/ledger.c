@@ -1,12 +1,11 @@
-/* ledger: what a run keeps besides the scheduler's state: facts, and with --state a journal of
- * them.
- */
+/* ledger: what a run keeps besides the core's state: facts, which --state has journaled. */
 #include "master/local/files/ledger.h"
 
 #include "lib/base/error.h"
+#include "lib/base/file.h"
 #include "lib/output/commit.h"
 #include "lib/output/tree.h"
-#include "master/local/identity.h"
+#include "master/local/plan/identity.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -339,6 +338,23 @@ int mr_ledger_make_dir(const struct mr_ledger *ledger, struct mr_error *err) {
     }
     if (fd >= 0) {
         (void)close(fd); /* it was synced */
+    }
+    return err->code;
+}
+
+int mr_ledger_sync(const struct mr_ledger *ledger, const char *path, struct mr_error *err) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int dir_fd = open(ledger->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || dir_fd < 0) {
+        mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
+    } else if (!mr_file_sync(fd, path, err)) {
+        (void)!mr_file_sync(dir_fd, ledger->dir, err);
+    }
+    if (fd >= 0) {
+        (void)close(fd); /* it was synced */
+    }
+    if (dir_fd >= 0) {
+        (void)close(dir_fd);
     }
     return err->code;
 }

@@ -1,5 +1,4 @@
-/* ledger: what a run keeps besides the scheduler's state: facts, and with --state a journal of
- * them.
+/* ledger: what a run keeps besides the core's state: facts, which --state has journaled.
  *
  * STATE/journal.db           see master/journal
  * STATE/outputs-ID/          the files of the job with this id, from task to task
@@ -16,7 +15,7 @@
 
 #include "master/journal/journal.h"
 #include "master/local/files/account.h"
-#include "master/local/plan.h"
+#include "master/local/plan/plan.h"
 
 #define MR_LEDGER_ID_LEN 32
 
@@ -107,5 +106,9 @@ MR_MUST_USE int mr_ledger_end(struct mr_ledger *ledger, const struct mr_error *h
  * all. */
 MR_MUST_USE int mr_ledger_make_dir(const struct mr_ledger *ledger, struct mr_error *err);
 void mr_ledger_clear(const struct mr_ledger *ledger, bool keeps_own);
+
+/* Makes a file in the job's folder, and its name, durable. */
+MR_MUST_USE int mr_ledger_sync(const struct mr_ledger *ledger, const char *path,
+                               struct mr_error *err);
 
 #endif

@@ -4,10 +4,9 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
-#include "master/local/books.h"
+#include "master/local/common/books.h"
+#include "master/local/common/outlet.h"
 #include "master/local/files/numbers.h"
-#include "master/local/files/work.h"
-#include "master/local/outlet.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -64,7 +63,7 @@ static int write_file(const struct mr_ledger *ledger, uint64_t pass, struct mr_b
             *err = closing;
         }
     }
-    (void)!(err->code ? err->code : mr_work_sync(ledger->dir, path.data, err));
+    (void)!(err->code ? err->code : mr_ledger_sync(ledger, path.data, err));
     mr_buffer_fini(&path);
     return err->code;
 }

@@ -7,8 +7,8 @@
 #define MR_FILES_LINES_H
 
 #include "lib/output/commit.h"
+#include "master/local/common/loop.h"
 #include "master/local/files/ledger.h"
-#include "master/local/loop.h"
 
 /* Takes the lines that the turn behind `pass` left in the loop, and notes them, with the loop's
  * counters. A segment is durable when this returns. */

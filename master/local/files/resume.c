@@ -243,21 +243,6 @@ static int begin(struct mr_slots *run, const struct findings *found, struct mr_e
                : MR_OK;
 }
 
-int mr_resume_give_up(struct mr_slots *run, const struct mr_error *how, struct mr_error *err) {
-    struct mr_core_event lost = {.kind = MR_CORE_NODE_LOST,
-                                 .worker = {0, mr_core_node(run->core, 0).incarnation}};
-    bool publishes = mr_slots_view(run).state == MR_CORE_JOB_PUBLISHING;
-    struct mr_core_event cancel = {.kind = publishes ? MR_CORE_PUBLISH_FAILED : MR_CORE_CANCEL,
-                                   .job = run->ledger.job,
-                                   .status = how->code ? how->code : MR_ERR_INTERRUPTED};
-    return mr_ledger_end(&run->ledger, how, err) ||
-                   mr_scribe_apply(&run->scribe, &lost, NULL, err) ||
-                   mr_scribe_apply(&run->scribe, &cancel, NULL, err) ||
-                   mr_scribe_commit(&run->scribe, err)
-               ? err->code
-               : MR_OK;
-}
-
 /* The loop, where the job is one, as it was, or from its start. */
 static int begin_loop(struct mr_slots *run, bool *has_started, struct mr_error *err) {
     *has_started = true;
@@ -274,7 +259,7 @@ static int begin_new(struct mr_slots *run, bool *is_published, struct mr_error *
     if (run->ledger.journal && take_up_output(run, is_published, err)) {
         struct mr_error ignored = {0}; /* the next run is told the first failure again */
         if (!mr_slots_may_pass(err->code)) {
-            (void)!mr_resume_give_up(run, err, &ignored);
+            (void)!mr_slots_give_up(run, err, &ignored);
         }
         return err->code;
     }
@@ -306,7 +291,7 @@ static int begin_old(struct mr_slots *run, bool *is_published, struct mr_error *
     findings_fini(&found);
     if (err->code == MR_ERR_INPUT) { /* what a loop left is damaged: it can't go on, ever */
         struct mr_error ignored = {0};
-        (void)!mr_resume_give_up(run, err, &ignored);
+        (void)!mr_slots_give_up(run, err, &ignored);
     }
     return err->code || has_started ? err->code : mr_closing_start(run, err);
 }

@@ -10,8 +10,4 @@
  * already, made by this very run. A loop's state is taken up, or start called. */
 MR_MUST_USE int mr_resume_begin(struct mr_slots *run, bool *is_published, struct mr_error *err);
 
-/* With the lock held. Journals that the job has ended as `how` says, whatever it was doing. */
-MR_MUST_USE int mr_resume_give_up(struct mr_slots *run, const struct mr_error *how,
-                                  struct mr_error *err);
-
 #endif

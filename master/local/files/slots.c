@@ -3,11 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
-#include "master/local/crash.h"
-#include "master/local/files/turns.h"
-#include "master/local/files/work.h"
 #include "task/session.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -96,6 +92,21 @@ int mr_slots_keep(struct mr_slots *run, struct mr_error *err) {
     return err->code;
 }
 
+int mr_slots_give_up(struct mr_slots *run, const struct mr_error *how, struct mr_error *err) {
+    struct mr_core_event lost = {.kind = MR_CORE_NODE_LOST,
+                                 .worker = {0, mr_core_node(run->core, 0).incarnation}};
+    bool publishes = mr_slots_view(run).state == MR_CORE_JOB_PUBLISHING;
+    struct mr_core_event cancel = {.kind = publishes ? MR_CORE_PUBLISH_FAILED : MR_CORE_CANCEL,
+                                   .job = run->ledger.job,
+                                   .status = how->code ? how->code : MR_ERR_INTERRUPTED};
+    return mr_ledger_end(&run->ledger, how, err) ||
+                   mr_scribe_apply(&run->scribe, &lost, NULL, err) ||
+                   mr_scribe_apply(&run->scribe, &cancel, NULL, err) ||
+                   mr_scribe_commit(&run->scribe, err)
+               ? err->code
+               : MR_OK;
+}
+
 /* ---- effects, with the lock held ------------------------------------------------------------- */
 
 /* Whoever runs it sees it, or it was not taken yet. */
@@ -158,28 +169,6 @@ static void perform(void *arg, const struct mr_core_effect *effect) {
     default: /* the others need nothing here */
         break;
     }
-}
-
-/* ---- a slot ---------------------------------------------------------------------------------- */
-
-static void *main_of_slot(void *arg) {
-    struct mr_slot *slot = arg;
-    struct mr_slots *run = slot->run;
-    mr_crash_thread_start();
-    pthread_mutex_lock(&run->scribe.lock);
-    while (!run->quits) {
-        struct mr_core_attempt attempt;
-        bool is_wanted;
-        if (mr_queue_pop(&run->ready, &attempt, &is_wanted)) {
-            mr_work_do(slot, &attempt, is_wanted);
-        } else {
-            pthread_cond_wait(&run->scribe.changed, &run->scribe.lock);
-        }
-    }
-    pthread_mutex_unlock(&run->scribe.lock);
-    mr_hand_stop(&slot->hand);
-    mr_crash_thread_end();
-    return NULL;
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -268,57 +257,13 @@ int mr_slots_init(struct mr_slots *run, const struct mr_run_spec *spec, const st
     }
     return mr_queue_reserve(&run->ready, mr_slots_offered(run), err) ||
                    mr_care_init(&run->care, &run->ledger, (uint32_t)plan->splits.count,
-                                spec->skip_bad_records, err) ||
-                   (plan->loops && mr_turns_create(run, &run->turns, err))
+                                spec->skip_bad_records, err)
                ? err->code
                : MR_OK;
 }
 
-/* Every signal but a crash's is blocked in them. */
-int mr_slots_start(struct mr_slots *run, struct mr_error *err) {
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-    sigset_t blocked;
-    sigset_t before;
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) {
-        sigdelset(&blocked, crashes[i]);
-    }
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    pthread_mutex_lock(&run->scribe.lock);
-    for (unsigned i = 0; i < run->plan->threads && !err->code; i++) {
-        struct mr_slot *slot = &run->slots[i];
-        slot->run = run;
-        slot->hand.source = &run->hands;
-        slot->hand.number = i;
-        slot->hand.run_stop = run->spec->stop;
-        int failure = pthread_create(&slot->thread, NULL, main_of_slot, slot);
-        if (failure) {
-            mr_error_errno(err, MR_ERR_IO, failure, "start a thread");
-        } else {
-            run->slot_count++;
-        }
-    }
-    pthread_mutex_unlock(&run->scribe.lock);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return err->code;
-}
-
-void mr_slots_stop(struct mr_slots *run) {
-    pthread_mutex_lock(&run->scribe.lock);
-    run->quits = true;
-    pthread_cond_broadcast(&run->scribe.changed);
-    pthread_mutex_unlock(&run->scribe.lock);
-    for (unsigned i = 0; i < run->slot_count; i++) {
-        pthread_join(run->slots[i].thread, NULL);
-    }
-    run->slot_count = 0;
-}
-
 void mr_slots_fini(struct mr_slots *run) {
     if (run->plan) {
-        mr_slots_stop(run);
-        mr_turns_destroy(run->turns);
-        mr_work_drop_winners(run);
         mr_queue_fini(&run->ready);
         mr_care_fini(&run->care);
         free(run->slots);

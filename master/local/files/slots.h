@@ -1,9 +1,10 @@
 /* slots: who does the tasks of a run that hand files to one another, and what they share.
  *
- * A slot is a thread that takes an attempt which the core started, does it or has a process do it
- * (work.c), reports, and takes the next. The calling thread commits what was reported, so that no
- * slot waits for the disk: with a journal the core is offered more slots than there are, and some
- * attempts are always started, and that on disk, before a slot asks for them. */
+ * A slot is a thread (shift.c) that takes an attempt which the core started, does it or has a
+ * process do it (work.c), reports, and takes the next. The calling thread commits what was
+ * reported, so that no slot waits for the disk: with a journal the core is offered more slots than
+ * there are, and some attempts are always started, and that on disk, before a slot asks for them.
+ */
 #ifndef MR_FILES_SLOTS_H
 #define MR_FILES_SLOTS_H
 
@@ -29,6 +30,8 @@ struct mr_slots {
     const struct mr_run_spec *spec;
     const struct mr_plan *plan;
     struct mr_run_result *result;
+    int (*write_manifest)(void *arg, struct mr_error *err);
+    void *arg;
     struct mr_ledger ledger;
     struct mr_core *own_core;  /* without a journal */
     struct mr_core *core;      /* that or the journal's */
@@ -69,12 +72,8 @@ struct mr_slots {
 /* Sets up an empty one around a ledger, which was opened or begun. */
 MR_MUST_USE int mr_slots_init(struct mr_slots *run, const struct mr_run_spec *spec,
                               const struct mr_plan *plan, struct mr_error *err);
-/* Ends the slots and frees, the ledger too; the commit is the caller's to end. */
+/* Frees, the ledger too, when the slots have ended; the commit is the caller's to end. */
 void mr_slots_fini(struct mr_slots *run);
-
-MR_MUST_USE int mr_slots_start(struct mr_slots *run, struct mr_error *err);
-/* Waits for the slots to end: those that work do what they have begun, unless they were stopped. */
-void mr_slots_stop(struct mr_slots *run);
 
 /* With the lock held. Ends this process's part of the run; with a journal the job goes on another
  * time. */
@@ -83,6 +82,11 @@ void mr_slots_pause(struct mr_slots *run, const struct mr_error *err);
 /* With the lock held. The job ends by this failure, unless it is ending: that is noted. */
 MR_MUST_USE int mr_slots_fail(struct mr_slots *run, const struct mr_error *why,
                               struct mr_error *err);
+
+/* With the lock held, before the slots have begun. Journals that the job has ended as `how` says,
+ * whatever it was doing. */
+MR_MUST_USE int mr_slots_give_up(struct mr_slots *run, const struct mr_error *how,
+                                 struct mr_error *err);
 
 /* With the lock held, by the calling thread: what was noted without an event is on disk. */
 MR_MUST_USE int mr_slots_keep(struct mr_slots *run, struct mr_error *err);

@@ -4,11 +4,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/file.h"
+#include "master/local/common/loop.h"
 #include "master/local/files/failures.h"
 #include "master/local/files/lines.h"
 #include "master/local/files/numbers.h"
-#include "master/local/files/work.h"
-#include "master/local/loop.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -104,7 +103,7 @@ static int write_state(struct mr_turns *turns, struct mr_error *err) {
     }
     return err->code || !is_journaled(turns) || state.len <= STATE_INLINE_MAX
                ? err->code
-               : mr_work_sync(turns->run->ledger.dir, path, err);
+               : mr_ledger_sync(&turns->run->ledger, path, err);
 }
 
 static int note_state(struct mr_turns *turns, struct mr_error *err) {

@@ -153,23 +153,6 @@ static void do_by_thread(struct work *work) {
     outcome->lost = account.lost;
 }
 
-int mr_work_sync(const char *dir, const char *path, struct mr_error *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || dir_fd < 0) {
-        mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\"", path);
-    } else if (!mr_file_sync(fd, path, err)) {
-        (void)!mr_file_sync(dir_fd, dir, err);
-    }
-    if (fd >= 0) {
-        (void)close(fd); /* it was synced */
-    }
-    if (dir_fd >= 0) {
-        (void)close(dir_fd);
-    }
-    return err->code;
-}
-
 /* With a journal, makes durable what counts from here on: a part, and pairs that another round
  * reads. Map outputs, and the results that the end of a pass reads at once, are made again by who
  * loses them. */
@@ -187,7 +170,7 @@ static int keep_output(const struct work *work, struct mr_error *err) {
     }
     return mr_orders_path(run->ledger.dir, &work->order, path, err)
                ? err->code
-               : mr_work_sync(run->ledger.dir, path, err);
+               : mr_ledger_sync(&run->ledger, path, err);
 }
 
 static void do_attempt(struct work *work) {

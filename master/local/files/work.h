@@ -20,7 +20,4 @@ void mr_work_do(struct mr_slot *slot, const struct mr_core_attempt *attempt, boo
 /* With the lock held. The list of map winners is not right any more. */
 void mr_work_drop_winners(struct mr_slots *run);
 
-/* Makes a file of pairs, and its name, durable. */
-MR_MUST_USE int mr_work_sync(const char *dir, const char *path, struct mr_error *err);
-
 #endif

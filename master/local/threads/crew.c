@@ -3,7 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
-#include "master/local/loop.h"
+#include "master/local/common/loop.h"
 #include "master/local/threads/worker.h"
 #include <errno.h>
 #include <signal.h>

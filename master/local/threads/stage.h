@@ -3,8 +3,8 @@
 #define MR_THREADS_STAGE_H
 
 #include "mapper/map_task.h"
-#include "master/local/outlet.h"
-#include "master/local/plan.h"
+#include "master/local/common/outlet.h"
+#include "master/local/plan/plan.h"
 #include "reducer/reduce_task.h"
 #include <pthread.h>
 

@@ -3,7 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
-#include "master/local/crash.h"
+#include "master/local/common/crash.h"
 
 static void fail_worker(struct mr_worker_round *round, const struct mr_error *err) {
     pthread_mutex_lock(&round->tasks.lock);

@@ -2,7 +2,7 @@
 #ifndef MR_THREADS_WORKER_H
 #define MR_THREADS_WORKER_H
 
-#include "master/local/books.h"
+#include "master/local/common/books.h"
 #include "master/local/threads/tasks.h"
 
 /* What the workers of a run share, besides the tasks; behind the tasks' lock, but for what is set

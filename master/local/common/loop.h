@@ -1,10 +1,10 @@
 /* loop: a job's loop: its state, what it makes of a pass's results, and the lines it emits. */
-#ifndef MR_LOCAL_LOOP_H
-#define MR_LOCAL_LOOP_H
+#ifndef MR_COMMON_LOOP_H
+#define MR_COMMON_LOOP_H
 
 #include "lib/base/hash.h"
-#include "master/local/outlet.h"
-#include "master/local/plan.h"
+#include "master/local/common/outlet.h"
+#include "master/local/plan/plan.h"
 #include "reducer/turn.h"
 
 struct mr_loop; /* opaque; the thread that called mr_run */

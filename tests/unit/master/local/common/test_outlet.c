@@ -1,5 +1,5 @@
 /* test_outlet: output goes to an attempt's part, or to a stream. */
-#include "master/local/outlet.h"
+#include "master/local/common/outlet.h"
 
 #include "tests/unit/input/scratch.h"
 

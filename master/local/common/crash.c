@@ -1,5 +1,5 @@
 /* crash: says in which job, task and record a crash happened, before the process ends by it. */
-#include "master/local/crash.h"
+#include "master/local/common/crash.h"
 
 #include "lib/base/signals.h"
 #include "lib/job/context.h"

@@ -1,5 +1,5 @@
 /* plan: decides, before any work, what a run consists of: splits, partitions, threads, memory. */
-#include "master/local/plan.h"
+#include "master/local/plan/plan.h"
 
 #include "lib/base/error.h"
 #include "lib/base/machine.h"

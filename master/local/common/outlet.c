@@ -1,5 +1,5 @@
 /* outlet: where output goes: the part of an attempt, or the caller's stream. */
-#include "master/local/outlet.h"
+#include "master/local/common/outlet.h"
 
 #include "lib/base/error.h"
 #include "lib/base/file.h"

@@ -1,5 +1,5 @@
 /* books: adds up what a round did, and checks that nothing was lost. */
-#include "master/local/books.h"
+#include "master/local/common/books.h"
 
 #include "lib/base/error.h"
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* test_identity: paths that need not exist, and what differs between two lists of inputs. */
-#include "master/local/identity.h"
+#include "master/local/plan/identity.h"
 
 #include "tests/unit/test.h"
 

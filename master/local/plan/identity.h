@@ -1,9 +1,9 @@
 /* identity: what makes two runs the same, as text to be compared. */
-#ifndef MR_LOCAL_IDENTITY_H
-#define MR_LOCAL_IDENTITY_H
+#ifndef MR_PLAN_IDENTITY_H
+#define MR_PLAN_IDENTITY_H
 
 #include "lib/base/buffer.h"
-#include "master/local/plan.h"
+#include "master/local/plan/plan.h"
 
 /* The job: its code (a plugin's file by size, time and inode; our own by its version), its
  * parameters as they are after defaults, files among them by their content, its shape (splits,

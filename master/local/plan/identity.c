@@ -1,5 +1,5 @@
 /* identity: what makes two runs the same, as text to be compared. */
-#include "master/local/identity.h"
+#include "master/local/plan/identity.h"
 
 #include "jobs/jobs.h"
 #include "lib/base/error.h"

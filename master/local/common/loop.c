@@ -11,12 +11,12 @@
  *
  * Lines gather in a buffer; a stream gets them after a pass, unless the last ones were written a
  * moment ago: a loop of a thousand passes a second shall not make a thousand system calls. */
-#include "master/local/loop.h"
+#include "master/local/common/loop.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/hash.h"
-#include "master/local/books.h"
+#include "master/local/common/books.h"
 #include <inttypes.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* explain: writes a plan for people. */
-#include "master/local/explain.h"
+#include "master/local/plan/explain.h"
 
 #include "lib/base/buffer.h"
 #include "lib/base/error.h"

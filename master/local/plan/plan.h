@@ -1,6 +1,6 @@
 /* plan: decides, before any work, what a run consists of: splits, partitions, threads, memory. */
-#ifndef MR_LOCAL_PLAN_H
-#define MR_LOCAL_PLAN_H
+#ifndef MR_PLAN_PLAN_H
+#define MR_PLAN_PLAN_H
 
 #include "lib/input/splits.h"
 #include "lib/job/params.h"

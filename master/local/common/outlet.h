@@ -1,6 +1,6 @@
 /* outlet: where output goes: the part of an attempt, or the caller's stream. */
-#ifndef MR_LOCAL_OUTLET_H
-#define MR_LOCAL_OUTLET_H
+#ifndef MR_COMMON_OUTLET_H
+#define MR_COMMON_OUTLET_H
 
 #include "lib/output/commit.h"
 #include "lib/output/part.h"

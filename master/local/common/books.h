@@ -1,6 +1,6 @@
 /* books: adds up what a round did, and checks that nothing was lost. */
-#ifndef MR_LOCAL_BOOKS_H
-#define MR_LOCAL_BOOKS_H
+#ifndef MR_COMMON_BOOKS_H
+#define MR_COMMON_BOOKS_H
 
 #include "mapper/map_task.h"
 #include "reducer/reduce_task.h"

@@ -1,6 +1,6 @@
 /* crash: says in which job, task and record a crash happened, before the process ends by it. */
-#ifndef MR_LOCAL_CRASH_H
-#define MR_LOCAL_CRASH_H
+#ifndef MR_COMMON_CRASH_H
+#define MR_COMMON_CRASH_H
 
 /* Has an exit() in a callback end the process by SIGABRT, with a sentence; and installs the handler
  * for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT, once a process. What it prints comes from

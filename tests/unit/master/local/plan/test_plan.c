@@ -1,6 +1,6 @@
 /* test_plan: what the answer depends on never depends on threads or memory; memory is never shared
  * out twice. */
-#include "master/local/plan.h"
+#include "master/local/plan/plan.h"
 
 #include "lib/base/pool.h"
 #include "tests/unit/input/scratch.h"
