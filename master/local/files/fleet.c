@@ -215,7 +215,8 @@ int mr_fleet_run(const struct mr_fleet_source *source, struct mr_error *err) {
     run->result = source->result;
     run->write_manifest = source->write_manifest;
     run->arg = source->arg;
-    if (!open_ledger(source, run, err) && !mr_slots_init(run, source->spec, source->plan, err)) {
+    if (!open_ledger(source, run, err) && !mr_slots_init(run, source->spec, source->plan, err) &&
+        !(source->plan->loops && mr_turns_create(run, &run->turns, err))) {
         (void)!run_all(&fleet, err);
         if (err->code) {
             mr_ending_report_partly(run);
