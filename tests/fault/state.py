@@ -111,7 +111,9 @@ def go_on(place, where, clean, tasks):
             problem(where, f"kept {place.kept} tasks of nothing")
     elif place.kept != done:
         problem(where, f"{done} tasks were done in round {round_}, and {place.kept} were kept")
-    elif place.kept + place.ran > tasks or (round_ == 0 and place.kept + place.ran != tasks):
+    elif place.args.loops and round_ * (holds["map_tasks"] + holds["reduce_tasks"]) + place.kept + place.ran != tasks:
+        problem(where, f"{round_} rounds closed, {place.kept} kept and {place.ran} run of {tasks} tasks")
+    elif place.kept + place.ran > tasks or (round_ == 0 and not place.args.loops and place.kept + place.ran != tasks):
         problem(where, f"{place.kept} kept and {place.ran} run of {tasks} tasks")
     if place.left():
         problem(where, f"left: {place.left()}")
@@ -325,6 +327,7 @@ def main():
     parser.add_argument("--stays", action="store_true")
     parser.add_argument("--old", help="an earlier result, which the run replaces")
     parser.add_argument("--old-fs", action="store_true", help="a file system whose renames know no flags")
+    parser.add_argument("--loops", action="store_true", help="the job loops, a round a pass")
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--inputs", required=True)
     split = sys.argv.index("--")

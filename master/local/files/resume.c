@@ -99,6 +99,7 @@ static int look_at_part(struct mr_slots *run, struct findings *found, struct mr_
         (void)!mr_turns_finish(run->turns, err);
     }
     found->parts[0] = 1;
+    run->tasks_kept = mr_slots_view(run).map_tasks + mr_slots_view(run).reduce_tasks;
     return err->code;
 }
 
