@@ -40,7 +40,7 @@ crash() { # crash AT WORDS…: killed behind the commit of this number
     rm -rf st out
     status=0
     FAULT_CLASS=sync FAULT_PATH=journal.db FAULT_HOW=killed FAULT_AT=$1 LD_PRELOAD=$BUILD/tests/shim.so \
-        ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0 bash -c '"$@"' - "${@:2}" >/dev/null 2>&1 || status=$?
+        ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0 bash -c '"$@"; exit $?' - "${@:2}" >/dev/null 2>&1 || status=$?
     check "killed at commit $1" [ "$status" -eq 137 ]
 }
 if [ -e "$BUILD/tests/shim.so" ]; then

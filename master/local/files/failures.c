@@ -43,11 +43,11 @@ int mr_failures_note(struct mr_ledger *ledger, enum mr_phase phase, uint32_t tas
     return err->code;
 }
 
-void mr_failures_say(const struct mr_failures *failures, uint32_t attempt,
-                     const struct mr_error *why, struct mr_error *err) {
-    *err = *why;
+void mr_failures_say(const struct mr_failures *failures, const struct mr_error *last,
+                     struct mr_error *err) {
+    *err = last ? *last : failures->first;
     if (failures->count > 1) {
-        mr_error_add(err, " (%s%u attempts that failed)", attempt == 1 ? "the first of " : "",
+        mr_error_add(err, " (%s%u attempts that failed)", last ? "" : "the first of ",
                      failures->count);
     }
 }

@@ -20,8 +20,9 @@ MR_MUST_USE int mr_failures_note(struct mr_ledger *ledger, enum mr_phase phase, 
 struct mr_failures mr_failures_of(const struct mr_ledger *ledger, enum mr_phase phase,
                                   uint32_t task);
 
-/* The sentence of a job that failed by an attempt: its cause, and how often it was tried. */
-void mr_failures_say(const struct mr_failures *failures, uint32_t attempt,
-                     const struct mr_error *why, struct mr_error *err);
+/* The sentence of a job that failed: by the first cause, or (`last`) by an attempt that another
+ * can't help; and how often it was tried. */
+void mr_failures_say(const struct mr_failures *failures, const struct mr_error *last,
+                     struct mr_error *err);
 
 #endif

@@ -375,9 +375,7 @@ static bool goes_on(struct turn *turn, struct mr_error *err) {
     }
     failures = mr_failures_of(&run->ledger, MR_PHASE_LOOP, 0);
     if (turn->outcome.is_fatal || failures.count >= most) {
-        bool is_first = !turn->outcome.is_fatal;
-        mr_failures_say(&failures, is_first ? failures.attempt : turn->order.attempt,
-                        is_first ? &failures.first : &failed, err);
+        mr_failures_say(&failures, turn->outcome.is_fatal ? &failed : NULL, err);
         return false;
     }
     if (run->spec->verbose) {

@@ -291,10 +291,8 @@ static int note_end(struct work *work, struct mr_error *err) {
         return MR_OK;
     }
     struct mr_failures failures = mr_failures_of(&run->ledger, work->id.phase, work->id.task);
-    bool is_first = !outcome->is_fatal && failures.attempt;
     struct mr_error why;
-    mr_failures_say(&failures, is_first ? failures.attempt : work->id.attempt,
-                    is_first ? &failures.first : &outcome->err, &why);
+    mr_failures_say(&failures, outcome->is_fatal || !failures.attempt ? &outcome->err : NULL, &why);
     return mr_slots_fail(run, &why, err);
 }
 
