@@ -358,7 +358,7 @@ void mr_work_do(struct mr_slot *slot, const struct mr_core_attempt *attempt, boo
     report(&work);
     let_go(work.winners);
     mr_hand_release(&work.outcome);
-    if (run->ledger.journal || run->quits) { /* else the scribe has said what came of it */
+    if (run->ledger.journal || run->quits) {          /* else the scribe has said what came of it */
         pthread_cond_broadcast(&run->scribe.changed); /* there is something to commit */
     }
 }
