@@ -196,13 +196,13 @@ static const struct mr_param params[] = {
      .kind = MR_PARAM_TEXT,
      .fallback = "nothing",
      .help = "fail, status, crash, once, damage"},
-    {.name = "damages", .kind = MR_PARAM_TEXT, .help = "which files, once: a pattern"},
     {.name = "at-pass", .kind = MR_PARAM_U64, .fallback = "1", .least = 1, .help = "and in which"},
     {.name = "began", .kind = MR_PARAM_TEXT, .help = "a file that is made then"},
     {.name = "append", .kind = MR_PARAM_TEXT, .help = "a file that round_done makes longer"},
     {.name = "result-us", .kind = MR_PARAM_U64, .fallback = "0", .help = "waits at each result"},
     {.name = "parts", .kind = MR_PARAM_U64, .fallback = "0", .help = "of the last round; 0: few"},
     {.name = "silent", .kind = MR_PARAM_FLAG, .help = "write no results"},
+    {.name = "damages", .kind = MR_PARAM_TEXT, .help = "which files, once: a pattern"},
     {0},
 };
 
