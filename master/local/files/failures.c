@@ -48,8 +48,9 @@ int mr_failures_note(struct mr_ledger *ledger, const struct mr_failures_row *row
 void mr_failures_say(const struct mr_failures *failures, const struct mr_error *last,
                      struct mr_error *err) {
     *err = last ? *last : failures->first;
-    if (failures->count > 1) {
-        mr_error_add(err, " (%s%u attempts that failed)", last ? "" : "the first of ",
+    if (failures->count > 1) { /* before the first that counts there may have been others */
+        bool is_first = !last && failures->attempt == 1;
+        mr_error_add(err, " (%s%u attempts that failed)", is_first ? "the first of " : "",
                      failures->count);
     }
 }

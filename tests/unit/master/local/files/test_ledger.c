@@ -145,7 +145,7 @@ Test(ledger, failures) {
     cr_assert_eq(failures.first.code, MR_ERR_IO);
     struct mr_error said;
     mr_failures_say(&failures, NULL, &said);
-    cr_assert_str_eq(said.text, "the first (the first of 3 attempts that failed)");
+    cr_assert_str_eq(said.text, "the first (3 attempts that failed)");
     mr_failures_say(&failures, &why[2], &said);
     cr_assert_str_eq(said.text, "the second (3 attempts that failed)");
     cr_assert_eq(mr_failures_of(&ledger, MR_PHASE_REDUCE, 4).count, 0u);
