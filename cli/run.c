@@ -89,7 +89,8 @@ static void say_skipped(const struct mr_request *request, const struct mr_run_re
 static int finish(const struct mr_request *request, const struct mr_run_result *result,
                   struct mr_error *err) {
     bool terminal = mr_terminal_is(STDERR_FILENO);
-    if (request->spec.state && (request->verbose || (terminal && !request->quiet))) {
+    bool says_state = request->verbose || ((terminal || result->was_done) && !request->quiet);
+    if (request->spec.state && says_state) {
         say_state(request, result);
     }
     if (result->was_done) {

@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/base/number.h"
 #include "lib/output/line.h"
+#include <stdlib.h>
 
 #define STOP_CHECK_RESULTS 1024 /* a power of two */
 
@@ -126,6 +127,31 @@ void mr_turn_fini(struct mr_turn *turn) {
     mr_context_fini(&turn->context);
     mr_buffer_fini(&turn->text);
     mr_buffer_fini(&turn->next);
+}
+
+int mr_turn_set_mark(const struct mr_turn *turn, struct mr_turn_mark *mark, struct mr_error *err) {
+    const struct mr_counters *counters = &turn->context.counters;
+    *mark = (struct mr_turn_mark){.text_len = turn->text.len, .records = turn->records};
+    for (size_t i = 0; i < counters->count && !err->code; i++) {
+        (void)!mr_context_counters_add(&mark->counters, counters->items[i].name,
+                                       counters->items[i].value, err);
+    }
+    return err->code;
+}
+
+void mr_turn_go_back(struct mr_turn *turn, struct mr_turn_mark *mark) {
+    free(turn->context.counters.items);
+    turn->text.len = mark->text_len;
+    turn->records = mark->records;
+    turn->has_next = false;
+    turn->context.counters = mark->counters;
+    turn->context.err = (struct mr_error){0};
+    mark->counters = (struct mr_counters){0};
+}
+
+void mr_turn_drop_mark(struct mr_turn_mark *mark) {
+    free(mark->counters.items);
+    *mark = (struct mr_turn_mark){0};
 }
 
 static int call(struct mr_turn *turn, bool is_start, bool *again) {

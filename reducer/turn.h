@@ -46,6 +46,18 @@ void mr_turn_init(struct mr_turn *turn, const struct mr_context_source *source, 
                   const atomic_bool *stop);
 void mr_turn_fini(struct mr_turn *turn);
 
+/* What turns have made, to go back to where one is done again that failed. */
+struct mr_turn_mark {
+    size_t text_len;
+    uint64_t records;
+    struct mr_counters counters;
+};
+MR_MUST_USE int mr_turn_set_mark(const struct mr_turn *turn, struct mr_turn_mark *mark,
+                                 struct mr_error *err);
+/* Goes back, the failure forgotten; or lets go of a mark. */
+void mr_turn_go_back(struct mr_turn *turn, struct mr_turn_mark *mark);
+void mr_turn_drop_mark(struct mr_turn_mark *mark);
+
 /* What round_done is handed. */
 struct mr_turn_pass {
     uint64_t number;            /* from 1; 0: it is start that is called */

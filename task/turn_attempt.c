@@ -9,36 +9,25 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* A file for what the attempt makes, opened before the job's code can change umask or folder. */
+/* A file for what the attempt makes, opened before the job's code can change umask or folder. One
+ * of the same name is from before a crash, and nobody's. */
 static int make_file(const char *path, int *fd, struct mr_error *err) {
+    (void)unlink(path); /* where it can't be, opening says so */
     *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return *fd >= 0 ? MR_OK : mr_error_errno(err, MR_ERR_IO, errno, "make \"%s\"", path);
 }
 
 /* Whose results round_done reads. */
 struct results {
-    struct mr_session *session;
+    const struct mr_workplace *place;
     const struct mr_orders_task *task;
 };
 
 /* Opens a partition of them: one at a time, for there may be more than descriptors. */
 static int open_result(void *arg, uint32_t partition, struct mr_run **run, struct mr_error *err) {
     const struct results *results = arg;
-    struct mr_session *session = results->session;
-    struct mr_orders_task source = {.phase = MR_PHASE_REDUCE,
-                                    .pass = results->task->pass,
-                                    .round = results->task->round,
-                                    .task = partition,
-                                    .attempt = results->task->winners[partition]};
-    struct mr_map_output_identity identity = mr_session_identity(session, &source);
-    struct mr_map_output *output = NULL;
-    char path[MR_ORDERS_PATH_MAX];
-    if (!mr_orders_path(session->order.scratch, &source, path, err) &&
-        !mr_map_output_open(path, &identity, &output, err)) {
-        (void)!mr_map_output_run(output, MR_MAP_OUTPUT_ALL, session->pool, run, err);
-    }
-    mr_map_output_close(output);
-    return err->code;
+    struct mr_orders_task source = mr_workplace_source(results->task, partition);
+    return mr_workplace_open(results->place, &source, MR_MAP_OUTPUT_ALL, run, err);
 }
 
 /* Calls the job's code and writes what it made. */
@@ -61,18 +50,16 @@ static int work(struct mr_turn *turn, const struct mr_turn_pass *pass, const int
     return MR_OK;
 }
 
-int mr_turn_attempt_run(struct mr_session *session, const struct mr_orders_task *task,
-                        struct mr_orders_result *result, struct mr_counters *counters,
-                        struct mr_error *err) {
-    struct mr_context_source contexts = mr_session_contexts(session, task);
+int mr_turn_attempt_run(const struct mr_workplace *place, const struct mr_orders_task *task,
+                        struct mr_workplace_account *account, struct mr_error *err) {
+    struct mr_context_source contexts = mr_workplace_contexts(place, task);
     struct mr_turn turn;
     char path[MR_ORDERS_PATH_MAX];
     int fds[2] = {-1, -1};
-    struct results results = {session, task};
-    mr_turn_init(&turn, &contexts, session->order.memory.state_max, NULL);
-    if (mr_orders_path(session->order.scratch, task, path, err) || make_file(path, &fds[0], err) ||
-        mr_orders_next_path(session->order.scratch, task, path, err) ||
-        make_file(path, &fds[1], err)) {
+    struct results results = {place, task};
+    mr_turn_init(&turn, &contexts, place->memory.state_max, NULL);
+    if (mr_orders_path(place->scratch, task, path, err) || make_file(path, &fds[0], err) ||
+        mr_orders_next_path(place->scratch, task, path, err) || make_file(path, &fds[1], err)) {
         goto done;
     }
     struct mr_turn_pass pass = {.number = task->pass,
@@ -80,9 +67,8 @@ int mr_turn_attempt_run(struct mr_session *session, const struct mr_orders_task 
                                 .open = open_result,
                                 .open_arg = &results,
                                 .count = (uint32_t)task->winner_count};
-    if (!work(&turn, &pass, fds, result, err)) {
-        *counters = turn.context.counters;
-        turn.context.counters = (struct mr_counters){0};
+    if (!work(&turn, &pass, fds, &account->result, err)) {
+        (void)!mr_workplace_count(account, &turn.context.counters, err);
     }
 done:
     for (size_t i = 0; i < 2; i++) {
@@ -92,5 +78,8 @@ done:
         }
     }
     mr_turn_fini(&turn);
+    if (err->code == MR_ERR_IO) {
+        account->lost = mr_workplace_find_lost(place, task);
+    }
     return err->code;
 }

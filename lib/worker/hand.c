@@ -127,7 +127,7 @@ static int take_frame(struct watch *watch, enum mr_channel_kind kind, struct mr_
         return mr_orders_read_result(body, &outcome->result, err);
     case MR_CHANNEL_FAILED:
         watch->is_done = true;
-        (void)!mr_orders_read_failure(body, &outcome->err, err);
+        (void)!mr_orders_read_failure(body, &outcome->err, &outcome->lost, err);
         outcome->is_fatal = is_hopeless(outcome->err.code);
         outcome->is_short = outcome->err.code == MR_ERR_NOMEM;
         return err->code;

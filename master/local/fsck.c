@@ -7,8 +7,8 @@
 #include "master/local/fsck.h"
 
 #include "lib/base/error.h"
-#include "master/local/identity.h"
-#include "master/local/ledger.h"
+#include "master/local/files/turns.h"
+#include "master/local/plan/identity.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,16 +36,18 @@ static int check_state(struct mr_core *core, struct mr_error *err) {
 
 static void count_file(const struct mr_ledger *ledger, const struct mr_core_attempt *id,
                        uint64_t wanted, struct mr_run_journal *about, struct mr_error *err) {
-    struct mr_buffer path = {0};
+    struct mr_turns_place place = mr_turns_find(ledger);
+    struct mr_orders_task name = {.phase = id->phase, .task = id->task, .attempt = id->attempt};
     struct stat found;
-    if (!mr_buffer_printf(&path, err, "%s/map-%u-%u-%u", ledger->dir, id->round, id->task,
-                          id->attempt)) {
-        bool is_there = stat(path.data, &found) == 0 && (uint64_t)found.st_size == wanted;
+    char path[MR_ORDERS_PATH_MAX];
+    name.pass = place.pass;
+    name.round = place.rounds ? id->round % (uint32_t)place.rounds : id->round;
+    if (!mr_orders_path(ledger->dir, &name, path, err)) {
+        bool is_there = stat(path, &found) == 0 && (uint64_t)found.st_size == wanted;
         about->files += is_there;
         about->files_bytes += is_there ? wanted : 0;
         about->files_missing += !is_there;
     }
-    mr_buffer_fini(&path);
 }
 
 /* The winners of a phase have their accounts. */
@@ -53,8 +55,10 @@ static int check_phase(const struct mr_ledger *ledger, enum mr_phase phase,
                        struct mr_run_journal *about, struct mr_error *err) {
     bool is_map = phase == MR_PHASE_MAP;
     uint32_t count = is_map ? about->map_tasks : about->reduce_tasks;
-    /* Closed for good, a round's map tasks are not told of any more. */
-    bool is_told = !is_map || strcmp(about->state, "running") == 0;
+    bool is_running = strcmp(about->state, "running") == 0;
+    bool is_published = strcmp(about->state, "publishing") == 0;
+    /* Closed for good, a round's map tasks are not told of any more; a loop's tasks neither. */
+    bool is_told = is_map ? is_running : !(is_published && mr_turns_find(ledger).pass);
     for (uint32_t task = 0; task < count && !err->code; task++) {
         struct mr_account account = {0};
         bool is_there = false;
@@ -79,7 +83,10 @@ static int check_phase(const struct mr_ledger *ledger, enum mr_phase phase,
 static int check_rounds(const struct mr_ledger *ledger, const struct mr_run_journal *about,
                         struct mr_error *err) {
     bool is_closed = strcmp(about->state, "publishing") == 0;
-    for (uint32_t round = 0; round < about->round + is_closed && !err->code; round++) {
+    uint32_t closed = about->round + is_closed;
+    uint64_t rounds = mr_turns_find(ledger).rounds; /* of a loop's pass */
+    closed = rounds && rounds < closed ? (uint32_t)rounds : closed;
+    for (uint32_t round = 0; round < closed && !err->code; round++) {
         struct mr_account sum;
         struct mr_books books;
         bool is_there;

@@ -9,12 +9,11 @@
 #include "lib/job/plugin.h"
 #include "lib/output/manifest.h"
 #include "lib/output/verify.h"
-#include "master/local/crash.h"
-#include "master/local/crew.h"
-#include "master/local/durable.h"
-#include "master/local/explain.h"
-#include "master/local/fleet.h"
+#include "master/local/common/crash.h"
+#include "master/local/files/fleet.h"
 #include "master/local/fsck.h"
+#include "master/local/plan/explain.h"
+#include "master/local/threads/crew.h"
 #include "task/serve.h"
 #include <stdlib.h>
 #include <sys/random.h>
@@ -29,8 +28,7 @@ struct run {
     struct mr_run_result *result;
     struct mr_plan plan;
     struct mr_commit *commit;
-    struct mr_crew *crew;   /* threads, or */
-    struct mr_fleet *fleet; /* processes */
+    struct mr_crew *crew; /* NULL: the fleet runs it */
     char id[2 * ID_BYTES + 1];
     double started;
     struct timespec started_wall; /* for the manifest alone */
@@ -103,44 +101,40 @@ static int write_manifest(void *arg, struct mr_error *err) {
     return mr_manifest_write(&source, &result->manifest, err);
 }
 
-/* Adds the file of the records that were set aside to the output. */
-static int write_aside(struct run *run, struct mr_error *err) {
-    struct mr_buffer text = {0};
-    if (run->fleet && !mr_fleet_aside(run->fleet, &text, err) && text.len) {
-        struct mr_bytes bytes = {text.data, text.len};
-        (void)!mr_commit_add(run->commit, MR_ASIDE_NAME, bytes, err);
-    }
-    mr_buffer_fini(&text);
-    return err->code;
-}
-
 static int publish(struct run *run, struct mr_error *err) {
     struct mr_run_result *result = run->result;
     int status = MR_OK;
-    if (run->commit && (status = write_aside(run, err)) == MR_OK) {
-        const uint32_t *winners =
-            run->fleet ? mr_fleet_winners(run->fleet) : mr_crew_winners(run->crew);
-        status = mr_commit_publish(run->commit, result->parts, winners, result->part_count,
-                                   result->manifest, err);
+    if (run->commit) {
+        status = mr_commit_publish(run->commit, result->parts, mr_crew_winners(run->crew),
+                                   result->part_count, result->manifest, err);
     }
     struct mr_error refused = {0};
-    (void)!(run->fleet ? mr_fleet_published(run->fleet, status, &refused)
-                       : mr_crew_published(run->crew, status, &refused));
-    if (refused.code && !err->code) {
+    if (mr_crew_published(run->crew, status, &refused) && !err->code) {
         *err = refused;
     }
     return err->code;
 }
 
-/* Has all rounds run, by threads or by processes. */
-static int work(struct run *run, struct mr_error *err) {
+/* Threads that help one another, all in memory. */
+static int run_crew(struct run *run, struct mr_error *err) {
     struct mr_stage_source source = {
         .spec = run->spec, .plan = &run->plan, .result = run->result, .commit = run->commit};
-    if (run->spec->isolate) {
-        return mr_fleet_create(&source, run->id, &run->fleet, err) ? err->code
-                                                                   : mr_fleet_run(run->fleet, err);
-    }
-    return mr_crew_create(&source, &run->crew, err) ? err->code : mr_crew_run(run->crew, err);
+    return mr_crew_create(&source, &run->crew, err) || mr_crew_run(run->crew, err) ||
+                   write_manifest(run, err)
+               ? err->code
+               : publish(run, err);
+}
+
+/* Tasks that hand files to one another. */
+static int run_fleet(struct run *run, struct mr_error *err) {
+    struct mr_fleet_source source = {.spec = run->spec,
+                                     .plan = &run->plan,
+                                     .result = run->result,
+                                     .commit = run->commit,
+                                     .id = run->id,
+                                     .write_manifest = write_manifest,
+                                     .arg = run};
+    return mr_fleet_run(&source, err);
 }
 
 int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct mr_error *err) {
@@ -151,14 +145,10 @@ int mr_run(const struct mr_run_spec *spec, struct mr_run_result *result, struct 
         mr_crash_install();
         mr_crash_thread_start(); /* a tiny job runs in this thread */
     }
-    struct mr_durable_face face = {run.id, write_manifest, &run};
-    if (!prepare(&run, err) && spec->state) {
-        (void)!mr_durable_run(spec, &run.plan, &face, result, err);
-    } else if (!err->code && !work(&run, err) && !write_manifest(&run, err)) {
-        (void)!publish(&run, err);
+    if (!prepare(&run, err)) {
+        (void)!(spec->state || spec->isolate ? run_fleet(&run, err) : run_crew(&run, err));
     }
     mr_crew_destroy(run.crew);
-    mr_fleet_destroy(run.fleet);
     mr_commit_end(run.commit);
     mr_plan_fini(&run.plan);
     if (spec->crash_report) {

@@ -2,7 +2,7 @@
 #ifndef MR_SIMULATE_COSTS_H
 #define MR_SIMULATE_COSTS_H
 
-#include "master/local/plan.h"
+#include "master/local/plan/plan.h"
 
 #include <mr/simulate.h>
 

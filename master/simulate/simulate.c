@@ -5,7 +5,7 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/term/units.h"
-#include "master/local/plan.h"
+#include "master/local/plan/plan.h"
 #include "master/simulate/cluster.h"
 #include "master/simulate/costs.h"
 

@@ -12,6 +12,7 @@ it has kept just the tasks that were done, and run just the others; nothing but 
 {in} is the folder of inputs, {work} a folder that each run has of its own."""
 
 import argparse
+import concurrent.futures
 import errno
 import json
 import os
@@ -30,6 +31,7 @@ from sweep import digest
 
 MILLRACE = os.environ["MILLRACE"]
 LIMIT_SECONDS = 120
+AT_ONCE = 3  # runs: they wait for the disk
 problems = []
 
 
@@ -111,7 +113,9 @@ def go_on(place, where, clean, tasks):
             problem(where, f"kept {place.kept} tasks of nothing")
     elif place.kept != done:
         problem(where, f"{done} tasks were done in round {round_}, and {place.kept} were kept")
-    elif place.kept + place.ran > tasks or (round_ == 0 and place.kept + place.ran != tasks):
+    elif place.args.loops and round_ * (holds["map_tasks"] + holds["reduce_tasks"]) + place.kept + place.ran != tasks:
+        problem(where, f"{round_} rounds closed, {place.kept} kept and {place.ran} run of {tasks} tasks")
+    elif place.kept + place.ran > tasks or (round_ == 0 and not place.args.loops and place.kept + place.ran != tasks):
         problem(where, f"{place.kept} kept and {place.ran} run of {tasks} tasks")
     if place.left():
         problem(where, f"left: {place.left()}")
@@ -136,30 +140,37 @@ def sweep(args):
     if args.old_fs:
         fault["FAULT_OLD_FS"] = "1"
     clean, tasks, calls = clean_run(args, **fault, FAULT_AT="0")
-    struck = went_on = 0
-    for at in range(1, calls + 4, args.step):
-        place = Place(args)
-        place.run(**fault, FAULT_AT=str(at))
-        where = f"{args.kind} {at} of {calls}"
-        if place.struck:
-            struck += 1
-            if args.how in ("kill", "killed"):
-                if place.status != -signal.SIGKILL:
-                    problem(where, f"status {place.status}, not killed")
-            elif place.status not in (0, 4) or not place.says.startswith("millrace: ") and place.status:
-                problem(where, f"status {place.status}: {place.says.strip()!r}")
-            # Without rename flags there is none for a moment.
-            if digest(place.out) not in (clean, place.old) + ((None,) if args.old_fs else ()):
-                problem(where, "half an output")
-            went_on += 1
-            go_on(place, where, clean, tasks)
-        elif at <= calls // 2:
-            problem(where, "was not struck")
-        place.remove()
-    print(f"{args.kind} {args.how} {args.errno}: {calls} calls, {struck} struck, {tasks} tasks, {went_on} went on, "
+    with concurrent.futures.ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        struck = sum(pool.map(lambda at: strike(args, fault, at, (clean, tasks, calls)), range(1, calls + 4, args.step)))
+    print(f"{args.kind} {args.how} {args.errno}: {calls} calls, {struck} struck and went on, {tasks} tasks, "
           f"{len(problems)} went wrong")
     if struck == 0:
         sys.exit("nothing was struck")
+
+
+def strike(args, fault, at, untouched):
+    """One run with one call struck, and the same command again; whether it was struck."""
+    clean, tasks, calls = untouched
+    place = Place(args)
+    place.run(**fault, FAULT_AT=str(at))
+    where = f"{args.kind} {at} of {calls}"
+    struck = place.struck
+    if struck:
+        if args.how in ("kill", "killed"):
+            # It may be a task process that is killed, and its attempt made again.
+            survives = "--isolate" in args.command and place.status == 0
+            if place.status != -signal.SIGKILL and not survives:
+                problem(where, f"status {place.status}, not killed")
+        elif place.status not in (0, 4) or not place.says.startswith("millrace: ") and place.status:
+            problem(where, f"status {place.status}: {place.says.strip()!r}")
+        # Without rename flags there is none for a moment.
+        if digest(place.out) not in (clean, place.old) + ((None,) if args.old_fs else ()):
+            problem(where, "half an output")
+        go_on(place, where, clean, tasks)
+    elif at <= calls // 2:
+        problem(where, "was not struck")
+    place.remove()
+    return bool(struck)
 
 
 def points(args):
@@ -337,6 +348,7 @@ def main():
     parser.add_argument("--stays", action="store_true")
     parser.add_argument("--old", help="an earlier result, which the run replaces")
     parser.add_argument("--old-fs", action="store_true", help="a file system whose renames know no flags")
+    parser.add_argument("--loops", action="store_true", help="the job loops, a round a pass")
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--inputs", required=True)
     split = sys.argv.index("--")

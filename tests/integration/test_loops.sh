@@ -120,6 +120,28 @@ cp .out want
 run bash -c 'ulimit -n 256; exec "$@"' bash "$MILLRACE" run "$looping" in --passes 2 --parts 500 --isolate --tmp scratch
 check "status 0, not $status" [ "$status" -eq 0 ]
 expect_same .out want "--isolate, 500 partitions and 256 descriptors"
+# With a journal, by threads and by processes: the same; and what is done is done.
+for ways in '--threads 1' '--threads 3 --memory 64M' '--isolate'; do
+    expect_status 0 "$MILLRACE" run "$looping" in -o out --state st --tmp scratch $ways
+    expect_no_err
+    expect_same first-in/part-00000 out/part-00000 "--state, $ways: the same lines"
+    check "--state, $ways: the same result" [ "$(result first-in)" = "$(result out)" ]
+    expect_only scratch
+    expect_only st journal.db
+    expect_status 0 "$MILLRACE" run "$looping" in -o out --state st --tmp scratch $ways
+    expect_err '^"out" is done already: nothing was run$'
+    expect_status 0 "$MILLRACE" run "$looping" in -o out --state st --tmp scratch $ways --quiet
+    expect_no_err
+    rm -rf out st
+done
+expect_refused 1 '^millrace: looping: no further than round_done \(in round_done, pass 2\)$' \
+    "$MILLRACE" run "$looping" in --in round_done --how fail --at-pass 2 -o out --state st --tmp scratch
+expect_status 0 "$MILLRACE" fsck st
+expect_out '^state: failed: looping: no further than round_done'
+expect_refused 1 '^millrace: looping: no further than start \(in start\)$' \
+    "$MILLRACE" run "$looping" in --in start --how fail -o out --state st --tmp scratch
+expect_only st journal.db
+rm -rf st
 expected 5 >want
 expect_status 0 "$MILLRACE" run "$looping" in --rounds 1 --isolate --tmp scratch
 expect_same .out want "--isolate to a stream"

@@ -4,6 +4,7 @@
  * Two rounds a pass: the first adds up the pass's number for each line, the second takes its pairs
  * by another number of partitions. round_done writes, for each result, the line PASS.KEY TAB VALUE,
  * and sets a state of --size bytes that holds the pass; map refuses a state that is another. */
+#include <glob.h>
 #include <mr/job.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,17 @@ static bool is_now(const struct mr_ctx *ctx, const char *where) {
     return given && strcmp(given, where) == 0 && ctx->pass + 1 == mr_param_u64(ctx, "at-pass");
 }
 
+/* Cuts files short that other tasks left. */
+static void damage(const char *pattern) {
+    glob_t found = {0};
+    if (pattern && glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            (void)!truncate(found.gl_pathv[i], 100);
+        }
+    }
+    globfree(&found);
+}
+
 /* Tells the test that it has come here, and does what it should not. */
 static int come_to(struct mr_ctx *ctx, const char *where) {
     if (!is_now(ctx, where)) {
@@ -27,6 +39,9 @@ static int come_to(struct mr_ctx *ctx, const char *where) {
     bool is_first = began && symlink("x", began) == 0;
     if (is_first && strcmp(how, "once") == 0) {
         abort();
+    }
+    if (is_first && strcmp(how, "damage") == 0) {
+        damage(mr_param(ctx, "damages"));
     }
     if (strcmp(how, "fail") == 0) {
         return mr_fail(ctx, "no further than %s", where);
@@ -180,13 +195,14 @@ static const struct mr_param params[] = {
     {.name = "how",
      .kind = MR_PARAM_TEXT,
      .fallback = "nothing",
-     .help = "fail, status, crash, once"},
+     .help = "fail, status, crash, once, damage"},
     {.name = "at-pass", .kind = MR_PARAM_U64, .fallback = "1", .least = 1, .help = "and in which"},
     {.name = "began", .kind = MR_PARAM_TEXT, .help = "a file that is made then"},
     {.name = "append", .kind = MR_PARAM_TEXT, .help = "a file that round_done makes longer"},
     {.name = "result-us", .kind = MR_PARAM_U64, .fallback = "0", .help = "waits at each result"},
     {.name = "parts", .kind = MR_PARAM_U64, .fallback = "0", .help = "of the last round; 0: few"},
     {.name = "silent", .kind = MR_PARAM_FLAG, .help = "write no results"},
+    {.name = "damages", .kind = MR_PARAM_TEXT, .help = "which files, once: a pattern"},
     {0},
 };
 
