@@ -143,7 +143,6 @@ static void begin_round(struct mr_slots *run, uint32_t round) {
     double now = mr_clock_seconds();
     run->seconds[mr_slots_round(run, round)][MR_PHASE_REDUCE] += now - run->phase_started;
     run->phase_started = now;
-    run->maps_done = false;
     run->bytes_mapped = run->records_read = run->run_bytes = 0;
     mr_work_drop_winners(run);
 }
