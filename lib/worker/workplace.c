@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 int mr_workplace_count(struct mr_workplace_account *account, const struct mr_counters *counters,
@@ -116,13 +117,28 @@ struct mr_orders_task mr_workplace_source(const struct mr_orders_task *task, uin
                                    .partitions = task->partitions};
 }
 
+/* Whether a file that can't be used is to blame, and not a want of descriptors or memory. */
+static bool is_to_blame(const struct mr_workplace *place, const struct mr_orders_task *task) {
+    struct mr_error ignored = {0};
+    char path[MR_ORDERS_PATH_MAX];
+    if (mr_orders_path(place->scratch, task, path, &ignored)) {
+        return false;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)close(fd); /* nothing was written */
+    }
+    return fd >= 0 || errno == ENOENT || errno == EIO;
+}
+
 struct mr_orders_lost mr_workplace_find_lost(const struct mr_workplace *place,
                                              const struct mr_orders_task *task) {
     uint32_t partition = task->phase == MR_PHASE_REDUCE ? task->task : MR_MAP_OUTPUT_ALL;
     for (uint32_t i = 0; i < task->winner_count; i++) {
         struct mr_orders_task source = mr_workplace_source(task, i);
         struct mr_error why = {0};
-        if (check_partition(place, &source, partition, &why) == MR_ERR_IO) {
+        if (check_partition(place, &source, partition, &why) == MR_ERR_IO &&
+            is_to_blame(place, &source)) {
             return (struct mr_orders_lost){true, source.task, source.attempt};
         }
     }

@@ -143,7 +143,6 @@ static void begin_round(struct mr_slots *run, uint32_t round) {
     double now = mr_clock_seconds();
     run->seconds[mr_slots_round(run, round)][MR_PHASE_REDUCE] += now - run->phase_started;
     run->phase_started = now;
-    run->maps_done = false;
     run->bytes_mapped = run->records_read = run->run_bytes = 0;
     run->broken = 0;
     mr_work_drop_winners(run);
@@ -182,13 +181,15 @@ static int take_turn(struct mr_slots *run, const struct mr_core_job_view *view, 
         struct mr_core_event event = {.kind = MR_CORE_PART_LOST, .attempt = lost};
         return mr_scribe_apply(&run->scribe, &event, NULL, err);
     }
-    if (!why.code && !*has_next) {
-        (void)!mr_turns_finish(run->turns, &why);
+    bool may_pass = run->ledger.journal && mr_slots_may_pass(why.code);
+    if (!why.code && !*has_next && mr_turns_finish(run->turns, &why)) {
+        may_pass = run->ledger.journal && mr_slots_may_pass(why.code);
+        if (may_pass) { /* what the turn noted is not to be written without its end */
+            mr_scribe_end(&run->scribe, &why);
+        }
     }
-    if (why.code && run->ledger.journal && mr_slots_may_pass(why.code)) {
+    if (may_pass) {
         *err = why;
-        mr_scribe_end(&run->scribe,
-                      err); /* what the turn made is not to be written without its end */
         return err->code;
     }
     *is_done = !why.code;

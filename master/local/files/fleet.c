@@ -54,6 +54,9 @@ static struct mr_run_progress measure(const struct fleet *fleet) {
         progress.bytes_total = run->plan->inputs.bytes;
         progress.bytes_done = run->bytes_mapped + measure_running(run);
     }
+    if (progress.bytes_total && progress.bytes_done > progress.bytes_total) {
+        progress.bytes_done = progress.bytes_total; /* a map that ran again */
+    }
     return progress;
 }
 

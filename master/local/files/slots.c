@@ -132,7 +132,6 @@ static void tell(const struct mr_slots *run, const struct mr_core_effect *effect
 
 static void end_maps(struct mr_slots *run, uint32_t round) {
     double now = mr_clock_seconds();
-    run->maps_done = true;
     run->seconds[mr_slots_round(run, round)][MR_PHASE_MAP] += now - run->phase_started;
     run->phase_started = now;
 }
@@ -154,19 +153,13 @@ static void perform(void *arg, const struct mr_core_effect *effect) {
     case MR_CORE_MAPS_DONE:
         end_maps(run, effect->round);
         break;
-    case MR_CORE_ROUND_DONE:
-        run->round_is_done = true;
-        break;
-    case MR_CORE_PUBLISH:
-        run->publishes = true;
-        break;
     case MR_CORE_TELL:
         tell(run, effect);
         break;
     case MR_CORE_FINISHED:
         run->is_finished |= effect->job == run->ledger.job;
         break;
-    default: /* the others need nothing here */
+    default: /* the state says that a round is done, or that it is time to publish */
         break;
     }
 }

@@ -52,9 +52,6 @@ struct mr_slots {
     struct mr_turns *turns;          /* NULL: the job doesn't loop */
     struct mr_work_winners *winners; /* of the round's map tasks; NULL: to be listed again */
     bool quits;                      /* slots end */
-    bool round_is_done;              /* to be closed */
-    bool publishes;
-    bool maps_done;
     bool is_finished;
     bool is_failing;     /* the job ends by err; else only this process does */
     struct mr_error err; /* the first failure */

@@ -183,10 +183,12 @@ static int take_up_state(struct mr_turns *turns, const struct mr_fact *fact, uin
     turns->pass = numbers[0];
     memcpy(order.state_xxh3, &numbers[3], sizeof order.state_xxh3);
     struct mr_error why = {0};
-    (void)!(numbers[2] <= STATE_INLINE_MAX
-                ? mr_buffer_append(&state, inlined.data, inlined.len, &why)
-                : mr_orders_state_path(turns->run->ledger.dir, &order, path, &why) ||
-                      take_file(path, numbers[2], &state, &why));
+    if (numbers[2] <= STATE_INLINE_MAX) {
+        (void)!mr_buffer_append(&state, inlined.data, inlined.len, &why);
+    } else if (!mr_orders_state_path(turns->run->ledger.dir, &order, path, &why)) {
+        memcpy(turns->state_path, path, sizeof path); /* which is there, and stays as it is */
+        (void)!take_file(path, numbers[2], &state, &why);
+    }
     struct mr_hash_128 name = mr_hash_xxh3_128(state.data, state.len);
     if (why.code == MR_ERR_NOMEM) {
         *err = why;
@@ -466,8 +468,8 @@ int mr_turns_do(struct mr_turns *turns, uint64_t pass, uint32_t round, bool *aga
     if (err->code == MR_ERR_IO && turn.outcome.lost.is_known) {
         *lost = (struct mr_core_attempt){run->ledger.job, round, MR_PHASE_REDUCE,
                                          turn.outcome.lost.task, turn.outcome.lost.attempt};
-    } else if (!err->code) {
-        (void)!note(&turn, err);
+    } else if (!err->code && note(&turn, err)) {
+        mr_scribe_end(&run->scribe, err); /* half of a turn is not to be written */
     }
     *again = turn.again;
     free(turn.winners);

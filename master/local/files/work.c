@@ -335,8 +335,8 @@ static void report(struct work *work) {
     struct mr_hand_outcome *outcome = &work->outcome;
     struct mr_error err = {0};
     bool is_lost = outcome->lost.is_known && outcome->err.code == MR_ERR_IO;
-    if (run->quits) {
-        return;
+    if (run->quits && outcome->err.code) {
+        return; /* this process ends already; but what is done is done */
     }
     if (outcome->err.code == MR_ERR_INTERRUPTED && mr_slots_is_stopped(run)) {
         err = outcome->err;
