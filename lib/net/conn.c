@@ -6,7 +6,6 @@
 #include "lib/net/address.h"
 #include "lib/net/dial.h"
 #include "lib/net/greeting.h"
-#include "lib/net/inside.h"
 #include "lib/net/intake.h"
 #include "lib/net/stream.h"
 

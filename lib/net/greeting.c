@@ -2,7 +2,6 @@
 #include "lib/net/greeting.h"
 
 #include "lib/base/error.h"
-#include "lib/net/inside.h"
 #include "lib/net/message.h"
 
 #include <stdbool.h>

@@ -6,7 +6,6 @@
 #include "lib/base/hash.h"
 #include "lib/job/problems.h"
 #include "lib/net/address.h"
-#include "lib/net/inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
