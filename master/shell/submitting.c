@@ -2,6 +2,7 @@
 #include "master/shell/submitting.h"
 
 #include "lib/base/error.h"
+#include "lib/output/manifest.h"
 #include "master/shell/closing.h"
 #include "master/shell/couriers.h"
 #include "master/shell/inside.h"
@@ -92,13 +93,28 @@ static void keep_names(struct mr_session *session, struct mr_jobs_row *job) {
     job->blob_count = 0;
 }
 
+/* What the manifest will be made of is seen to be sound before the work, not after it. */
+static int check_manifest(const struct mr_spec *spec, struct mr_error *err) {
+    struct mr_run_result nothing = {0};
+    struct mr_buffer description = {0};
+    char *manifest = NULL;
+    if (!mr_buffer_append(&description, spec->manifest.data, spec->manifest.len, err) &&
+        !mr_buffer_append(&description, "", 1, err)) {
+        (void)!mr_manifest_finish(description.data, &nothing, &manifest, err);
+    }
+    free(manifest);
+    mr_buffer_fini(&description);
+    return err->code;
+}
+
 static int read_row(struct mr_session *session, struct mr_jobs_row **row, struct mr_error *err) {
     struct mr_master *master = session->master;
     struct mr_buffer bytes = {0};
     struct mr_layout_held held = {0};
     struct mr_spec spec;
     if (!mr_blobs_read(master->blobs, session->submission_spec, &bytes, err) &&
-        !mr_spec_decode((struct mr_bytes){bytes.data, bytes.len}, &spec, &held, err)) {
+        !mr_spec_decode((struct mr_bytes){bytes.data, bytes.len}, &spec, &held, err) &&
+        !check_manifest(&spec, err)) {
         (void)!mr_jobs_make(&spec, session->submission_id, session->submission_spec, row, err);
     }
     mr_layout_release(&held);
