@@ -146,7 +146,7 @@ void mr_publishing_published(struct mr_session *session, union mr_wire_any *mess
                      said->why ? said->why : "the output can't be put in place",
                      session->node->name);
     }
-    if (said->status && said->has_lost) {
+    if (said->status && said->has_lost && !job->loops) {
         mr_jobs_tell(job, "%s", how.text);
         lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt);
         return;
@@ -244,7 +244,7 @@ void mr_publishing_collected(struct mr_session *session, union mr_wire_any *mess
     if (!job || !job->is_collected || !is_publishing(master, job)) {
         return; /* it is over already: ENDED tells */
     }
-    if (said->status && said->has_lost) {
+    if (said->status && said->has_lost && !job->loops) {
         session->has_parts = false;
         mr_jobs_tell(job, "%s", said->why ? said->why : "a part can't be had");
         lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt);
