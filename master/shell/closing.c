@@ -14,9 +14,9 @@
  * the others read pairs, which are with those who made them. */
 int mr_closing_shape(const struct mr_jobs_row *job, uint32_t list_round,
                      struct mr_core_shape *shape, struct mr_error *err) {
-    *shape = (struct mr_core_shape){
-        .map_tasks = list_round == 0 ? job->splits : job->partitions[list_round - 1],
-        .reduce_tasks = job->partitions[list_round]};
+    *shape = (struct mr_core_shape){.map_tasks = list_round == 0 ? job->splits
+                                                                 : job->partitions[list_round - 1],
+                                    .reduce_tasks = job->partitions[list_round]};
     size_t count = (size_t)shape->map_tasks * MR_CORE_HOSTS_OF_TASK;
     uint32_t *hosts = malloc((count + 1) * sizeof *hosts);
     if (!hosts) {
@@ -51,8 +51,7 @@ static int put_pairs(struct mr_master *master, struct mr_jobs_row *job,
     for (uint32_t task = 0; task < view->reduce_tasks; task++) {
         struct mr_core_winner winner =
             mr_core_winner(master->core, job->number, MR_PHASE_REDUCE, task);
-        rows[task] =
-            (struct mr_sources_row){htole32(winner.attempt), htole32(winner.worker.node)};
+        rows[task] = (struct mr_sources_row){htole32(winner.attempt), htole32(winner.worker.node)};
     }
     (void)!mr_journal_put(master->journal, job->number, MR_NOTES_PAIRS, view->round, rows,
                           view->reduce_tasks * sizeof *rows, err);
@@ -62,9 +61,9 @@ static int put_pairs(struct mr_master *master, struct mr_jobs_row *job,
 
 /* ---- sums -------------------------------------------------------------------------------------*/
 
-static int add_accounts(struct mr_master *master, const struct mr_jobs_row *job, enum mr_phase phase,
-                        const struct mr_core_job_view *view, struct mr_account *sum,
-                        struct mr_error *err) {
+static int add_accounts(struct mr_master *master, const struct mr_jobs_row *job,
+                        enum mr_phase phase, const struct mr_core_job_view *view,
+                        struct mr_account *sum, struct mr_error *err) {
     bool is_map = phase == MR_PHASE_MAP;
     uint32_t count = is_map ? view->map_tasks : view->reduce_tasks;
     for (uint32_t task = 0; task < count && !err->code; task++) {
@@ -130,10 +129,8 @@ static void forget_round(struct mr_master *master, const struct mr_jobs_row *job
 
 static void fail_round(struct mr_master *master, struct mr_jobs_row *job, uint32_t round,
                        const struct mr_error *why) {
-    struct mr_core_event failed = {.kind = MR_CORE_ROUND_FAILED,
-                                   .job = job->number,
-                                   .round = round,
-                                   .status = why->code};
+    struct mr_core_event failed = {
+        .kind = MR_CORE_ROUND_FAILED, .job = job->number, .round = round, .status = why->code};
     job->give_up = *why;
     (void)mr_inside_apply(master, &failed, NULL);
 }

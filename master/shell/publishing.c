@@ -57,7 +57,8 @@ static void send_publish(struct mr_session *session, const struct mr_jobs_row *j
 static struct mr_session *choose(const struct mr_master *master, uint32_t before) {
     uint32_t count = master->roster.count;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = before == MR_CORE_NONE ? i : (uint32_t)(((uint64_t)before + 1 + i) % count);
+        uint32_t number =
+            before == MR_CORE_NONE ? i : (uint32_t)(((uint64_t)before + 1 + i) % count);
         struct mr_core_node_view view = mr_core_node(master->core, number);
         struct mr_session *session =
             mr_workers_session(master, (struct mr_core_worker){number, view.incarnation});
@@ -111,9 +112,8 @@ static void end(struct mr_master *master, struct mr_jobs_row *job, const struct 
 static void lose_part(struct mr_master *master, struct mr_jobs_row *job, uint32_t task,
                       uint32_t attempt) {
     uint32_t round = mr_core_job(master->core, job->number).round;
-    struct mr_core_event lost = {
-        .kind = MR_CORE_PART_LOST,
-        .attempt = {job->number, round, MR_PHASE_REDUCE, task, attempt}};
+    struct mr_core_event lost = {.kind = MR_CORE_PART_LOST,
+                                 .attempt = {job->number, round, MR_PHASE_REDUCE, task, attempt}};
     job->publishes = false;
     (void)mr_inside_apply(master, &lost, NULL);
     if (mr_core_job(master->core, job->number).state == MR_CORE_JOB_PUBLISHING) {

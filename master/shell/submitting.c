@@ -30,7 +30,8 @@ static void say_submitted(struct mr_session *session, uint32_t number, const cha
 
 /* ---- journaling -------------------------------------------------------------------------------*/
 
-static void describe(struct mr_master *master, const struct mr_jobs_row *job, struct mr_error *err) {
+static void describe(struct mr_master *master, const struct mr_jobs_row *job,
+                     struct mr_error *err) {
     const uint64_t spec[2] = {job->spec.high, job->spec.low};
     const uint64_t times[1] = {job->submitted_wall_ms};
     const struct {
@@ -41,10 +42,9 @@ static void describe(struct mr_master *master, const struct mr_jobs_row *job, st
         (void)!mr_journal_put(master->journal, job->number, (uint32_t)texts[i].kind, 0,
                               texts[i].text, strlen(texts[i].text), err);
     }
-    if (!err->code && !mr_notes_put_numbers(master->journal, job->number, MR_NOTES_SPEC, 0, spec,
-                                            2, err)) {
-        (void)!mr_notes_put_numbers(master->journal, job->number, MR_NOTES_TIMES, 0, times, 1,
-                                    err);
+    if (!err->code &&
+        !mr_notes_put_numbers(master->journal, job->number, MR_NOTES_SPEC, 0, spec, 2, err)) {
+        (void)!mr_notes_put_numbers(master->journal, job->number, MR_NOTES_TIMES, 0, times, 1, err);
     }
 }
 
@@ -58,8 +58,8 @@ static void enter(struct mr_master *master, struct mr_jobs_row *job, struct mr_e
     if (job->loops) {
         submit.shape = (struct mr_core_shape){.reduce_tasks = 1}; /* the turn of start */
     } else {
-        submit.shape = (struct mr_core_shape){.map_tasks = job->splits,
-                                              .reduce_tasks = job->partitions[0]};
+        submit.shape =
+            (struct mr_core_shape){.map_tasks = job->splits, .reduce_tasks = job->partitions[0]};
     }
     job->number = submit.job = master->jobs.last_number + 1;
     job->submitted_wall_ms = mr_inside_wall_ms();

@@ -347,9 +347,9 @@ static inline void actor_open(struct actor *actor, struct play *play, enum mr_ne
     struct mr_error err = {0};
     *actor = (struct actor){.play = play};
     actor->last = &actor->first;
-    cr_assert_eq(mr_conn_open(play->nets[role], play->address, &actor_events, actor, &actor->conn,
-                              &err),
-                 0, "%s", err.text);
+    cr_assert_eq(
+        mr_conn_open(play->nets[role], play->address, &actor_events, actor, &actor->conn, &err), 0,
+        "%s", err.text);
     PLAY_UNTIL(play, actor->is_ready || actor->is_closed);
     cr_assert(actor->is_ready, "%s", actor->why.text);
 }
@@ -474,8 +474,9 @@ static inline void worker_open(struct actor *actor, struct play *play, const cha
 /* ---- jobs ---- */
 
 #define PLAY_MANIFEST                                                                              \
-    "{\"format\":1,\"job\":\"wordcount\",\"parameters\":{},\"facts\":{},\"loops\":false,"              \
-    "\"partitions\":1,\"id\":\"0\",\"version\":\"0\",\"started\":\"0\",\"output\":null,\"inputs\":[]}"
+    "{\"format\":1,\"job\":\"wordcount\",\"parameters\":{},\"facts\":{},\"loops\":false,"          \
+    "\"partitions\":1,\"id\":\"0\",\"version\":\"0\",\"started\":\"0\",\"output\":null,"           \
+    "\"inputs\":[]}"
 
 struct job_plan {
     uint32_t rounds;

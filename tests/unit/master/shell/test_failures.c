@@ -102,9 +102,11 @@ Test(failures, bad_record) {
     start.skips = NULL;
     taken_release(&taken);
     struct mr_wire_row_aside aside = {150, 8, {"bad line", 8}};
-    struct mr_account account = {
-        .attempt = (uint32_t)start.attempt, .records_read = 3, .records_mapped = 2, .emitted = 2,
-        .output_records = 2};
+    struct mr_account account = {.attempt = (uint32_t)start.attempt,
+                                 .records_read = 3,
+                                 .records_mapped = 2,
+                                 .emitted = 2,
+                                 .output_records = 2};
     struct mr_buffer bytes = {0};
     struct mr_error err = {0};
     cr_assert_eq(mr_account_put(&account, &bytes, &err), 0);

@@ -4,8 +4,8 @@
 static const struct job_plan plain = {
     .rounds = 1, .partitions = 1, .splits = 3, .output = "/out/dir"};
 
-static void come_back(struct actor *actor, struct play *play, const char *name, uint64_t incarnation,
-                      enum mr_core_role roles, uint32_t slots) {
+static void come_back(struct actor *actor, struct play *play, const char *name,
+                      uint64_t incarnation, enum mr_core_role roles, uint32_t slots) {
     actor_close(actor);
     worker_open(actor, play, name, incarnation, roles, slots);
 }

@@ -281,8 +281,12 @@ Test(rounds, loop) {
 
 /* A turn that fails is tried again, as any task, and the job ends by its first cause. */
 Test(rounds, turn_fails) {
-    static const struct job_plan plan = {
-        .rounds = 1, .partitions = 1, .splits = 2, .output = "/o/d", .loops = true, .max_attempts = 2};
+    static const struct job_plan plan = {.rounds = 1,
+                                         .partitions = 1,
+                                         .splits = 2,
+                                         .output = "/o/d",
+                                         .loops = true,
+                                         .max_attempts = 2};
     struct play play;
     struct actor client, worker;
     struct mr_buffer spec = spec_of(&plan);
