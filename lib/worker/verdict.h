@@ -1,6 +1,6 @@
 /* verdict: says in a sentence how a task process ended that gave no answer. */
-#ifndef MR_LOCAL_VERDICT_H
-#define MR_LOCAL_VERDICT_H
+#ifndef MR_WORKER_VERDICT_H
+#define MR_WORKER_VERDICT_H
 
 #include "lib/job/context.h"
 #include "lib/worker/orders.h"

@@ -3,8 +3,8 @@
  * The process is started when the first attempt comes, serves one after the other, and is started
  * again after it died. It is watched: an attempt in which nothing moves for as long as the limit
  * allows is ended, by SIGTERM first. */
-#ifndef MR_LOCAL_HAND_H
-#define MR_LOCAL_HAND_H
+#ifndef MR_WORKER_HAND_H
+#define MR_WORKER_HAND_H
 
 #include "lib/job/context.h"
 #include "lib/worker/orders.h"

@@ -1,11 +1,11 @@
 /* hand: a slot that is a process: has one attempt at a time done by it, and tells how it went. */
-#include "master/local/hand.h"
+#include "lib/worker/hand.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/intern.h"
 #include "lib/net/message.h"
-#include "master/local/verdict.h"
+#include "lib/worker/verdict.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* verdict: says in a sentence how a task process ended that gave no answer. */
-#include "master/local/verdict.h"
+#include "lib/worker/verdict.h"
 
 #include "lib/base/error.h"
-#include "master/local/crash.h"
+#include "lib/base/signals.h"
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -10,7 +10,7 @@
 #define MIB 1048576.0
 
 static const char *signal_name(int number, char spare[32]) {
-    const char *name = mr_crash_signal_name(number);
+    const char *name = mr_signals_crash_name(number);
     if (name) {
         return name;
     }

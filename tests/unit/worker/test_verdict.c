@@ -1,5 +1,5 @@
 /* test_verdict: how a process ended, in words. */
-#include "master/local/verdict.h"
+#include "lib/worker/verdict.h"
 
 #include "tests/unit/test.h"
 #include <signal.h>
