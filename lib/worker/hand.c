@@ -136,7 +136,7 @@ static int take_frame(struct watch *watch, enum mr_channel_kind kind, struct mr_
         return mr_orders_read_result(body, &outcome->result, err);
     case MR_CHANNEL_FAILED:
         watch->is_done = true;
-        (void)!mr_orders_read_failure(body, &outcome->err, err);
+        (void)!mr_orders_read_failure(body, &outcome->err, &outcome->lost, err);
         outcome->is_fatal = is_hopeless(outcome->err.code);
         return err->code;
     case MR_CHANNEL_END:

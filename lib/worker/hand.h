@@ -34,13 +34,14 @@ struct mr_hand {
 
 /* How an attempt went. Release with mr_hand_release. */
 struct mr_hand_outcome {
-    struct mr_error err; /* 0: done */
-    bool is_fatal;       /* another attempt can't help */
-    bool is_crash;       /* its process died of it */
-    bool has_place;      /* it is known where the code was when it failed: */
-    bool is_exact;       /* at which record, not only in which block */
-    uint64_t offset;     /* of the record, or the block */
-    uint64_t block;      /* where the block begins */
+    struct mr_error err;        /* 0: done */
+    bool is_fatal;              /* another attempt can't help */
+    bool is_crash;              /* its process died of it */
+    bool has_place;             /* it is known where the code was when it failed: */
+    bool is_exact;              /* at which record, not only in which block */
+    uint64_t offset;            /* of the record, or the block */
+    uint64_t block;             /* where the block begins */
+    struct mr_orders_lost lost; /* it failed by a file that another attempt left */
     struct mr_orders_result result;
     struct mr_counters counters; /* the names are interned */
     struct mr_orders_skipped *skipped;

@@ -35,10 +35,9 @@ MAY_INCLUDE = {
     "lib/output": ["lib/base", *LEAVES, "lib/job"],  # the manifest tells of the job
     "lib/net": ["lib/base", *LEAVES, *MIDDLE],
     "lib/worker": ["lib/base", *LEAVES, *MIDDLE, "lib/net"],
-    "mapper": ["lib/base", *LEAVES, *MIDDLE],
-    "reducer": ["lib/base", *LEAVES, *MIDDLE],
-    "task": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "mapper", "reducer",
-             "jobs"],
+    "mapper": ["lib/base", *LEAVES, *MIDDLE, "lib/worker"],
+    "reducer": ["lib/base", *LEAVES, *MIDDLE, "lib/worker"],
+    "task": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "mapper", "reducer", "jobs"],
     "master/core": ["lib/base", "lib/job"],
     "master/journal": ["lib/base", "master/core"],
     "master/local": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "mapper", "reducer", "task",
