@@ -1,17 +1,46 @@
 /* account: what an attempt did, as numbers that a journal keeps. */
-#include "master/local/account.h"
+#include "lib/worker/account.h"
 
 #include "lib/base/error.h"
 #include "lib/base/intern.h"
 #include <endian.h>
 #include <stdlib.h>
 
-#define VERSION 1
+#define VERSION 2
+#define ROWS_OF_VERSION_1 18
 #define COUNTER_NAME_MAX 65535
 
 void mr_account_fini(struct mr_account *account) {
     free(account->counters.items);
     *account = (struct mr_account){0};
+}
+
+void mr_account_take(struct mr_account *account, const struct mr_orders_result *result,
+                     enum mr_phase phase, bool is_part) {
+    bool is_map = phase == MR_PHASE_MAP;
+    account->records_read = result->records_read;
+    account->records_mapped = result->records_mapped;
+    account->records_skipped = result->records_skipped;
+    account->bytes_read = result->bytes_read;
+    account->emitted = result->emitted;
+    account->combined = is_map ? result->combined : 0;
+    account->merged = is_map ? 0 : result->combined;
+    account->spilled = result->spilled;
+    account->output_records = is_map ? result->output_records : 0;
+    account->output_bytes = is_map ? result->output_bytes : 0;
+    account->digest = is_map ? result->output_xxh3 : 0;
+    account->pairs_reduced = result->pairs_reduced;
+    account->groups = result->groups;
+    account->groups_with_output = result->groups_with_output;
+    account->groups_without_output = result->groups_without_output;
+    account->records_out = result->records_out;
+    account->bytes_out = result->bytes_out;
+    account->part_bytes = is_part ? result->output_bytes : 0;
+    account->part_xxh3 = is_part ? result->output_xxh3 : 0;
+    account->read_us = result->read_us;
+    account->wait_us = result->wait_us;
+    account->map_us = is_map ? result->busy_us : 0;
+    account->reduce_us = is_map ? 0 : result->busy_us;
 }
 
 /* Adds to a counter by a name of `len` bytes. */
@@ -108,10 +137,15 @@ int mr_account_get(struct mr_account *account, const void *bytes, size_t len,
                    struct mr_error *err) {
     struct input input = {.at = bytes, .end = (const char *)bytes + len};
     *account = (struct mr_account){0};
-    bool is_known = get64(&input) == VERSION;
+    uint64_t version = get64(&input);
+    bool is_known = version == 1 || version == VERSION;
     uint64_t attempt = get64(&input);
+    unsigned row = 0;
     account->attempt = (uint32_t)attempt;
-#define GET_MEMBER(name) account->name = get64(&input);
+#define GET_MEMBER(name)                                                                           \
+    if (version > 1 || row++ < ROWS_OF_VERSION_1) {                                                \
+        account->name = get64(&input);                                                             \
+    }
     MR_ACCOUNT_TABLE(GET_MEMBER)
 #undef GET_MEMBER
     get_counters(account, &input, err);
@@ -123,22 +157,4 @@ int mr_account_get(struct mr_account *account, const void *bytes, size_t len,
         mr_account_fini(account);
     }
     return err->code;
-}
-
-void mr_account_keep_books(const struct mr_account *sum, struct mr_books *books) {
-    *books = (struct mr_books){.map = {.records_read = sum->records_read,
-                                       .records_mapped = sum->records_mapped,
-                                       .bytes = sum->bytes_read},
-                               .reduce = {.pairs_reduced = sum->pairs_reduced,
-                                          .groups = sum->groups,
-                                          .groups_with_output = sum->groups_with_output,
-                                          .groups_without_output = sum->groups_without_output,
-                                          .records_out = sum->records_out,
-                                          .bytes_out = sum->bytes_out},
-                               .emitted = sum->emitted,
-                               .combined = sum->combined + sum->merged,
-                               .shuffled = sum->output_records - sum->merged,
-                               .run_bytes = sum->output_bytes,
-                               .bytes_spilled = sum->spilled,
-                               .counters = sum->counters};
 }

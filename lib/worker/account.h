@@ -1,9 +1,10 @@
 /* account: what an attempt did, as numbers that a journal keeps. */
-#ifndef MR_LOCAL_ACCOUNT_H
-#define MR_LOCAL_ACCOUNT_H
+#ifndef MR_WORKER_ACCOUNT_H
+#define MR_WORKER_ACCOUNT_H
 
 #include "lib/base/buffer.h"
-#include "master/local/books.h"
+#include "lib/job/context.h"
+#include "lib/worker/orders.h"
 
 #define MR_ACCOUNT_TABLE(X)                                                                        \
     X(records_read)                                                                                \
@@ -23,7 +24,12 @@
     X(records_out)                                                                                 \
     X(bytes_out)                                                                                   \
     X(part_bytes) /* of a file in the output */                                                    \
-    X(part_xxh3)
+    X(part_xxh3)                                                                                   \
+    X(records_skipped) /* from here on since version 2 */                                          \
+    X(read_us)         /* in the reader */                                                         \
+    X(wait_us)         /* of a reduce task, for its turn to write */                               \
+    X(map_us)          /* busy */                                                                  \
+    X(reduce_us)
 
 /* Of an attempt, or the sum over a round. Zero-initialise; release with mr_account_fini. */
 struct mr_account {
@@ -36,6 +42,11 @@ struct mr_account {
 
 void mr_account_fini(struct mr_account *account);
 
+/* Fills in the numbers of an attempt that is done; `is_part`: what it wrote is part of the output.
+ */
+void mr_account_take(struct mr_account *account, const struct mr_orders_result *result,
+                     enum mr_phase phase, bool is_part);
+
 /* Adds the job's counters. */
 MR_MUST_USE int mr_account_count(struct mr_account *account, const struct mr_counters *counters,
                                  struct mr_error *err);
@@ -44,14 +55,11 @@ MR_MUST_USE int mr_account_count(struct mr_account *account, const struct mr_cou
 MR_MUST_USE int mr_account_add(struct mr_account *sum, const struct mr_account *account,
                                struct mr_error *err);
 
-/* As bytes, and back (hostile ones too: MR_ERR_INPUT). A version, then numbers in the order of the
- * table, little-endian, then the counters. */
+/* As bytes, and back (hostile ones too: MR_ERR_INPUT; and those of version 1). A version, then
+ * numbers in the order of the table, little-endian, then the counters. */
 MR_MUST_USE int mr_account_put(const struct mr_account *account, struct mr_buffer *bytes,
                                struct mr_error *err);
 MR_MUST_USE int mr_account_get(struct mr_account *account, const void *bytes, size_t len,
                                struct mr_error *err);
-
-/* Fills in the books of a round from its sum; the counters are borrowed. */
-void mr_account_keep_books(const struct mr_account *sum, struct mr_books *books);
 
 #endif
