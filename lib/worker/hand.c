@@ -6,8 +6,10 @@
 #include "lib/base/intern.h"
 #include "lib/net/message.h"
 #include "lib/worker/verdict.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define LOOK_MS 100
 #define GRACE_SECONDS 2.0 /* between SIGTERM and SIGKILL */
@@ -241,6 +243,28 @@ static void judge(struct watch *watch) {
     mr_process_add_log(hand->process, &outcome->err);
 }
 
+/* Logs that can't be kept are no reason to fail. */
+static int begin_log(struct mr_hand *hand) {
+    int fd = hand->log
+                 ? open(hand->log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)
+                 : -1;
+    mr_process_begin(hand->process);
+    mr_process_keep_log(hand->process, fd);
+    return fd;
+}
+
+static void end_log(struct mr_hand *hand, int fd) {
+    uint64_t bytes = mr_process_log_bytes(hand->process);
+    mr_process_keep_log(hand->process, -1);
+    if (fd >= 0 && bytes > MR_PROCESS_LOG_MAX) {
+        (void)!dprintf(fd, "\n[%llu bytes in all: the rest was dropped]\n",
+                       (unsigned long long)bytes);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
                   struct mr_hand_outcome *outcome) {
     struct watch watch = {.hand = hand, .task = task, .outcome = outcome};
@@ -252,7 +276,7 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
         mr_hand_stop(hand);
         return;
     }
-    mr_process_begin(hand->process);
+    int log_fd = begin_log(hand);
     watch.moved = mr_clock_seconds();
     watch.last = mr_process_where(hand->process);
     if (mr_orders_send_task(mr_process_channel(hand->process), task, &err) &&
@@ -270,6 +294,7 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
         outcome->err = err;
         outcome->is_fatal = is_hopeless(err.code);
     }
+    end_log(hand, log_fd);
     if (outcome->err.code) { /* the next attempt begins afresh */
         mr_hand_stop(hand);
     } else {
