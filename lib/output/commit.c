@@ -153,41 +153,6 @@ int mr_commit_take_up(const char *dir, bool overwrite, const char *id, const cha
     return 0;
 }
 
-int mr_commit_join(const char *dir, bool overwrite, const char *id, struct mr_commit **commit,
-                   enum mr_commit_standing *standing, struct mr_error *err) {
-    struct mr_commit *made = NULL;
-    bool is_done = false;
-    int status = make_commit(dir, overwrite, &made, err);
-    if (!status) {
-        status = look_for(made, id, &is_done, err);
-    }
-    if (!status) {
-        status = mr_pending_join(&made->place, id, &made->pending, err);
-        made->is_pending = !status;
-    }
-    if (status == MR_ERR_INPUT && is_done) { /* all that is left to do is to say so */
-        *err = (struct mr_error){0};
-        status = 0;
-    }
-    if (!status && is_done) { /* that it has its name may not have reached the disk */
-        status = mr_file_sync(made->place.parent_fd, dir, err);
-    }
-    if (!status && is_done && made->is_pending) {
-        mr_pending_remove(&made->pending);
-        made->is_pending = false;
-    }
-    if (!status && !is_done && mkdirat(made->pending.dir_fd, OUT, 0777) != 0 && errno != EEXIST) {
-        status = fail_inside(made, "make", OUT, err);
-    }
-    if (status) {
-        mr_commit_leave(made);
-        return status;
-    }
-    *standing = is_done ? MR_COMMIT_PUBLISHED : MR_COMMIT_OPEN;
-    *commit = made;
-    return 0;
-}
-
 /* Cuts the path in the output's own name and what is around it. */
 static int split_path(struct mr_commit *commit, const char *dir, struct mr_error *err) {
     size_t len = strlen(dir);

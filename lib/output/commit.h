@@ -28,13 +28,6 @@ MR_MUST_USE int mr_commit_take_up(const char *dir, bool overwrite, const char *i
                                   const char *owner, struct mr_commit **commit,
                                   enum mr_commit_standing *standing, struct mr_error *err);
 
-/* Prepares DIR for whoever publishes in another process's stead: the pending directory of the run
- * is there (else MR_ERR_INPUT: this machine does not see it), and stays whose it is. End it with
- * mr_commit_leave. */
-MR_MUST_USE int mr_commit_join(const char *dir, bool overwrite, const char *id,
-                               struct mr_commit **commit, enum mr_commit_standing *standing,
-                               struct mr_error *err);
-
 /* Whether the run of this id made the directory DIR. */
 MR_MUST_USE int mr_commit_is_done(const char *dir, const char *id, bool *is_done,
                                   struct mr_error *err);

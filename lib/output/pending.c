@@ -136,7 +136,6 @@ static int create(const struct mr_pending_place *place, const char *id, bool may
 
 static int open_locked(struct mr_pending *pending, int how);
 static bool is_linked(const struct mr_pending *pending);
-static bool is_there(int dir_fd, const char *name);
 
 static int fail(const struct mr_pending *pending, const char *what, struct mr_error *err) {
     return mr_error_errno(err, MR_ERR_IO, errno, "%s \"%.300s%s\"", what, pending->place->shown,
@@ -224,32 +223,6 @@ int mr_pending_take_up(const struct mr_pending_place *place, const char *id, con
         mr_pending_leave(pending);
     }
     return status;
-}
-
-int mr_pending_join(const struct mr_pending_place *place, const char *id,
-                    struct mr_pending *pending, struct mr_error *err) {
-    if (!is_id(id)) {
-        return mr_error_set(err, MR_ERR_INTERNAL, "\"%.40s\" is no job id", id);
-    }
-    begin(pending, place, id);
-    if (!is_there(place->parent_fd, pending->name)) {
-        return mr_error_set(err, MR_ERR_INPUT, "\"%.300s" PENDING_MARK "%s\" is not there",
-                            place->shown, id);
-    }
-    if (hold_spare(pending)) {
-        fail(pending, "open", err);
-    } else if (open_locked(pending, LOCK_EX | LOCK_NB) != 0 || !is_linked(pending)) {
-        if (errno == EWOULDBLOCK) {
-            mr_error_set(err, MR_ERR_IO, "\"%.300s" PENDING_MARK "%s\" is held by another process",
-                         place->shown, id);
-        } else {
-            fail(pending, "lock", err);
-        }
-    }
-    if (err->code) {
-        mr_pending_leave(pending);
-    }
-    return err->code;
 }
 
 void mr_pending_leave(struct mr_pending *pending) {

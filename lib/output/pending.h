@@ -39,11 +39,6 @@ MR_MUST_USE int mr_pending_take_up(const struct mr_pending_place *place, const c
                                    const char *owner, struct mr_pending *pending,
                                    struct mr_error *err);
 
-/* Holds a directory that somebody made and left, as it is: it is not made, nor its owner noted.
- * MR_ERR_INPUT: it is not there; MR_ERR_IO: another process holds it right now. */
-MR_MUST_USE int mr_pending_join(const struct mr_pending_place *place, const char *id,
-                                struct mr_pending *pending, struct mr_error *err);
-
 /* Lets go, leaving all where it is, to be taken up again. */
 void mr_pending_leave(struct mr_pending *pending);
 
