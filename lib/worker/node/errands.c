@@ -246,37 +246,47 @@ static void run(struct mr_errands *errands, struct mr_errand *errand) {
     mr_hands_give(hands, &errand->work);
 }
 
+/* It ends, and says so. */
 static void stop(struct mr_errands *errands, struct mr_errand *errand) {
     struct mr_error why = {0};
     errand->is_stopped = true;
     if (errand->state == MR_ERRAND_RUNNING) {
         mr_hands_stop(*errands->options.hands, &errand->work);
-    } else if (errand->state != MR_ERRAND_TOLD && errand->is_void) {
-        drop(errands, errand);
     } else if (errand->state != MR_ERRAND_TOLD) {
         mr_error_set(&why, MR_ERR_INTERRUPTED, "interrupted");
         fail(errands, errand, &why);
     }
 }
 
+/* Nobody wants to hear of it: it goes when it has ended, with the next look. */
+static void put_away(struct mr_errands *errands, struct mr_errand *errand) {
+    errand->is_void = true;
+    if (errand->state == MR_ERRAND_RUNNING) {
+        mr_hands_stop(*errands->options.hands, &errand->work);
+    }
+    look_soon(errands);
+}
+
+/* The one place, besides the ends of attempts and their answers, where attempts are dropped: what
+ * is called from here may put others away, but frees none. */
 static void look(uv_timer_t *timer) {
     struct mr_errands *errands = timer->data;
     for (struct mr_errand *errand = errands->all, *next; errand; errand = next) {
-        next = errand->next; /* none but this one is dropped meanwhile, unless all are void */
-        if (errand->is_void) {
-            continue;
-        }
-        if (errand->state == MR_ERRAND_WAITING) {
+        if (errand->state == MR_ERRAND_WAITING && !errand->is_void) {
             wait_for_job(errands, errand);
         }
-        if (errand->state == MR_ERRAND_GATHERING) {
+        if (errand->state == MR_ERRAND_GATHERING && !errand->is_void) {
             gather(errands, errand);
         }
-        if (errand->state == MR_ERRAND_READY) {
+        if (errand->state == MR_ERRAND_READY && !errand->is_void) {
             run(errands, errand);
         }
         if (errand->state == MR_ERRAND_TOLD && errand->has_gifts) {
             tell(errands, errand);
+        }
+        next = errand->next;
+        if (errand->is_void && errand->state != MR_ERRAND_RUNNING) {
+            drop(errands, errand);
         }
     }
 }
@@ -343,28 +353,15 @@ void mr_errands_finished(struct mr_errands *errands, struct mr_hands_work *work)
 }
 
 void mr_errands_fence(struct mr_errands *errands) {
-    for (struct mr_errand *errand = errands->all, *next; errand; errand = next) {
-        next = errand->next;
-        errand->is_void = true;
-        if (errand->state == MR_ERRAND_TOLD) {
-            drop(errands, errand); /* what it left is offered again */
-        } else {
-            stop(errands, errand);
-        }
+    for (struct mr_errand *errand = errands->all; errand; errand = errand->next) {
+        put_away(errands, errand); /* what is done is kept, and offered again */
     }
 }
 
 void mr_errands_forget(struct mr_errands *errands, const struct mr_dossier *job) {
-    for (struct mr_errand *errand = errands->all, *next; errand; errand = next) {
-        next = errand->next;
-        if (errand->job != job) {
-            continue;
-        }
-        errand->is_void = true;
-        if (errand->state == MR_ERRAND_TOLD) {
-            drop(errands, errand);
-        } else {
-            stop(errands, errand);
+    for (struct mr_errand *errand = errands->all; errand; errand = errand->next) {
+        if (errand->job == job) {
+            put_away(errands, errand);
         }
     }
 }
@@ -411,15 +408,10 @@ int mr_errands_start(struct mr_errands *errands, const struct mr_wire_start *mes
 
 /* There is no ANSWER to a TURNED: the next turn is one. */
 static void drop_turns(struct mr_errands *errands, const struct mr_wire_start *start) {
-    for (struct mr_errand *errand = errands->all, *next; errand; errand = next) {
-        next = errand->next;
-        bool is_older = errand->phase == MR_ERRAND_TURN && errand->number == start->job &&
-                        !(errand->pass == start->pass && errand->attempt == start->attempt);
-        if (is_older && errand->state == MR_ERRAND_TOLD) {
-            drop(errands, errand);
-        } else if (is_older) {
-            errand->is_void = true;
-            stop(errands, errand);
+    for (struct mr_errand *errand = errands->all; errand; errand = errand->next) {
+        if (errand->phase == MR_ERRAND_TURN && errand->number == start->job &&
+            !(errand->pass == start->pass && errand->attempt == start->attempt)) {
+            put_away(errands, errand);
         }
     }
 }
@@ -495,8 +487,7 @@ static void measure(const struct mr_errands *errands, const struct mr_errand *er
     uint64_t len = order->split.end - order->split.begin;
     uint64_t done = at > order->split.begin ? at - order->split.begin : 0;
     row->bytes = done < len ? done : len;
-    row->permille =
-        len ? row->bytes / 1000 ? row->bytes / (len / 1000 + 1) : row->bytes * 1000 / len : 0;
+    row->permille = len ? (uint64_t)((double)row->bytes * 1000 / (double)len) : 0;
     row->permille = row->permille < 1000 ? row->permille : 1000;
 }
 

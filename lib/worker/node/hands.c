@@ -5,7 +5,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/output/commit.h"
+#include "lib/output/tree.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -102,6 +104,20 @@ static int join_output(const struct slot *slot, struct mr_hands_work *work, stru
     return err->code;
 }
 
+/* What an attempt that failed has written of a part. */
+static void drop_output(const struct slot *slot, const struct mr_hands_work *work) {
+    const struct mr_spec *spec = &work->job->spec;
+    struct mr_commit *commit = NULL;
+    struct mr_error ignored = {0};
+    if (!spec->output) {
+        (void)!mr_tree_remove(AT_FDCWD, work->output, &ignored);
+    } else if (!mr_commit_join(spec->output, work->job->id, slot->hands->options.node, &commit,
+                               &ignored)) {
+        (void)!mr_commit_discard(commit, work->order.task, work->order.attempt, &ignored);
+        mr_commit_leave(commit);
+    }
+}
+
 static int prepare(struct slot *slot, struct mr_hands_work *work, struct mr_error *err) {
     if (look_at_input(slot, work, err)) {
         return err->code;
@@ -147,6 +163,9 @@ static void work_at(struct slot *slot, struct mr_hands_work *work, bool begins_a
         work->outcome.err = err;
     } else {
         mr_hand_work(&slot->hand, &work->order, &work->outcome);
+    }
+    if (work->outcome.err.code && work->writes_part && *work->output) {
+        drop_output(slot, work);
     }
     work->seconds = mr_clock_seconds() - began;
 }

@@ -114,6 +114,17 @@ static void publish(uv_work_t *work) {
     struct mr_error *err = &publication->err;
     struct mr_commit *commit = NULL;
     enum mr_commit_standing standing = MR_COMMIT_OPEN;
+    bool is_done = false;
+    if (mr_commit_is_done(spec->output, publication->job->id, &is_done, err)) {
+        return;
+    }
+    if (!is_done) { /* what the client prepared is seen here, or somebody else must do it */
+        if (mr_commit_join(spec->output, publication->job->id,
+                           publication->publisher->options.folder->name, &commit, err)) {
+            return;
+        }
+        mr_commit_leave(commit);
+    }
     if (mr_commit_take_up(spec->output, spec->overwrite != 0, publication->job->id,
                           MR_COMMIT_CLUSTER, &commit, &standing, err)) {
         return;
