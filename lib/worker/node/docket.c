@@ -295,12 +295,6 @@ int mr_docket_enter(struct mr_docket *docket, const struct mr_wire_job *message,
     return MR_OK;
 }
 
-void mr_docket_unnumber(struct mr_docket *docket) {
-    for (struct mr_dossier *job = docket->jobs; job; job = job->next) {
-        job->number = 0;
-    }
-}
-
 void mr_docket_use(struct mr_dossier *job) {
     job->uses++;
 }

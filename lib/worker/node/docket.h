@@ -29,9 +29,6 @@ struct mr_dossier *mr_docket_first(const struct mr_docket *docket);
 /* A blob came, or can't be had (err): goes on with the jobs that wait for it. */
 void mr_docket_came(struct mr_docket *docket, struct mr_hash_128 hash, const struct mr_error *err);
 
-/* The master's connection has ended: its numbers mean nothing any more. */
-void mr_docket_unnumber(struct mr_docket *docket);
-
 /* Uses end by mr_docket_leave; a forgotten job is freed with the last. */
 void mr_docket_use(struct mr_dossier *job);
 void mr_docket_leave(struct mr_docket *docket, struct mr_dossier *job);

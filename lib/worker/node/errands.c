@@ -301,6 +301,17 @@ void mr_errands_look(struct mr_errands *errands) {
     look_soon(errands);
 }
 
+void mr_errands_came(struct mr_errands *errands, struct mr_hash_128 hash,
+                     const struct mr_error *err) {
+    for (struct mr_errand *errand = errands->all; errand && err->code; errand = errand->next) {
+        if (errand->state == MR_ERRAND_WAITING && !errand->is_void && errand->state_len &&
+            errand->loop_state.high == hash.high && errand->loop_state.low == hash.low) {
+            fail(errands, errand, err);
+        }
+    }
+    look_soon(errands);
+}
+
 /* ---- the end of one ---------------------------------------------------------------------------*/
 
 /* Keeps what it left, and tells. */

@@ -48,8 +48,11 @@ void mr_errands_fence(struct mr_errands *errands);
 /* A job is over: its attempts end untold. */
 void mr_errands_forget(struct mr_errands *errands, const struct mr_dossier *job);
 
-/* Something changed that an attempt may wait for: a job, a blob, a source, a slot. */
+/* Something changed that an attempt may wait for: a job, a source, a slot. */
 void mr_errands_look(struct mr_errands *errands);
+/* A blob came, or can't be had. */
+void mr_errands_came(struct mr_errands *errands, struct mr_hash_128 hash,
+                     const struct mr_error *err);
 /* hands: an attempt is over. */
 void mr_errands_finished(struct mr_errands *errands, struct mr_hands_work *work);
 

@@ -205,7 +205,7 @@ static int take_registered(struct mr_link *link, const struct mr_wire_registered
                             link->master);
     }
     uint64_t incarnation = link->incarnation;
-    if (link->events->registered(link->user, message, err)) {
+    if (link->events->judge(link->user, message, err)) {
         return err->code;
     }
     if (link->incarnation != incarnation) { /* the owner begins anew: this answer is void */
@@ -223,6 +223,7 @@ static int take_registered(struct mr_link *link, const struct mr_wire_registered
     }
     uv_timer_start(&link->heartbeat, heartbeat, link->heartbeat_ms, link->heartbeat_ms);
     send_heartbeat(link);
+    link->events->registered(link->user);
     return MR_OK;
 }
 

@@ -24,9 +24,11 @@ struct mr_link_events {
     size_t (*list_held)(void *user, size_t from, struct mr_wire_row_held *rows, size_t most);
     /* Lists attempts that run, and how far they are. */
     size_t (*list_moved)(void *user, struct mr_wire_row_moved *rows, size_t most);
-    /* The master took it in. A refusal to obey it (err set, its code returned) ends the connection,
-     * and is tried again later. */
-    int (*registered)(void *user, const struct mr_wire_registered *message, struct mr_error *err);
+    /* The master takes it in. A refusal to obey it (err set, its code returned) ends the
+     * connection, and is tried again later. */
+    int (*judge)(void *user, const struct mr_wire_registered *message, struct mr_error *err);
+    /* It is registered: messages may be sent. */
+    void (*registered)(void *user);
     /* The journal goes on. */
     void (*renewed)(void *user, const struct mr_wire_renewed *message);
     /* The lease has ended: all attempts are void. Another incarnation is in force already. */
