@@ -2,6 +2,7 @@
 #include "cluster/rows.h"
 
 #include "cluster/secret_new.h"
+#include "cluster/worker.h"
 #include "lib/base/error.h"
 
 #include <stddef.h>
@@ -10,6 +11,8 @@ static const struct {
     const struct mr_command *command;
     mr_rows_main run;
 } rows[] = {
+    {&mr_mapper_command, mr_worker_mapper_main},
+    {&mr_reducer_command, mr_worker_reducer_main},
     {&mr_secret_command, mr_secret_new_main},
 };
 

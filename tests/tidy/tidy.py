@@ -45,7 +45,7 @@ MAY_INCLUDE = {
     "master/simulate": ["lib/base", *LEAVES, *MIDDLE, "master/core", "master/local"],
     "jobs": [],  # written on <mr/...> alone
     "cli": ["lib/base", "lib/term"],  # written on <mr/run.h>
-    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "cli"],
+    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "cli"],
 }
 
 # Headers of the C library, the compiler and the kernel. Anything else in <> is ours (mr/) or somebody else's.
