@@ -1,6 +1,7 @@
 /* rows: which commands are this program's, and what each does. */
 #include "cluster/rows.h"
 
+#include "cluster/master_run.h"
 #include "cluster/secret_new.h"
 #include "cluster/worker.h"
 #include "lib/base/error.h"
@@ -11,6 +12,7 @@ static const struct {
     const struct mr_command *command;
     mr_rows_main run;
 } rows[] = {
+    {&mr_master_command, mr_master_run_main},
     {&mr_mapper_command, mr_worker_mapper_main},
     {&mr_reducer_command, mr_worker_reducer_main},
     {&mr_secret_command, mr_secret_new_main},

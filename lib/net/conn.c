@@ -4,10 +4,10 @@
 #include "lib/base/check.h"
 #include "lib/base/error.h"
 #include "lib/net/address.h"
+#include "lib/net/cipher.h"
 #include "lib/net/dial.h"
 #include "lib/net/greeting.h"
-#include "lib/net/inside.h"
-#include "lib/net/stream.h"
+#include "lib/net/intake.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,11 +53,10 @@ struct mr_conn {
     struct mr_greeting theirs;
     struct mr_conn_peer peer;
     struct mr_dial *dial;
-    struct mr_stream *stream;
+    struct mr_cipher *stream;
     uv_timer_t timer; /* the deadline of the state */
     unsigned parts;   /* stream and timer, not gone yet */
-    struct mr_buffer plain;
-    size_t at;              /* in it: what was handed out */
+    struct mr_intake intake;
     struct mr_buffer early; /* what the door's owner sent before the welcome */
     bool is_at_door;
     bool is_paused;
@@ -74,7 +73,7 @@ static void set_state(struct mr_conn *conn, enum state state) {
 
 static void part_gone(struct mr_conn *conn) {
     if (--conn->parts == 0) {
-        mr_buffer_fini(&conn->plain);
+        mr_intake_fini(&conn->intake);
         mr_buffer_fini(&conn->early);
         if (conn->events) {
             conn->events->closed(conn, conn->by_peer, &conn->why, conn->user);
@@ -105,7 +104,7 @@ static void end(struct mr_conn *conn, bool by_peer, const struct mr_error *why) 
         conn->dial = NULL;
     }
     if (conn->stream) {
-        mr_stream_destroy(conn->stream);
+        mr_cipher_destroy(conn->stream);
     }
     uv_close((uv_handle_t *)&conn->timer, on_timer_closed);
 }
@@ -120,7 +119,7 @@ static void on_deadline(uv_timer_t *timer) {
     bool is_dialed = conn->door == NULL;
     conn->net->counters.late += !is_dialed;
     mr_error_set(
-        &why, is_dialed ? MR_ERR_CLUSTER : MR_ERR_CLOSED,
+        &why, MR_ERR_CLUSTER,
         is_dialed ? "%s did not answer within %u ms" : "%s did not say who it is within %u ms",
         conn->label, is_dialed ? conn->net->limits.connect_ms : conn->net->limits.greeting_ms);
     end(conn, false, &why);
@@ -133,7 +132,7 @@ static void leave(struct mr_conn *conn, const struct mr_error *why) {
     }
     set_state(conn, LEAVING);
     uv_timer_start(&conn->timer, on_deadline, conn->net->limits.farewell_ms, 0);
-    mr_stream_finish(conn->stream);
+    mr_cipher_finish(conn->stream);
 }
 
 void mr_conn_drop(struct mr_conn *conn, const struct mr_error *why) {
@@ -157,38 +156,30 @@ static struct mr_greeting ours(const struct mr_conn *conn) {
     return greeting;
 }
 
-static int send_frame(struct mr_conn *conn, const struct mr_frame_rules *rules, uint16_t kind,
-                      struct mr_bytes body, struct mr_error *err) {
-    struct mr_buffer *frame = &conn->net->frame;
-    frame->len = 0;
-    return mr_frame_append(frame, rules, kind, body, err)
-               ? err->code
-               : mr_stream_write(conn->stream, frame->data, frame->len, err);
+/* Sends the frame that stands in net->frame. */
+static int send_made(struct mr_conn *conn, struct mr_error *err) {
+    const struct mr_buffer *frame = &conn->net->frame;
+    return conn->is_at_door ? mr_buffer_append(&conn->early, frame->data, frame->len, err)
+                            : mr_cipher_write(conn->stream, frame->data, frame->len, err);
 }
 
 /* Says who we are. */
 static int say_greeting(struct mr_conn *conn, enum mr_greeting_kind kind, struct mr_error *err) {
     struct mr_greeting greeting = ours(conn);
-    struct mr_message *message = mr_message_create();
-    struct mr_bytes body;
-    if (!mr_greeting_write(message, &greeting, &body, err)) {
-        (void)!send_frame(conn, &mr_greeting_rules, (uint16_t)kind, body, err);
-    }
-    mr_message_destroy(message);
-    return err->code;
+    conn->net->frame.len = 0;
+    return mr_greeting_write(&conn->net->frame, kind, &greeting, err) ? err->code
+                                                                      : send_made(conn, err);
 }
 
 static void refuse(struct mr_conn *conn, const struct mr_error *why) {
     struct mr_greeting greeting = ours(conn);
-    struct mr_message *message = mr_message_create();
-    struct mr_bytes body;
     struct mr_error err = {0};
-    conn->net->counters.refused++;
-    if (!mr_greeting_write_refusal(message, why, &greeting, &body, &err)) {
-        (void)!send_frame(conn, &mr_greeting_rules, MR_GREETING_REFUSED, body, &err);
-    }
-    mr_message_destroy(message);
     struct mr_error told = {0};
+    conn->net->counters.refused++;
+    conn->net->frame.len = 0;
+    if (!mr_greeting_write_refusal(&conn->net->frame, why, &greeting, &err)) {
+        (void)!send_made(conn, &err); /* who can't be told sees the connection close */
+    }
     mr_error_set(&told, MR_ERR_CLUSTER, "%s was refused: %.800s", conn->label, why->text);
     leave(conn, &told);
 }
@@ -196,9 +187,9 @@ static void refuse(struct mr_conn *conn, const struct mr_error *why) {
 static void set_ready(struct mr_conn *conn) {
     set_state(conn, READY);
     uv_timer_stop(&conn->timer);
-    mr_stream_trust(conn->stream);
+    mr_cipher_trust(conn->stream);
     if (conn->is_paused) {
-        mr_stream_pause(conn->stream);
+        mr_cipher_pause(conn->stream);
     }
 }
 
@@ -207,7 +198,7 @@ static void hear_hello(struct mr_conn *conn) {
     struct mr_greeting greeting = ours(conn);
     struct mr_error err = {0};
     conn->is_at_door = true;
-    if (!mr_greeting_judge(&greeting, &conn->theirs, mr_stream_role(conn->stream), &err)) {
+    if (!mr_greeting_judge(&greeting, &conn->theirs, mr_cipher_role(conn->stream), &err)) {
         (void)conn->door(conn, conn->user, &err);
     }
     conn->is_at_door = false;
@@ -221,7 +212,7 @@ static void hear_hello(struct mr_conn *conn) {
     conn->net->counters.greeted++;
     set_ready(conn);
     if (say_greeting(conn, MR_GREETING_WELCOME, &err) ||
-        mr_stream_write(conn->stream, conn->early.data, conn->early.len, &err)) {
+        mr_cipher_write(conn->stream, conn->early.data, conn->early.len, &err)) {
         end(conn, false, &err);
     }
     mr_buffer_fini(&conn->early);
@@ -282,18 +273,16 @@ static bool may_deliver(const struct mr_conn *conn) {
     return conn->state == GREETING || (conn->state == READY && !conn->is_paused);
 }
 
-/* Hands out what is whole; stores how long the frame is that is not. */
-static void deliver(struct mr_conn *conn, size_t *need) {
+/* Hands out what is whole. */
+static void deliver(struct mr_conn *conn) {
     struct mr_frame frame;
     enum mr_frame_fault fault = MR_FRAME_SOUND;
     while (may_deliver(conn)) {
         bool is_greeting = conn->state == GREETING;
-        struct mr_bytes rest = {conn->plain.data + conn->at, conn->plain.len - conn->at};
-        if (!mr_frame_find(rest, is_greeting ? &mr_greeting_rules : &conn->net->rules, &frame, need,
-                           &fault)) {
+        if (!mr_intake_next(&conn->intake, is_greeting ? &mr_greeting_rules : &conn->net->rules,
+                            &frame, &fault)) {
             break;
         }
-        conn->at += frame.len;
         if (is_greeting) {
             hear_greeting(conn, &frame);
         } else {
@@ -305,38 +294,26 @@ static void deliver(struct mr_conn *conn, size_t *need) {
     }
 }
 
-/* Makes room behind what was not handed out yet. Grows as bytes come, not as they are announced. */
-static int make_room(struct mr_conn *conn, struct mr_error *err) {
-    struct mr_buffer *plain = &conn->plain;
-    if (conn->at) {
-        plain->len -= conn->at;
-        memmove(plain->data, plain->data + conn->at, plain->len);
-        conn->at = 0;
-    }
-    size_t room = conn->state == READY ? READ_BYTES : MR_STREAM_STRANGER_BYTES;
-    return plain->cap - plain->len >= room / 4 ? MR_OK : mr_buffer_reserve(plain, room, err);
-}
-
 static void on_readable(void *user) {
     struct mr_conn *conn = user;
     struct mr_error err = {0};
     for (;;) {
-        size_t need = 0;
-        deliver(conn, &need);
+        char *where;
+        size_t there;
+        deliver(conn);
         if (!may_deliver(conn)) {
             return;
         }
-        if (make_room(conn, &err)) {
+        size_t room = conn->state == READY ? READ_BYTES : MR_STREAM_STRANGER_BYTES;
+        if (mr_intake_reserve(&conn->intake, room, &where, &there, &err)) {
             end(conn, false, &err);
             return;
         }
-        struct mr_buffer *plain = &conn->plain;
-        size_t got =
-            mr_stream_read(conn->stream, plain->data + plain->len, plain->cap - plain->len);
+        size_t got = mr_cipher_read(conn->stream, where, there);
         if (got == 0) {
             return;
         }
-        plain->len += got;
+        mr_intake_add(&conn->intake, got);
     }
 }
 
@@ -364,7 +341,7 @@ static void on_drained(void *user) {
 static void on_ended(const struct mr_error *why, void *user) {
     struct mr_conn *conn = user;
     bool by_peer = conn->state == READY && !why->code;
-    if (by_peer && conn->plain.len > conn->at) {
+    if (by_peer && !mr_intake_is_between(&conn->intake)) {
         complain(conn, "closed in the middle of a message");
         return;
     }
@@ -376,7 +353,7 @@ static void on_ended(const struct mr_error *why, void *user) {
     end(conn, by_peer, conn->state == LEAVING ? NULL : why);
 }
 
-static const struct mr_stream_events stream_events = {
+static const struct mr_cipher_events stream_events = {
     .up = on_up,
     .readable = on_readable,
     .drained = on_drained,
@@ -418,7 +395,7 @@ static void write_peer_address(struct mr_conn *conn, int fd) {
 
 /* Goes on with a socket that is connected. */
 static int begin(struct mr_conn *conn, int fd, enum mr_tls_side side, struct mr_error *err) {
-    if (mr_stream_open(conn->net, fd, side, conn->label, &stream_events, conn, &conn->stream,
+    if (mr_cipher_open(conn->net, fd, side, conn->label, &stream_events, conn, &conn->stream,
                        err)) {
         return err->code;
     }
@@ -502,13 +479,6 @@ bool mr_conn_is_ready(const struct mr_conn *conn) {
     return conn->state == READY;
 }
 
-/* Sends the frame that stands in net->frame. */
-static int send_made(struct mr_conn *conn, struct mr_error *err) {
-    const struct mr_buffer *frame = &conn->net->frame;
-    return conn->is_at_door ? mr_buffer_append(&conn->early, frame->data, frame->len, err)
-                            : mr_stream_write(conn->stream, frame->data, frame->len, err);
-}
-
 static int check_open(const struct mr_conn *conn, struct mr_error *err) {
     return conn->state == READY || (conn->state == GREETING && conn->is_at_door)
                ? MR_OK
@@ -534,28 +504,28 @@ int mr_conn_send_bulk(struct mr_conn *conn, uint16_t kind, struct mr_bytes head,
 }
 
 size_t mr_conn_queued(const struct mr_conn *conn) {
-    return conn->stream && conn->state != ENDED ? mr_stream_queued(conn->stream) + conn->early.len
+    return conn->stream && conn->state != ENDED ? mr_cipher_queued(conn->stream) + conn->early.len
                                                 : 0;
 }
 
 bool mr_conn_is_full(const struct mr_conn *conn) {
-    return conn->stream && conn->state != ENDED && mr_stream_is_full(conn->stream);
+    return conn->stream && conn->state != ENDED && mr_cipher_is_full(conn->stream);
 }
 
 void mr_conn_pause(struct mr_conn *conn) {
     conn->is_paused = true;
     if (conn->state == READY) {
-        mr_stream_pause(conn->stream);
+        mr_cipher_pause(conn->stream);
     }
 }
 
 void mr_conn_resume(struct mr_conn *conn) {
     conn->is_paused = false;
     if (conn->state == READY) {
-        mr_stream_resume(conn->stream);
+        mr_cipher_resume(conn->stream);
     }
 }
 
 uint64_t mr_conn_heard_ms(const struct mr_conn *conn) {
-    return conn->stream ? mr_stream_heard_ms(conn->stream) : 0;
+    return conn->stream ? mr_cipher_heard_ms(conn->stream) : 0;
 }

@@ -45,7 +45,9 @@ MAY_INCLUDE = {
     "master/simulate": ["lib/base", *LEAVES, *MIDDLE, "master/core", "master/local"],
     "jobs": [],  # written on <mr/...> alone
     "cli": ["lib/base", "lib/term"],  # written on <mr/run.h>
-    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "cli"],
+    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "cli", "master/shell"],
+    "master/shell": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "master/core", "master/journal",
+                     "master/local"],
 }
 
 # Headers of the C library, the compiler and the kernel. Anything else in <> is ours (mr/) or somebody else's.
