@@ -89,7 +89,8 @@ static int run(const struct mr_command *command, unsigned roles, char **args,
         mr_handover_command_path(program, err)) {
         return err->code;
     }
-    return mr_node_run(&options, NULL, err);
+    status = mr_node_run(&options, NULL, err);
+    return status ? mr_node_exit_status(status) : MR_OK;
 }
 
 int mr_worker_mapper_main(const struct mr_command *command, char **args, struct mr_error *err) {

@@ -2,6 +2,7 @@
 #include "master/shell/closing.h"
 
 #include "lib/base/error.h"
+#include "master/local/books.h"
 #include "master/shell/ending.h"
 #include "master/shell/inside.h"
 #include "master/shell/outcome.h"
@@ -14,9 +15,9 @@
  * the others read pairs, which are with those who made them. */
 int mr_closing_shape(const struct mr_jobs_row *job, uint32_t list_round,
                      struct mr_core_shape *shape, struct mr_error *err) {
-    *shape = (struct mr_core_shape){
-        .map_tasks = list_round == 0 ? job->splits : job->partitions[list_round - 1],
-        .reduce_tasks = job->partitions[list_round]};
+    *shape = (struct mr_core_shape){.map_tasks = list_round == 0 ? job->splits
+                                                                 : job->partitions[list_round - 1],
+                                    .reduce_tasks = job->partitions[list_round]};
     size_t count = (size_t)shape->map_tasks * MR_CORE_HOSTS_OF_TASK;
     uint32_t *hosts = malloc((count + 1) * sizeof *hosts);
     if (!hosts) {
@@ -51,8 +52,7 @@ static int put_pairs(struct mr_master *master, struct mr_jobs_row *job,
     for (uint32_t task = 0; task < view->reduce_tasks; task++) {
         struct mr_core_winner winner =
             mr_core_winner(master->core, job->number, MR_PHASE_REDUCE, task);
-        rows[task] =
-            (struct mr_sources_row){htole32(winner.attempt), htole32(winner.worker.node)};
+        rows[task] = (struct mr_sources_row){htole32(winner.attempt), htole32(winner.worker.node)};
     }
     (void)!mr_journal_put(master->journal, job->number, MR_NOTES_PAIRS, view->round, rows,
                           view->reduce_tasks * sizeof *rows, err);
@@ -62,9 +62,9 @@ static int put_pairs(struct mr_master *master, struct mr_jobs_row *job,
 
 /* ---- sums -------------------------------------------------------------------------------------*/
 
-static int add_accounts(struct mr_master *master, const struct mr_jobs_row *job, enum mr_phase phase,
-                        const struct mr_core_job_view *view, struct mr_account *sum,
-                        struct mr_error *err) {
+static int add_accounts(struct mr_master *master, const struct mr_jobs_row *job,
+                        enum mr_phase phase, const struct mr_core_job_view *view,
+                        struct mr_account *sum, struct mr_error *err) {
     bool is_map = phase == MR_PHASE_MAP;
     uint32_t count = is_map ? view->map_tasks : view->reduce_tasks;
     for (uint32_t task = 0; task < count && !err->code; task++) {
@@ -115,8 +115,8 @@ static int add_pass(struct mr_master *master, const struct mr_jobs_row *job, str
     return err->code;
 }
 
-static void forget_round(struct mr_master *master, const struct mr_jobs_row *job, bool keeps_reduces,
-                         struct mr_error *err) {
+static void forget_round(struct mr_master *master, const struct mr_jobs_row *job,
+                         bool keeps_reduces, struct mr_error *err) {
     static const enum mr_notes_kind kinds[] = {MR_NOTES_MAP, MR_NOTES_FAILURE, MR_NOTES_SHIFT,
                                                MR_NOTES_REDUCE};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds - keeps_reduces && !err->code; i++) {
@@ -128,10 +128,8 @@ static void forget_round(struct mr_master *master, const struct mr_jobs_row *job
 
 static void fail_round(struct mr_master *master, struct mr_jobs_row *job, uint32_t round,
                        const struct mr_error *why) {
-    struct mr_core_event failed = {.kind = MR_CORE_ROUND_FAILED,
-                                   .job = job->number,
-                                   .round = round,
-                                   .status = why->code};
+    struct mr_core_event failed = {
+        .kind = MR_CORE_ROUND_FAILED, .job = job->number, .round = round, .status = why->code};
     job->give_up = *why;
     (void)mr_inside_apply(master, &failed, NULL);
 }
@@ -206,7 +204,7 @@ static void close_list_round(struct mr_master *master, struct mr_jobs_row *job,
         mr_account_fini(&sum);
         return;
     }
-    mr_account_keep_books(&sum, &books);
+    mr_books_of_account(&sum, &books);
     books.map.records_skipped += round == 0 ? count_aside(master, job) : 0;
     if (mr_books_check(&books, job->label, &why)) {
         fail_round(master, job, view->round, &why);

@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/output/manifest.h"
 #include "master/local/aside.h"
+#include "master/local/books.h"
 #include "master/shell/inside.h"
 #include <endian.h>
 #include <stdlib.h>
@@ -74,9 +75,8 @@ static int take_aside(const struct mr_fact *fact, const struct mr_spec *spec,
             memcpy(copy, skipped.record.data, skipped.record.len);
         }
         skipped.record.data = copy;
-        const char *path = fact->key < spec->splits_count
-                               ? spec->inputs[spec->splits[fact->key].input].path
-                               : "?";
+        const char *path =
+            fact->key < spec->splits_count ? spec->inputs[spec->splits[fact->key].input].path : "?";
         if (mr_aside_take(aside, (uint32_t)fact->key, path, &skipped, err)) {
             free(copy);
         }
@@ -141,7 +141,7 @@ static int report_round(struct mr_master *master, const struct mr_jobs_row *job,
     bool is_there;
     enum mr_notes_kind kind = job->loops ? MR_NOTES_TOTAL : MR_NOTES_ROUND;
     if (!mr_notes_get_account(master->journal, job->number, kind, round, &sum, &is_there, err)) {
-        mr_account_keep_books(&sum, &books);
+        mr_books_of_account(&sum, &books);
         if (round < job->rounds) { /* else of a loop's turns: counters alone */
             mr_books_report(&books, &result->rounds[round]);
             result->rounds[round].name = job->round_names[round];
@@ -184,8 +184,7 @@ static int report_parts(struct mr_master *master, const struct mr_jobs_row *job,
         }
     }
     for (size_t i = 0; i < count && !err->code; i++) {
-        result->parts[i] =
-            (struct mr_run_part){parts[i].records, parts[i].bytes, parts[i].xxh3};
+        result->parts[i] = (struct mr_run_part){parts[i].records, parts[i].bytes, parts[i].xxh3};
     }
     free(parts);
     return err->code;
@@ -208,10 +207,10 @@ static int fill_result(struct mr_master *master, const struct mr_jobs_row *job,
     }
     result->rounds[0].books.records_skipped += count_skipped(master, job);
     if (job->loops) {
-        result->loop = (struct mr_run_loop){
-            .passes = job->pass,
-            .state_bytes = job->state.len,
-            .state_xxh3 = {job->state.hash.high, job->state.hash.low}};
+        result->loop =
+            (struct mr_run_loop){.passes = job->pass,
+                                 .state_bytes = job->state.len,
+                                 .state_xxh3 = {job->state.hash.high, job->state.hash.low}};
     }
     return err->code ? err->code : report_parts(master, job, result, err);
 }
@@ -233,9 +232,12 @@ int mr_outcome_parts(const struct mr_master *master, const struct mr_jobs_row *j
             mr_core_winner(master->core, job->number, MR_PHASE_REDUCE, task);
         if (!mr_notes_get_account(master->journal, job->number, MR_NOTES_REDUCE,
                                   mr_notes_key(view.round, task), &account, &is_there, err)) {
-            made[(*count)++] = (struct mr_wire_row_part){
-                task, account.attempt, account.records_out, account.part_bytes, account.part_xxh3,
-                winner.worker.node};
+            made[(*count)++] = (struct mr_wire_row_part){task,
+                                                         account.attempt,
+                                                         account.records_out,
+                                                         account.part_bytes,
+                                                         account.part_xxh3,
+                                                         winner.worker.node};
         }
         mr_account_fini(&account);
     }
@@ -283,8 +285,7 @@ int mr_outcome_note(struct mr_master *master, struct mr_jobs_row *job, struct mr
 
 bool mr_outcome_find(const struct mr_master *master, uint32_t job, struct mr_hash_128 blobs[3]) {
     uint64_t names[6] = {0};
-    bool is_there =
-        mr_notes_get_numbers(master->journal, job, MR_NOTES_MANIFEST, 0, names, 6);
+    bool is_there = mr_notes_get_numbers(master->journal, job, MR_NOTES_MANIFEST, 0, names, 6);
     for (size_t i = 0; i < 3; i++) {
         blobs[i] = (struct mr_hash_128){names[2 * i], names[2 * i + 1]};
     }

@@ -54,7 +54,7 @@ MAY_INCLUDE = {
 SYSTEM_HEADER = re.compile(
     r"(assert|cpuid|ctype|dirent|dlfcn|endian|errno|execinfo|fcntl|fenv|float|fnmatch|ftw|getopt|glob|immintrin"
     r"|inttypes|limits|locale|malloc|math|netdb|poll|pthread|sched|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool"
-    r"|stddef|stdint|stdio|stdlib|string|strings|termios|threads|time|ucontext|unistd|wchar|arm_neon"
+    r"|stddef|stdint|stdio|stdlib|string|strings|sysexits|termios|threads|time|ucontext|unistd|wchar|arm_neon"
     r"|sys/\w+|linux/\w+|asm/\w+|arpa/\w+|net/\w+|netinet/\w+)\.h$")
 # What a room that decides may know: no files, no clock, no threads.
 PURE_HEADER = re.compile(r"(assert|inttypes|limits|stdalign|stdbool|stddef|stdint|stdlib|string)\.h$|mr/\w+\.h$")

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sysexits.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -535,4 +536,17 @@ int mr_node_run(const struct mr_node_options *options, struct mr_node_stop *stop
     uv_run(&node.loop, UV_RUN_DEFAULT);
     destroy(&node);
     return err->code;
+}
+
+int mr_node_exit_status(int status) {
+    switch (status) {
+    case MR_OK:
+        return 0;
+    case MR_ERR_NOMEM:
+        return EX_OSERR;
+    case MR_ERR_IO:
+        return EX_IOERR;
+    default:
+        return EX_CONFIG;
+    }
 }

@@ -54,6 +54,9 @@ struct mr_node_stop {
 MR_MUST_USE int mr_node_run(const struct mr_node_options *options, struct mr_node_stop *stop,
                             struct mr_error *err);
 
+/* The exit status of a daemon that ended so: 71 out of memory, 74 its folder, 78 what it was told. */
+int mr_node_exit_status(int status);
+
 /* Asks it to end, from any thread, while it runs: as SIGTERM does; `at_once`: as a second one. */
 void mr_node_end(struct mr_node_stop *stop, bool at_once);
 
