@@ -428,7 +428,11 @@ static int open_net(struct node *node, const struct mr_secret *secret, struct mr
                          node, &node->daemon.listener, err)) {
         return err->code;
     }
-    mr_whereabouts_host(node->daemon.host);
+    if (node->options->host) {
+        snprintf(node->daemon.host, sizeof node->daemon.host, "%s", node->options->host);
+    } else {
+        mr_whereabouts_host(node->daemon.host);
+    }
     mr_whereabouts_reach(mr_listener_address(node->daemon.listener), node->options->master,
                          node->daemon.address);
     return MR_OK;

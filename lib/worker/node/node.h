@@ -34,6 +34,7 @@ struct mr_node_options {
     bool allow_root;
     bool is_verbose;
     struct mr_net_limits limits; /* tests */
+    const char *host;            /* tests: another machine's name; NULL: this one's */
     /* Called once, when it is registered and serves at this address. */
     void (*ready)(void *arg, const char *address);
     void *ready_arg;
@@ -54,7 +55,8 @@ struct mr_node_stop {
 MR_MUST_USE int mr_node_run(const struct mr_node_options *options, struct mr_node_stop *stop,
                             struct mr_error *err);
 
-/* The exit status of a daemon that ended so: 71 out of memory, 74 its folder, 78 what it was told. */
+/* The exit status of a daemon that ended so: 71 out of memory, 74 its folder, 78 what it was told.
+ */
 int mr_node_exit_status(int status);
 
 /* Asks it to end, from any thread, while it runs: as SIGTERM does; `at_once`: as a second one. */
