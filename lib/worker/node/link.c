@@ -218,7 +218,8 @@ static int take_registered(struct mr_link *link, const struct mr_wire_registered
     link->retry_ms = RETRY_FIRST_MS;
     link->said[0] = '\0';
     set_state(link, REGISTERED);
-    if (!link->has_lease) { /* from the first registration of an incarnation on */
+    if (!link->has_lease || link->lease_until > now_ms(link) + link->lease_ms) {
+        link->has_lease = false; /* it begins with the first registration; or is shorter now */
         extend_lease(link, now_ms(link));
     }
     uv_timer_start(&link->heartbeat, heartbeat, link->heartbeat_ms, link->heartbeat_ms);
