@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/file.h"
+#include "lib/worker/node/stock.h"
 #include "lib/worker/piece.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -15,45 +16,11 @@
 #define TRIES_MAX 2
 #define TOTAL_MAX ((uint32_t)1 << 22)
 
-enum row_state {
-    ABSENT, /* nothing of it is here, but what `have` has */
-    HERE,   /* all of it */
-    LOST,
-};
-
-/* An output that tasks read. */
-struct row {
-    uint32_t attempt; /* 0: none has won */
-    uint32_t node;
-    enum row_state state;
-    bool is_busy; /* it is being brought or checked */
-    bool is_wanted;
-    bool wants_all;
-    bool is_damaged;
-    unsigned tries;
-    uint64_t not_before; /* loop's time of the next try */
-    unsigned char *have; /* bits, by partition; NULL: none */
-    unsigned char *want;
-    struct mr_error *why; /* lost; NULL: no memory to say it */
-};
-
-/* What the tasks of a round and phase read. */
-struct table {
-    struct table *next;
-    struct mr_dossier *job;
-    uint32_t round;
-    uint32_t phase;
-    uint32_t total;
-    struct row *rows;
-    unsigned transfers;
-    bool is_dropped;
-};
-
 /* One output that is brought. */
 struct transfer {
     uv_work_t work;
     struct mr_inflow *inflow;
-    struct table *table;
+    struct mr_stock_table *table;
     uint32_t task;
     uint32_t attempt;
     int fd;
@@ -66,7 +33,7 @@ struct transfer {
 struct mr_inflow {
     struct mr_inflow_options options;
     uint32_t node;
-    struct table *tables;
+    struct mr_stock_table *tables;
     uv_timer_t timer;
     bool is_closing;
     bool is_timer_closed;
@@ -76,111 +43,27 @@ struct mr_inflow {
     void *user;
 };
 
-static void set_row_state(struct row *row, enum row_state state) {
-    row->state = state;
-}
-
 /* ---- tables -----------------------------------------------------------------------------------*/
 
-static struct table *find(const struct mr_inflow *inflow, const struct mr_dossier *job,
-                          uint32_t round, uint32_t phase) {
-    struct table *table = inflow->tables;
-    while (table && (table->job != job || table->round != round || table->phase != phase ||
-                     table->is_dropped)) {
-        table = table->next;
-    }
-    return table;
+static void destroy_table(struct mr_inflow *inflow, struct mr_stock_table *table) {
+    struct mr_dossier *job = table->job;
+    mr_stock_close(&inflow->tables, table);
+    mr_docket_leave(inflow->options.docket, job);
 }
 
-/* The output's name. */
-static struct mr_wire_row_held name_of(const struct table *table, uint32_t task, uint32_t attempt) {
-    bool is_reduce = table->phase == 1;
-    return (struct mr_wire_row_held){.round = is_reduce ? table->round : table->round - 1,
-                                     .phase = is_reduce ? MR_DOSSIER_MAP : MR_DOSSIER_PAIRS,
-                                     .task = task,
-                                     .attempt = attempt};
-}
-
-static void clear(struct row *row) {
-    free(row->have);
-    free(row->want);
-    free(row->why);
-    row->have = row->want = NULL;
-    row->why = NULL;
-    row->is_wanted = row->wants_all = row->is_damaged = false;
-    row->tries = 0;
-    row->not_before = 0;
-    set_row_state(row, ABSENT);
-}
-
-static void destroy_table(struct mr_inflow *inflow, struct table *table) {
-    for (struct table **at = &inflow->tables; *at; at = &(*at)->next) {
-        if (*at == table) {
-            *at = table->next;
-            break;
-        }
-    }
-    for (uint32_t i = 0; i < table->total; i++) {
-        clear(&table->rows[i]);
-    }
-    mr_docket_leave(inflow->options.docket, table->job);
-    free(table->rows);
-    free(table);
-}
-
-static void drop_table(struct mr_inflow *inflow, struct table *table) {
+static void drop_table(struct mr_inflow *inflow, struct mr_stock_table *table) {
     table->is_dropped = true;
     if (table->transfers == 0) {
         destroy_table(inflow, table);
     }
 }
 
-static int open_table(struct mr_inflow *inflow, struct mr_dossier *job,
-                      const struct mr_wire_sources *message, struct table **table,
-                      struct mr_error *err) {
-    uint32_t total = (uint32_t)message->total;
-    struct table *made = calloc(1, sizeof *made);
-    struct row *rows = calloc((size_t)total + 1, sizeof *rows);
-    if (!made || !rows) {
-        free(made);
-        free(rows);
-        return mr_error_nomem(err, "noting what tasks read");
-    }
-    *made = (struct table){.next = inflow->tables,
-                           .job = job,
-                           .round = (uint32_t)message->round,
-                           .phase = (uint32_t)message->phase,
-                           .total = total,
-                           .rows = rows};
-    mr_docket_use(job);
-    inflow->tables = made;
-    *table = made;
-    return MR_OK;
-}
-
-/* An output's winner is another, or none. */
-static void replace(struct table *table, uint32_t task, uint32_t attempt, uint32_t node) {
-    struct row *row = &table->rows[task];
-    if (row->attempt != attempt) {
-        bool is_wanted = row->is_wanted || row->is_busy;
-        struct mr_wire_row_held old = name_of(table, task, row->attempt);
-        if (row->attempt && !mr_dossier_holds(table->job, &old)) {
-            mr_dossier_discard(table->job, &old);
-        }
-        clear(row);
-        row->is_wanted = is_wanted && attempt;
-    } else if (row->node != node && row->state == LOST) {
-        clear(row);
-    }
-    row->attempt = attempt;
-    row->node = node;
-}
-
 static void look_again(struct mr_inflow *inflow, uint64_t after_ms);
 
 int mr_inflow_take(struct mr_inflow *inflow, struct mr_dossier *job,
                    const struct mr_wire_sources *message, struct mr_error *err) {
-    struct table *table = find(inflow, job, (uint32_t)message->round, (uint32_t)message->phase);
+    struct mr_stock_table *table =
+        mr_stock_find(inflow->tables, job, (uint32_t)message->round, (uint32_t)message->phase);
     bool is_wrong = message->total > TOTAL_MAX || (message->phase == 0 && message->round == 0) ||
                     (table && table->total != message->total);
     for (size_t i = 0; i < message->sources_count; i++) {
@@ -189,60 +72,26 @@ int mr_inflow_take(struct mr_inflow *inflow, struct mr_dossier *job,
     if (is_wrong) {
         return mr_error_set(err, MR_ERR_IO, "the master says of a round what can't be");
     }
-    if (!table && open_table(inflow, job, message, &table, err)) {
-        return err->code;
+    if (!table) {
+        if (mr_stock_open(&inflow->tables, job, message, &table, err)) {
+            return err->code;
+        }
+        mr_docket_use(job);
     }
     for (size_t i = 0; i < message->sources_count; i++) {
         const struct mr_wire_row_source *row = &message->sources[i];
-        replace(table, (uint32_t)row->task, (uint32_t)row->attempt, (uint32_t)row->node);
+        mr_stock_replace(table, (uint32_t)row->task, (uint32_t)row->attempt, (uint32_t)row->node);
     }
     look_again(inflow, 0);
     inflow->options.changed(inflow->options.user, job);
     return MR_OK;
 }
 
-/* ---- bits -------------------------------------------------------------------------------------*/
-
-static bool has_bit(const unsigned char *bits, uint32_t at) {
-    return bits && (bits[at / 8] >> at % 8 & 1);
-}
-
-static void set_bit(unsigned char *bits, uint32_t at, bool value) {
-    unsigned char mask = (unsigned char)(1u << at % 8);
-    bits[at / 8] = (unsigned char)(value ? bits[at / 8] | mask : bits[at / 8] & ~mask);
-}
-
-/* Partitions of the outputs that a table lists. */
-static uint32_t partitions_of(const struct table *table) {
-    struct mr_wire_row_held name = name_of(table, 0, 1);
-    struct mr_orders_task order = mr_dossier_order(table->job, &name);
-    return table->phase == 1 && order.round < table->job->spec.rounds_count
-               ? (uint32_t)table->job->spec.rounds[order.round].partitions
-               : 1;
-}
-
-static bool make_bits(struct table *table, struct row *row) {
-    size_t bytes = partitions_of(table) / 8 + 1;
-    row->have = row->have ? row->have : calloc(1, bytes);
-    row->want = row->want ? row->want : calloc(1, bytes);
-    return row->have && row->want;
-}
-
 /* ---- bringing ---------------------------------------------------------------------------------*/
-
-static void lose(struct row *row, bool is_damaged, const struct mr_error *why) {
-    clear(row);
-    row->is_damaged = is_damaged;
-    row->why = malloc(sizeof *row->why);
-    if (row->why) {
-        *row->why = *why;
-    }
-    set_row_state(row, LOST);
-}
 
 static void end_transfer(struct transfer *transfer) {
     struct mr_inflow *inflow = transfer->inflow;
-    struct table *table = transfer->table;
+    struct mr_stock_table *table = transfer->table;
     if (transfer->fd >= 0) {
         (void)close(transfer->fd);
     }
@@ -259,28 +108,28 @@ static void finish_close(struct mr_inflow *inflow);
 /* The transfer ended, well or not: what follows for the row, and for those who wait. */
 static void settle(struct transfer *transfer, const struct mr_error *err, bool is_damaged) {
     struct mr_inflow *inflow = transfer->inflow;
-    struct table *table = transfer->table;
+    struct mr_stock_table *table = transfer->table;
     struct mr_dossier *job = table->job;
-    struct row *row = &table->rows[transfer->task];
+    struct mr_stock_row *row = &table->rows[transfer->task];
     bool is_void = table->is_dropped || row->attempt != transfer->attempt;
     row->is_busy = false;
     if (is_void) { /* nobody wants it any more */
-        struct mr_wire_row_held name = name_of(table, transfer->task, transfer->attempt);
+        struct mr_wire_row_held name = mr_stock_name(table, transfer->task, transfer->attempt);
         mr_dossier_discard(job, &name);
     } else if (!err->code && transfer->is_all) {
-        set_row_state(row, HERE);
+        mr_stock_set_row_state(row, MR_STOCK_HERE);
         row->is_wanted = false;
     } else if (!err->code) {
         for (size_t i = 0; i < transfer->count; i++) {
-            set_bit(row->have, transfer->partitions[i], true);
-            set_bit(row->want, transfer->partitions[i], false);
+            mr_stock_set_bit(row->have, transfer->partitions[i], true);
+            mr_stock_set_bit(row->want, transfer->partitions[i], false);
         }
         row->tries = 0;
     } else if (++row->tries < TRIES_MAX) {
         row->not_before = uv_now(mr_net_loop(inflow->options.net)) + (is_damaged ? 0 : RETRY_MS);
         row->is_wanted = true;
     } else {
-        lose(row, is_damaged, err);
+        mr_stock_lose(row, is_damaged, err);
     }
     mr_docket_use(job); /* the table may be the last that keeps it */
     end_transfer(transfer);
@@ -298,8 +147,8 @@ static void settle(struct transfer *transfer, const struct mr_error *err, bool i
 /* In a thread of its own: is what came the output that was asked for? */
 static void check(uv_work_t *work) {
     struct transfer *transfer = work->data;
-    struct table *table = transfer->table;
-    struct mr_wire_row_held name = name_of(table, transfer->task, transfer->attempt);
+    struct mr_stock_table *table = transfer->table;
+    struct mr_wire_row_held name = mr_stock_name(table, transfer->task, transfer->attempt);
     struct mr_map_output *output = NULL;
     if (mr_dossier_open(table->job, table->job->dir, &name, &output, &transfer->err)) {
         return;
@@ -344,9 +193,9 @@ static void fetched(void *user, uint64_t size, const struct mr_error *err) {
     }
 }
 
-static int list_partitions(struct table *table, struct row *row, struct transfer *transfer,
-                           struct mr_error *err) {
-    uint32_t partitions = partitions_of(table);
+static int list_partitions(struct mr_stock_table *table, struct mr_stock_row *row,
+                           struct transfer *transfer, struct mr_error *err) {
+    uint32_t partitions = mr_stock_partitions(table);
     transfer->is_all = row->wants_all;
     transfer->partitions = calloc(transfer->is_all ? 1 : (size_t)partitions, sizeof(uint32_t));
     if (!transfer->partitions) {
@@ -354,31 +203,22 @@ static int list_partitions(struct table *table, struct row *row, struct transfer
     }
     for (uint32_t i = 0; i < partitions && !transfer->is_all && transfer->count < MR_WIRE_ROWS_MAX;
          i++) {
-        if (has_bit(row->want, i) && !has_bit(row->have, i)) {
+        if (mr_stock_has_bit(row->want, i) && !mr_stock_has_bit(row->have, i)) {
             transfer->partitions[transfer->count++] = i;
         }
     }
     return MR_OK;
 }
 
-static bool has_any(const struct table *table, const struct row *row) {
-    for (uint32_t i = 0; row->have && i < partitions_of(table) / 8 + 1; i++) {
-        if (row->have[i]) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int open_file(struct table *table, uint32_t task, struct transfer *transfer,
+static int open_file(struct mr_stock_table *table, uint32_t task, struct transfer *transfer,
                      struct mr_error *err) {
-    struct row *row = &table->rows[task];
-    struct mr_wire_row_held name = name_of(table, task, row->attempt);
+    struct mr_stock_row *row = &table->rows[task];
+    struct mr_wire_row_held name = mr_stock_name(table, task, row->attempt);
     char path[MR_ORDERS_PATH_MAX];
     if (mr_dossier_path(table->job, table->job->dir, &name, path, err)) {
         return err->code;
     }
-    if (!has_any(table, row)) {
+    if (!mr_stock_has_any(table, row)) {
         (void)unlink(path); /* of an earlier try */
     }
     transfer->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -386,9 +226,9 @@ static int open_file(struct table *table, uint32_t task, struct transfer *transf
                              : mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", path);
 }
 
-static int ask(struct mr_inflow *inflow, struct table *table, uint32_t task,
+static int ask(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t task,
                const struct mr_peers_about *peer, struct mr_error *err) {
-    struct row *row = &table->rows[task];
+    struct mr_stock_row *row = &table->rows[task];
     struct transfer *transfer = calloc(1, sizeof *transfer);
     if (!transfer) {
         return mr_error_nomem(err, "fetching");
@@ -401,7 +241,7 @@ static int ask(struct mr_inflow *inflow, struct table *table, uint32_t task,
     table->transfers++;
     if (!list_partitions(table, row, transfer, err) && !open_file(table, task, transfer, err)) {
         struct mr_peers_request request = {.job = table->job,
-                                           .row = name_of(table, task, row->attempt),
+                                           .row = mr_stock_name(table, task, row->attempt),
                                            .node = row->node,
                                            .codec = is_near ? MR_PIECE_NONE : (unsigned)codec,
                                            .partitions = transfer->partitions,
@@ -421,9 +261,9 @@ static int ask(struct mr_inflow *inflow, struct table *table, uint32_t task,
 }
 
 /* An output of this worker's own. */
-static void look_at_own(struct table *table, uint32_t task) {
-    struct row *row = &table->rows[task];
-    struct mr_wire_row_held name = name_of(table, task, row->attempt);
+static void look_at_own(struct mr_stock_table *table, uint32_t task) {
+    struct mr_stock_row *row = &table->rows[task];
+    struct mr_wire_row_held name = mr_stock_name(table, task, row->attempt);
     struct mr_map_output *output = NULL;
     struct mr_error err = {0};
     char path[MR_ORDERS_PATH_MAX];
@@ -431,24 +271,25 @@ static void look_at_own(struct table *table, uint32_t task) {
     if (mr_dossier_open(table->job, table->job->dir, &name, &output, &err)) {
         bool is_there = !mr_dossier_path(table->job, table->job->dir, &name, path, &ignored) &&
                         access(path, F_OK) == 0;
-        lose(row, is_there, &err);
+        mr_stock_lose(row, is_there, &err);
         return;
     }
     mr_map_output_close(output);
-    set_row_state(row, HERE);
+    mr_stock_set_row_state(row, MR_STOCK_HERE);
 }
 
 /* Gives the file of a worker on the same machine a second name here. */
-static bool link_near(struct mr_inflow *inflow, struct table *table, uint32_t task,
+static bool link_near(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t task,
                       const struct mr_peers_about *peer) {
-    struct row *row = &table->rows[task];
-    struct mr_wire_row_held name = name_of(table, task, row->attempt);
+    struct mr_stock_row *row = &table->rows[task];
+    struct mr_wire_row_held name = mr_stock_name(table, task, row->attempt);
     struct mr_map_output *output = NULL;
     struct mr_error ignored = {0};
     char dir[MR_DOSSIER_DIR_MAX];
     char from[MR_ORDERS_PATH_MAX];
     char to[MR_ORDERS_PATH_MAX];
-    if (strcmp(peer->host, inflow->options.host) != 0 || !*peer->scratch || has_any(table, row)) {
+    if (strcmp(peer->host, inflow->options.host) != 0 || !*peer->scratch ||
+        mr_stock_has_any(table, row)) {
         return false;
     }
     snprintf(dir, sizeof dir, "%.4000s/jobs/%s", peer->scratch, table->job->id);
@@ -462,12 +303,12 @@ static bool link_near(struct mr_inflow *inflow, struct table *table, uint32_t ta
     if (link(from, to) != 0) {
         return false;
     }
-    set_row_state(row, HERE);
+    mr_stock_set_row_state(row, MR_STOCK_HERE);
     return true;
 }
 
-static void bring(struct mr_inflow *inflow, struct table *table, uint32_t task) {
-    struct row *row = &table->rows[task];
+static void bring(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t task) {
+    struct mr_stock_row *row = &table->rows[task];
     const struct mr_peers_about *peer = mr_peers_find(inflow->options.peers, row->node);
     struct mr_error err = {0};
     row->is_wanted = false;
@@ -477,14 +318,14 @@ static void bring(struct mr_inflow *inflow, struct table *table, uint32_t task) 
     }
     if (!peer) {
         mr_error_set(&err, MR_ERR_CLUSTER, "nothing is known of worker %u", row->node);
-        lose(row, false, &err);
+        mr_stock_lose(row, false, &err);
         return;
     }
     if (link_near(inflow, table, task, peer)) {
         return;
     }
     if (ask(inflow, table, task, peer, &err)) {
-        lose(row, false, &err);
+        mr_stock_lose(row, false, &err);
     }
 }
 
@@ -493,11 +334,11 @@ static void work(uv_timer_t *timer) {
     struct mr_inflow *inflow = timer->data;
     uint64_t now = uv_now(timer->loop);
     uint64_t next = UINT64_MAX;
-    for (struct table *table = inflow->tables; table; table = table->next) {
+    for (struct mr_stock_table *table = inflow->tables; table; table = table->next) {
         bool is_settled = false;
         for (uint32_t i = 0; i < table->total && !table->is_dropped; i++) {
-            struct row *row = &table->rows[i];
-            if (!row->is_wanted || row->is_busy || row->state != ABSENT || !row->attempt) {
+            struct mr_stock_row *row = &table->rows[i];
+            if (!row->is_wanted || row->is_busy || row->state != MR_STOCK_ABSENT || !row->attempt) {
                 continue;
             }
             if (row->not_before > now) {
@@ -505,7 +346,7 @@ static void work(uv_timer_t *timer) {
                 continue;
             }
             bring(inflow, table, i);
-            is_settled |= row->state != ABSENT;
+            is_settled |= row->state != MR_STOCK_ABSENT;
         }
         if (is_settled) { /* tables may change under it: the rest is done later */
             look_again(inflow, 0);
@@ -527,35 +368,33 @@ static void look_again(struct mr_inflow *inflow, uint64_t after_ms) {
 /* ---- asking -----------------------------------------------------------------------------------*/
 
 uint32_t mr_inflow_total(const struct mr_inflow *inflow, const struct mr_inflow_want *want) {
-    const struct table *table = find(inflow, want->job, want->round, want->phase);
+    const struct mr_stock_table *table =
+        mr_stock_find(inflow->tables, want->job, want->round, want->phase);
     return table ? table->total : 0;
 }
 
 void mr_inflow_begin(struct mr_inflow *inflow, const struct mr_inflow_want *want) {
-    struct table *table = find(inflow, want->job, want->round, want->phase);
+    struct mr_stock_table *table =
+        mr_stock_find(inflow->tables, want->job, want->round, want->phase);
     for (uint32_t i = 0; table && i < table->total; i++) {
-        if (table->rows[i].state == LOST) {
-            clear(&table->rows[i]);
+        if (table->rows[i].state == MR_STOCK_LOST) {
+            mr_stock_clear(&table->rows[i]);
         }
     }
 }
 
-static bool is_here(const struct row *row, uint32_t partition) {
-    return row->state == HERE ||
-           (partition != MR_INFLOW_ALL && row->state == ABSENT && has_bit(row->have, partition));
-}
-
 /* Notes the wish; false for want of memory. */
-static bool want_it(struct mr_inflow *inflow, struct table *table, struct row *row,
-                    uint32_t partition) {
-    bool is_new = partition == MR_INFLOW_ALL ? !row->wants_all : !has_bit(row->want, partition);
-    if (!make_bits(table, row)) {
+static bool want_it(struct mr_inflow *inflow, struct mr_stock_table *table,
+                    struct mr_stock_row *row, uint32_t partition) {
+    bool is_new =
+        partition == MR_INFLOW_ALL ? !row->wants_all : !mr_stock_has_bit(row->want, partition);
+    if (!mr_stock_make_bits(table, row)) {
         return false;
     }
     if (partition == MR_INFLOW_ALL) {
         row->wants_all = true;
     } else {
-        set_bit(row->want, partition, true);
+        mr_stock_set_bit(row->want, partition, true);
     }
     if (is_new || (!row->is_busy && !row->is_wanted)) {
         row->is_wanted = true;
@@ -566,16 +405,17 @@ static bool want_it(struct mr_inflow *inflow, struct table *table, struct row *r
 
 struct mr_inflow_row mr_inflow_look(struct mr_inflow *inflow, const struct mr_inflow_want *want,
                                     uint32_t task) {
-    struct table *table = find(inflow, want->job, want->round, want->phase);
+    struct mr_stock_table *table =
+        mr_stock_find(inflow->tables, want->job, want->round, want->phase);
     struct mr_inflow_row found = {.standing = MR_INFLOW_UNKNOWN};
     if (!table || task >= table->total || !table->rows[task].attempt) {
         return found;
     }
-    struct row *row = &table->rows[task];
+    struct mr_stock_row *row = &table->rows[task];
     found.attempt = row->attempt;
-    if (is_here(row, want->partition)) {
+    if (mr_stock_is_here(row, want->partition)) {
         found.standing = MR_INFLOW_HERE;
-    } else if (row->state == LOST) {
+    } else if (row->state == MR_STOCK_LOST) {
         found.standing = MR_INFLOW_LOST;
         found.is_damaged = row->is_damaged;
         found.why = row->why ? row->why : &inflow->no_words;
@@ -583,7 +423,7 @@ struct mr_inflow_row mr_inflow_look(struct mr_inflow *inflow, const struct mr_in
         found.standing = MR_INFLOW_COMING;
         if (!want_it(inflow, table, row, want->partition)) {
             mr_error_nomem(&inflow->no_words, "fetching");
-            lose(row, false, &inflow->no_words);
+            mr_stock_lose(row, false, &inflow->no_words);
             found.standing = MR_INFLOW_LOST;
             found.why = &inflow->no_words;
         }
@@ -593,13 +433,14 @@ struct mr_inflow_row mr_inflow_look(struct mr_inflow *inflow, const struct mr_in
 
 void mr_inflow_distrust(struct mr_inflow *inflow, const struct mr_inflow_want *want, uint32_t task,
                         uint32_t attempt) {
-    struct table *table = find(inflow, want->job, want->round, want->phase);
+    struct mr_stock_table *table =
+        mr_stock_find(inflow->tables, want->job, want->round, want->phase);
     if (!table || task >= table->total || table->rows[task].attempt != attempt ||
         table->rows[task].is_busy) {
         return;
     }
-    struct mr_wire_row_held name = name_of(table, task, attempt);
-    clear(&table->rows[task]);
+    struct mr_wire_row_held name = mr_stock_name(table, task, attempt);
+    mr_stock_clear(&table->rows[task]);
     if (!mr_dossier_holds(table->job, &name)) { /* the own one is the master's to discard */
         mr_dossier_discard(table->job, &name);
     }
@@ -609,14 +450,14 @@ void mr_inflow_distrust(struct mr_inflow *inflow, const struct mr_inflow_want *w
 
 void mr_inflow_drop_round(struct mr_inflow *inflow, struct mr_dossier *job, uint32_t round,
                           uint32_t phase) {
-    struct table *table = find(inflow, job, round, phase);
+    struct mr_stock_table *table = mr_stock_find(inflow->tables, job, round, phase);
     if (table) {
         drop_table(inflow, table);
     }
 }
 
 void mr_inflow_drop(struct mr_inflow *inflow, struct mr_dossier *job) {
-    for (struct table *table = inflow->tables, *next; table; table = next) {
+    for (struct mr_stock_table *table = inflow->tables, *next; table; table = next) {
         next = table->next;
         if (table->job == job && !table->is_dropped) {
             drop_table(inflow, table);
