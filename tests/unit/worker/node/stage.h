@@ -594,4 +594,17 @@ static inline void stage_source(struct stage *stage, unsigned to, uint32_t task,
     stage_send(stage, to, MR_WIRE_SOURCES, &sources);
 }
 
+static inline void stage_job_path(const struct cast *cast, const char *name,
+                                  char path[STAGE_PATH]) {
+    snprintf(path, STAGE_PATH, "%.300s/jobs/" STAGE_ID "/%s", cast->scratch, name);
+}
+
+static inline void stage_forget(struct stage *stage, unsigned seat, const struct cast *cast) {
+    char path[STAGE_PATH];
+    struct mr_wire_forget message = {.job = STAGE_JOB, .id = STAGE_ID};
+    stage_job_path(cast, "", path);
+    stage_send(stage, seat, MR_WIRE_FORGET, &message);
+    stage_until(stage, access(path, F_OK) != 0);
+}
+
 #endif
