@@ -117,7 +117,7 @@ static int take_discard_round(struct mr_daemon *daemon, const union mr_wire_any 
     if (discard->phase == 0) {
         mr_inflow_drop_round(daemon->inflow, job, round, 1);
         mr_dossier_discard_round(job, round, MR_DOSSIER_MAP);
-    } else {
+    } else if (discard->phase == 1) {
         mr_inflow_drop_round(daemon->inflow, job, round + 1, 0);
         mr_dossier_discard_round(job, round, MR_DOSSIER_PAIRS);
     }

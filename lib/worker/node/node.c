@@ -1,5 +1,4 @@
-/* node: a worker daemon's life: `millrace mapper` and `millrace reducer` are this, with their
- * roles. */
+/* node: a worker daemon, from its start to its end: mappers and reducers are this, with roles. */
 #include "lib/worker/node/node.h"
 
 #include "lib/base/check.h"

@@ -1,5 +1,4 @@
-/* node: a worker daemon's life: `millrace mapper` and `millrace reducer` are this, with their
- * roles.
+/* node: a worker daemon, from its start to its end: mappers and reducers are this, with roles.
  *
  * It opens its folder, listens for other workers, connects to the master, and does as it is told.
  * One thread runs the loop and owns everything; one more a slot waits for that slot's task process,

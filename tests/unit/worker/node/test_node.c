@@ -1,5 +1,5 @@
 /* test_node: a worker does what a master tells it, and bears what may happen to both. */
-#include "tests/unit/worker/node/stage.h"
+#include "tests/unit/worker/node/play.h"
 
 #define SUM "plugins/sum_u64.so"
 #define UNRULY "misbehave.so"

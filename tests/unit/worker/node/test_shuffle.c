@@ -1,6 +1,6 @@
 /* test_shuffle: workers hand one another what their tasks left, and notice what is gone or wrong.
  */
-#include "tests/unit/worker/node/stage.h"
+#include "tests/unit/worker/node/play.h"
 
 #define SUM "plugins/sum_u64.so"
 #define NUMBERS                                                                                    \
