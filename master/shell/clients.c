@@ -67,8 +67,7 @@ static bool send_tasks(struct mr_session *session) {
         mr_inside_fail(master, &err);
         return false;
     }
-    size_t count =
-        job ? mr_views_tasks(master, job, session->listed, rows, LINES_A_MESSAGE) : 0;
+    size_t count = job ? mr_views_tasks(master, job, session->listed, rows, LINES_A_MESSAGE) : 0;
     size_t bytes = 0;
     while (message.tasks_count < count && bytes < BYTES_A_MESSAGE) {
         const struct mr_wire_row_task_line *row = &rows[message.tasks_count++];
@@ -132,8 +131,8 @@ static void cancel(struct mr_master *master, struct mr_jobs_row *job, struct mr_
     if (view.state == MR_CORE_JOB_PUBLISHING && job->is_collected) {
         mr_publishing_give_up(master, job, &why);
     } else if (view.state == MR_CORE_JOB_PUBLISHING) {
-        mr_error_set(how, MR_ERR_USAGE,
-                     "too late: the output of job %u is being put in place", job->number);
+        mr_error_set(how, MR_ERR_USAGE, "too late: the output of job %u is being put in place",
+                     job->number);
     } else if (view.state == MR_CORE_JOB_STOPPING || job->is_over) {
         mr_error_set(how, MR_ERR_USAGE, "job %u ends already", job->number);
     } else {

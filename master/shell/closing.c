@@ -115,11 +115,13 @@ static int add_pass(struct mr_master *master, const struct mr_jobs_row *job, str
     return err->code;
 }
 
+/* What only the tasks of a round needed. Not of the last: a part may be lost until it is published,
+ * and then the round is closed once more. */
 static void forget_round(struct mr_master *master, const struct mr_jobs_row *job,
-                         bool keeps_reduces, struct mr_error *err) {
-    static const enum mr_notes_kind kinds[] = {MR_NOTES_MAP, MR_NOTES_FAILURE, MR_NOTES_SHIFT,
-                                               MR_NOTES_REDUCE};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds - keeps_reduces && !err->code; i++) {
+                         struct mr_error *err) {
+    static const enum mr_notes_kind kinds[] = {MR_NOTES_MAP, MR_NOTES_REDUCE, MR_NOTES_FAILURE,
+                                               MR_NOTES_SHIFT};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !err->code; i++) {
         (void)!mr_journal_forget(master->journal, job->number, (uint32_t)kinds[i], err);
     }
 }
@@ -176,7 +178,7 @@ static void close_turn(struct mr_master *master, struct mr_jobs_row *job,
     }
     mr_account_fini(&sum);
     if (!err->code) {
-        forget_round(master, job, false, err);
+        forget_round(master, job, err);
     }
 }
 
@@ -219,8 +221,8 @@ static void close_list_round(struct mr_master *master, struct mr_jobs_row *job,
         }
     }
     mr_account_fini(&sum);
-    if (!err->code && !why.code) {
-        forget_round(master, job, mr_jobs_is_last(job, view->round), err);
+    if (!err->code && !why.code && !mr_jobs_is_last(job, view->round)) {
+        forget_round(master, job, err);
     }
 }
 

@@ -182,8 +182,7 @@ void mr_couriers_wanted(struct mr_session *session, union mr_wire_any *message,
         blobs->hashes = hashes;
         blobs->capacity = capacity;
     }
-    blobs->hashes[blobs->count++] =
-        (struct mr_hash_128){message->want_.high, message->want_.low};
+    blobs->hashes[blobs->count++] = (struct mr_hash_128){message->want_.high, message->want_.low};
     if (blobs->count == 1) {
         mr_couriers_go_on(session);
     }

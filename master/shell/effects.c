@@ -136,8 +136,7 @@ static void discard(struct mr_master *master, const struct mr_jobs_row *job,
 }
 
 /* The map outputs of a round, and the pairs that its tasks read, are not needed any more. */
-static void discard_round(struct mr_master *master, const struct mr_jobs_row *job,
-                          uint32_t round) {
+static void discard_round(struct mr_master *master, const struct mr_jobs_row *job, uint32_t round) {
     bool is_turn = mr_jobs_is_turn(job, round);
     struct mr_core_attempt id = {.job = job->number, .round = round};
     const struct mr_core_attempt told = mr_jobs_outward(job, &id);
@@ -221,5 +220,4 @@ void mr_effects_performed(void *arg) {
     if (master->has_to_publish) {
         mr_publishing_go_on(master);
     }
-
 }

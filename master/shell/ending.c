@@ -52,8 +52,8 @@ static void add_cause(const struct mr_master *master, const struct mr_jobs_row *
 static void forget_most(struct mr_master *master, uint32_t job, bool is_done,
                         struct mr_error *err) {
     static const enum mr_notes_kind kinds[] = {
-        MR_NOTES_MANIFEST, MR_NOTES_MAP,   MR_NOTES_REDUCE,  MR_NOTES_ROUND, MR_NOTES_SPEC,
-        MR_NOTES_PAIRS,    MR_NOTES_PASS,  MR_NOTES_LINES,   MR_NOTES_TOTAL, MR_NOTES_FAILURE,
+        MR_NOTES_MANIFEST, MR_NOTES_MAP,   MR_NOTES_REDUCE, MR_NOTES_ROUND, MR_NOTES_SPEC,
+        MR_NOTES_PAIRS,    MR_NOTES_PASS,  MR_NOTES_LINES,  MR_NOTES_TOTAL, MR_NOTES_FAILURE,
         MR_NOTES_SKIP,     MR_NOTES_ASIDE, MR_NOTES_SHIFT};
     for (size_t i = is_done; i < sizeof kinds / sizeof *kinds && !err->code; i++) {
         size_t count;
@@ -81,9 +81,8 @@ void mr_ending_note(struct mr_master *master, struct mr_jobs_row *job,
     job->is_over = true;
     job->cause = effect->status ? effect->attempt : (struct mr_core_attempt){0};
     job->cause_node = MR_CORE_NONE;
-    const char *failure =
-        mr_notes_text(master->journal, job->number, MR_NOTES_FAILURE,
-                      mr_notes_key((uint32_t)job->cause.phase, job->cause.task));
+    const char *failure = mr_notes_text(master->journal, job->number, MR_NOTES_FAILURE,
+                                        mr_notes_key((uint32_t)job->cause.phase, job->cause.task));
     if (job->cause.attempt && failure) {
         (void)sscanf(failure, "%*u %*u %" SCNu32, &job->cause_node);
     }
@@ -168,8 +167,8 @@ static void keep_log(struct mr_master *master, const struct mr_ending_wait *wait
     ended->log = hash;
     ended->log_attempt = wait->told;
     ended->log_node = wait->node;
-    const uint64_t numbers[7] = {hash.high,        hash.low,         wait->told.round,
-                                 wait->told.phase, wait->told.task,  wait->told.attempt,
+    const uint64_t numbers[7] = {hash.high,        hash.low,        wait->told.round,
+                                 wait->told.phase, wait->told.task, wait->told.attempt,
                                  wait->node};
     (void)!mr_notes_put_numbers(master->journal, wait->told.job, MR_NOTES_LOG, 0, numbers, 7, err);
 }
@@ -207,8 +206,7 @@ bool mr_ending_waits(const struct mr_master *master, uint32_t job) {
 
 static bool is_needed(void *arg, struct mr_hash_128 hash) {
     const struct mr_master *master = arg;
-    return mr_jobs_names(&master->jobs, master->journal, hash) ||
-           mr_submitting_names(master, hash);
+    return mr_jobs_names(&master->jobs, master->journal, hash) || mr_submitting_names(master, hash);
 }
 
 struct dropping {

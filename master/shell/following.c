@@ -12,9 +12,8 @@
 static void send_progress(struct mr_session *session, struct mr_sessions_follow *follow,
                           const struct mr_jobs_row *job) {
     struct mr_wire_row_job_line line = mr_views_job(session->master, job);
-    struct mr_wire_progress progress = {.jobs = &line,
-                                        .jobs_count = 1,
-                                        .nodes = mr_views_ready(session->master)};
+    struct mr_wire_progress progress = {
+        .jobs = &line, .jobs_count = 1, .nodes = mr_views_ready(session->master)};
     uint64_t oldest = job->news.count > MR_JOBS_NEWS ? job->news.count - MR_JOBS_NEWS : 0;
     follow->news = follow->news < oldest ? oldest : follow->news;
     do {

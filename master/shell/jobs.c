@@ -42,8 +42,7 @@ static int take_blobs(struct mr_jobs_row *row, const struct mr_spec *spec, struc
         return mr_error_nomem(err, "taking up a job");
     }
     if (spec->plugin_high || spec->plugin_low) {
-        row->blobs[row->blob_count++] =
-            (struct mr_hash_128){spec->plugin_high, spec->plugin_low};
+        row->blobs[row->blob_count++] = (struct mr_hash_128){spec->plugin_high, spec->plugin_low};
     }
     for (size_t i = 0; i < spec->params_count; i++) {
         if (spec->params[i].is_file) {
@@ -302,9 +301,8 @@ static int fill_ended(struct mr_jobs_ended *ended, const struct mr_journal *jour
     }
     if (mr_notes_get_numbers(journal, number, MR_NOTES_LOG, 0, log, 7)) {
         ended->log = (struct mr_hash_128){log[0], log[1]};
-        ended->log_attempt =
-            (struct mr_core_attempt){number, (uint32_t)log[2], (enum mr_phase)log[3],
-                                     (uint32_t)log[4], (uint32_t)log[5]};
+        ended->log_attempt = (struct mr_core_attempt){
+            number, (uint32_t)log[2], (enum mr_phase)log[3], (uint32_t)log[4], (uint32_t)log[5]};
         ended->log_node = (uint32_t)log[6];
     }
     return ended->label && ended->why ? MR_OK : mr_error_nomem(err, "listing jobs that ended");
@@ -335,8 +333,7 @@ int mr_jobs_take_ended(struct mr_jobs *jobs, const struct mr_journal *journal, u
 
 /* ---- after a restart --------------------------------------------------------------------------*/
 
-static int load_winners(struct mr_jobs_row *job, struct mr_journal *journal,
-                        struct mr_error *err) {
+static int load_winners(struct mr_jobs_row *job, struct mr_journal *journal, struct mr_error *err) {
     const struct mr_core *core = mr_journal_core(journal);
     struct mr_core_job_view view = mr_core_job(core, job->number);
     if (mr_jobs_open_round(job, journal, view.round, &view, err)) {
@@ -372,8 +369,7 @@ static int load_state(struct mr_jobs_row *job, struct mr_journal *journal, struc
         }
         mr_account_fini(&account);
     }
-    return err->code ||
-                   mr_care_load(&job->care, journal, job->number, err) ||
+    return err->code || mr_care_load(&job->care, journal, job->number, err) ||
                    load_winners(job, journal, err)
                ? err->code
                : MR_OK;
@@ -518,8 +514,7 @@ bool mr_jobs_inward(const struct mr_jobs_row *job, const struct mr_core_attempt 
             return false;
         }
     } else if (job->loops) {
-        round = (uint64_t)(told->round / job->rounds) * period(job) +
-                told->round % job->rounds + 1;
+        round = (uint64_t)(told->round / job->rounds) * period(job) + told->round % job->rounds + 1;
     }
     attempt->round = (uint32_t)round;
     return round < MR_CORE_NONE && told->phase <= MR_PHASE_LOOP;
@@ -531,8 +526,7 @@ uint32_t mr_jobs_again_round(const struct mr_jobs_row *job, uint32_t core_round)
 
 int mr_jobs_open_pairs(struct mr_jobs_row *job, const struct mr_journal *journal,
                        uint32_t core_round, struct mr_error *err) {
-    const struct mr_fact *pairs =
-        mr_journal_find(journal, job->number, MR_NOTES_PAIRS, core_round);
+    const struct mr_fact *pairs = mr_journal_find(journal, job->number, MR_NOTES_PAIRS, core_round);
     size_t count = pairs ? pairs->len / sizeof(struct mr_sources_row) : 0;
     if (mr_sources_open(&job->pairs, core_round, (uint32_t)count, err)) {
         return err->code;

@@ -17,8 +17,8 @@
 #ifndef MR_SHELL_JOBS_H
 #define MR_SHELL_JOBS_H
 
-#include "lib/worker/spec.h"
 #include "lib/worker/blobs.h"
+#include "lib/worker/spec.h"
 #include "master/shell/care.h"
 #include "master/shell/sources.h"
 
@@ -41,7 +41,7 @@ struct mr_jobs_row {
     char id[MR_ORDERS_ID_LEN + 1];
     char *label;
     uint64_t submitted_wall_ms;
-    bool is_over;          /* it ends with the transaction at hand, or one before */
+    bool is_over; /* it ends with the transaction at hand, or one before */
 
     /* Of the spec. */
     struct mr_hash_128 spec;
@@ -72,11 +72,11 @@ struct mr_jobs_row {
     struct mr_sources pairs; /* of the round before, that map tasks or a turn read */
     uint32_t *spent_ms[2];   /* by phase and task: how long the winner took, 0: not known */
     uint32_t spent_count[2];
-    uint32_t *cached;        /* by split: the node that mapped it last, or MR_CORE_NONE */
-    uint64_t bytes_done;     /* of the input, by map tasks that are done */
-    uint32_t failed;         /* attempts */
-    uint32_t lost_reports;   /* of pairs, since the round began */
-    uint32_t rewinds;        /* passes that were begun again */
+    uint32_t *cached;             /* by split: the node that mapped it last, or MR_CORE_NONE */
+    uint64_t bytes_done;          /* of the input, by map tasks that are done */
+    uint32_t failed;              /* attempts */
+    uint32_t lost_reports;        /* of pairs, since the round began */
+    uint32_t rewinds;             /* passes that were begun again */
     struct mr_core_attempt cause; /* once it is over: that it failed by, attempt 0: none */
     uint32_t cause_node;
     char *lost_text;         /* what an attempt said last that could not read what it had to */
@@ -86,8 +86,8 @@ struct mr_jobs_row {
 
     /* Publishing: who does it. */
     bool publishes;
-    uint32_t publisher; /* node, or MR_CORE_NONE */
-    uint32_t published_last; /* who had it last, or MR_CORE_NONE: another is tried first */
+    uint32_t publisher;             /* node, or MR_CORE_NONE */
+    uint32_t published_last;        /* who had it last, or MR_CORE_NONE: another is tried first */
     uint64_t publisher_incarnation; /* the core's */
     uint32_t publish_tries;
     struct mr_error publish_err; /* the first failure */
@@ -101,8 +101,8 @@ struct mr_jobs_ended {
     char *why; /* "" where it is done */
     uint64_t submitted_wall_ms;
     uint64_t ended_wall_ms;
-    struct mr_hash_128 manifest; /* 0, 0: none */
-    struct mr_hash_128 log;      /* likewise */
+    struct mr_hash_128 manifest;        /* 0, 0: none */
+    struct mr_hash_128 log;             /* likewise */
     struct mr_core_attempt log_attempt; /* as on the wire */
     uint32_t log_node;                  /* where it ran */
 };

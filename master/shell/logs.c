@@ -164,9 +164,9 @@ static bool find_failure(const struct mr_master *master, const struct mr_jobs_ro
             sscanf(facts[i].bytes, "%" SCNu32 " %" SCNu32 " %" SCNu32, &round, &attempt,
                    &place->node) == 3 &&
             (is_any || !wanted->attempt || wanted->attempt == attempt)) {
-            place->attempt = (struct mr_core_attempt){job->number, round,
-                                                      (enum mr_phase)(facts[i].key >> 32),
-                                                      (uint32_t)facts[i].key, attempt};
+            place->attempt =
+                (struct mr_core_attempt){job->number, round, (enum mr_phase)(facts[i].key >> 32),
+                                         (uint32_t)facts[i].key, attempt};
             return true;
         }
     }
@@ -222,8 +222,8 @@ static void ask_worker(struct mr_session *session, const struct mr_jobs_row *job
     }
     const struct mr_core_attempt told = mr_jobs_outward(job, &place.attempt);
     struct mr_session *worker = mr_workers_session(
-        master, (struct mr_core_worker){place.node,
-                                        mr_core_node(master->core, place.node).incarnation});
+        master,
+        (struct mr_core_worker){place.node, mr_core_node(master->core, place.node).incarnation});
     if (!worker || !request(worker, session, job->id, &told)) {
         mr_error_set(err, MR_ERR_CLUSTER, "the worker that has the log is not there");
     }

@@ -172,10 +172,10 @@ static int begin(struct mr_master *master, struct mr_error *err) {
 int mr_master_open(struct uv_loop_s *loop, const struct mr_master_options *options,
                    void (*ended)(void *arg, const struct mr_error *why), void *arg,
                    struct mr_master **master, int *exit_status, struct mr_error *err) {
-    const struct mr_listener_options listen = {
-        .address = options->listen ? options->listen : DEFAULT_LISTEN,
-        .has_explicit_secret = options->secret != NULL,
-        .allow_root = options->allow_root};
+    const struct mr_listener_options listen = {.address = options->listen ? options->listen
+                                                                          : DEFAULT_LISTEN,
+                                               .has_explicit_secret = options->secret != NULL,
+                                               .allow_root = options->allow_root};
     struct mr_secret secret = {{0}};
     char state[MR_MASTER_PATH_MAX];
     struct mr_master *made = calloc(1, sizeof *made);

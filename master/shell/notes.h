@@ -27,7 +27,7 @@
     X(SPEC, 18, "", "the blob of the job's spec")                                                  \
     X(TIMES, 19, "", "when it was submitted, and when it ended: wall clock, milliseconds")         \
     X(PAIRS, 20, "round", "who won its reduce tasks, and where: attempt and node of each")         \
-    X(PASS, 21, "", "of a loop: the pass, the state's blob and length, whether it goes on")         \
+    X(PASS, 21, "", "of a loop: the pass, the state's blob and length, whether it goes on")        \
     X(LINES, 22, "pass", "the blob of the lines of a turn, their length and number")               \
     X(TOTAL, 23, "round of the list", "of a loop: the sums of the passes that are done")           \
     X(FAILURE, 24, "phase, task", "the first failure of a task of this round: attempt, node, why") \

@@ -116,10 +116,9 @@ int mr_opening_open(struct mr_master *master, const char *state, int *exit_statu
                !mr_journal_open(state, MR_JOURNAL_RUN, &master->journal, err) &&
                !open_blobs(master, err)) {
         master->core = mr_journal_core(master->journal);
-        struct mr_core_options options = {.lease_ms = master->lease_ms,
-                                          .tick_ms = master->lease_ms / 4 < 1000
-                                                         ? master->lease_ms / 4 + 1
-                                                         : 1000};
+        struct mr_core_options options = {
+            .lease_ms = master->lease_ms,
+            .tick_ms = master->lease_ms / 4 < 1000 ? master->lease_ms / 4 + 1 : 1000};
         mr_core_configure(mr_journal_core(master->journal), &options);
         (void)!(take_cluster(master, err) ||
                 mr_roster_load(&master->roster, master->journal, err) ||
@@ -165,8 +164,8 @@ int mr_opening_resume(struct mr_master *master, struct mr_error *err) {
                                 effect->job);
         }
         if (effect->kind == MR_CORE_START || effect->kind == MR_CORE_STOP) {
-            row = mr_runs_add(&master->runs, &effect->attempt, effect->worker,
-                              uv_now(master->loop));
+            row =
+                mr_runs_add(&master->runs, &effect->attempt, effect->worker, uv_now(master->loop));
             if (!row) {
                 return mr_error_nomem(err, "going on with jobs");
             }

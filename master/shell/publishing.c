@@ -57,7 +57,8 @@ static void send_publish(struct mr_session *session, const struct mr_jobs_row *j
 static struct mr_session *choose(const struct mr_master *master, uint32_t before) {
     uint32_t count = master->roster.count;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = before == MR_CORE_NONE ? i : (uint32_t)(((uint64_t)before + 1 + i) % count);
+        uint32_t number =
+            before == MR_CORE_NONE ? i : (uint32_t)(((uint64_t)before + 1 + i) % count);
         struct mr_core_node_view view = mr_core_node(master->core, number);
         struct mr_session *session =
             mr_workers_session(master, (struct mr_core_worker){number, view.incarnation});
@@ -111,9 +112,8 @@ static void end(struct mr_master *master, struct mr_jobs_row *job, const struct 
 static void lose_part(struct mr_master *master, struct mr_jobs_row *job, uint32_t task,
                       uint32_t attempt) {
     uint32_t round = mr_core_job(master->core, job->number).round;
-    struct mr_core_event lost = {
-        .kind = MR_CORE_PART_LOST,
-        .attempt = {job->number, round, MR_PHASE_REDUCE, task, attempt}};
+    struct mr_core_event lost = {.kind = MR_CORE_PART_LOST,
+                                 .attempt = {job->number, round, MR_PHASE_REDUCE, task, attempt}};
     job->publishes = false;
     (void)mr_inside_apply(master, &lost, NULL);
     if (mr_core_job(master->core, job->number).state == MR_CORE_JOB_PUBLISHING) {
@@ -146,7 +146,7 @@ void mr_publishing_published(struct mr_session *session, union mr_wire_any *mess
                      said->why ? said->why : "the output can't be put in place",
                      session->node->name);
     }
-    if (said->status && said->has_lost) {
+    if (said->status && said->has_lost && !job->loops) {
         mr_jobs_tell(job, "%s", how.text);
         lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt);
         return;
@@ -244,7 +244,7 @@ void mr_publishing_collected(struct mr_session *session, union mr_wire_any *mess
     if (!job || !job->is_collected || !is_publishing(master, job)) {
         return; /* it is over already: ENDED tells */
     }
-    if (said->status && said->has_lost) {
+    if (said->status && said->has_lost && !job->loops) {
         session->has_parts = false;
         mr_jobs_tell(job, "%s", said->why ? said->why : "a part can't be had");
         lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt);

@@ -11,8 +11,10 @@
 #include <string.h>
 
 #define TOLD_OF(message)                                                                           \
-    {(uint32_t)(message)->job, (uint32_t)(message)->round, (enum mr_phase)(message)->phase,        \
-     (uint32_t)(message)->task, (uint32_t)(message)->attempt}
+    {                                                                                              \
+        (uint32_t)(message)->job, (uint32_t)(message)->round, (enum mr_phase)(message)->phase,     \
+            (uint32_t)(message)->task, (uint32_t)(message)->attempt                                \
+    }
 
 bool mr_reports_find(struct mr_session *session, const struct mr_core_attempt *told,
                      struct mr_reports_about *about) {
@@ -199,8 +201,8 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
                                          .is_uncounted = failed->is_stopped,
                                          .is_quiet = failed->is_stopped};
     const struct mr_runs_row *row = mr_runs_find(&master->runs, &about.attempt);
-    bool is_wanted = row && !row->is_stopping && row->worker.node == about.worker.node &&
-                     !failed->is_stopped;
+    bool is_wanted =
+        row && !row->is_stopping && row->worker.node == about.worker.node && !failed->is_stopped;
     if (is_wanted && failed->is_memory) {
         take_memory(master, &about, &failure);
     } else if (is_wanted && told.phase == MR_PHASE_MAP &&

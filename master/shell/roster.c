@@ -64,8 +64,9 @@ static int load_one(struct mr_roster *roster, const struct mr_fact *fact, struct
     int at = 0;
     if (sscanf(fact->bytes, "%" SCNx64 " %" SCNx64 " %n", &incarnation, &before, &at) != 2 ||
         at == 0 || fact->key != roster->count) {
-        return mr_error_set(err, MR_ERR_INPUT, "the journal is damaged: node %" PRIu64 " is not "
-                                               "the next, or has no name",
+        return mr_error_set(err, MR_ERR_INPUT,
+                            "the journal is damaged: node %" PRIu64 " is not "
+                            "the next, or has no name",
                             fact->key);
     }
     if (!append(roster, fact->bytes + at, &node, err)) {
@@ -140,8 +141,8 @@ int mr_roster_place(struct mr_roster_node *node, const char *host, const char *a
     return MR_OK;
 }
 
-int mr_roster_take_in(struct mr_roster_node *node, uint64_t incarnation,
-                      struct mr_journal *journal, struct mr_error *err) {
+int mr_roster_take_in(struct mr_roster_node *node, uint64_t incarnation, struct mr_journal *journal,
+                      struct mr_error *err) {
     struct mr_buffer text = {0};
     if (!mr_buffer_printf(&text, err, "%" PRIx64 " %" PRIx64 " %s", incarnation, node->incarnation,
                           node->name) &&

@@ -18,7 +18,7 @@ struct mr_roster_node {
     char *host;           /* of the latest registration; NULL: none since this process began */
     char *address;
     char *scratch;
-    uint32_t version; /* of these: one more each time they are told */
+    uint32_t version;           /* of these: one more each time they are told */
     struct mr_session *session; /* connected and registered, or NULL */
     bool is_leaving;            /* it drains, and is to be told when nothing of it is needed */
     bool is_told;               /* so it was */

@@ -7,8 +7,8 @@
 
 static uint32_t bucket_of(const struct mr_runs *runs, const struct mr_core_attempt *id) {
     uint64_t hash = ((uint64_t)id->job << 32 | id->task) * 0x9e3779b97f4a7c15u;
-    hash ^= ((uint64_t)id->round << 34 | (uint64_t)id->phase << 32 | id->attempt) *
-            0xc2b2ae3d27d4eb4fu;
+    hash ^=
+        ((uint64_t)id->round << 34 | (uint64_t)id->phase << 32 | id->attempt) * 0xc2b2ae3d27d4eb4fu;
     hash ^= hash >> 32;
     hash *= 0x9e3779b97f4a7c15u;
     return (uint32_t)(hash >> 32) & (runs->capacity - 1);

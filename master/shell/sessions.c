@@ -118,7 +118,7 @@ static void on_closed(struct mr_conn *conn, bool by_peer, const struct mr_error 
     struct mr_master *master = session->master;
     (void)conn;
     (void)by_peer;
-    if (why && why->code && !master->is_closing) {
+    if (why && why->code && !master->is_closing && session->is_worker) { /* clients come and go */
         mr_inside_log("%s", why->text);
     }
     session->conn = NULL;

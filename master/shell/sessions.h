@@ -63,8 +63,8 @@ struct mr_session {
     struct mr_sessions_blobs blobs;
 
     /* A worker's. */
-    struct mr_roster_node *node; /* once it registers */
-    bool is_welcome;             /* the journal has that, and it was told REGISTERED */
+    struct mr_roster_node *node;          /* once it registers */
+    bool is_welcome;                      /* the journal has that, and it was told REGISTERED */
     struct mr_wire_register *registering; /* its first message, until its list is whole */
     struct mr_buffer register_body;       /* which that points into */
     struct mr_layout_held register_held;

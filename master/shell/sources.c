@@ -23,8 +23,8 @@ int mr_sources_open(struct mr_sources *sources, uint32_t round, uint32_t count,
 
 int mr_sources_set(struct mr_sources *sources, uint32_t task, struct mr_sources_row row,
                    struct mr_error *err) {
-    if (task >= sources->count || (sources->rows[task].attempt == row.attempt &&
-                                   sources->rows[task].node == row.node)) {
+    if (task >= sources->count ||
+        (sources->rows[task].attempt == row.attempt && sources->rows[task].node == row.node)) {
         return MR_OK;
     }
     if (sources->change_count == sources->change_capacity) {

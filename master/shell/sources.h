@@ -30,7 +30,7 @@ void mr_sources_fini(struct mr_sources *sources);
 MR_MUST_USE int mr_sources_open(struct mr_sources *sources, uint32_t round, uint32_t count,
                                 struct mr_error *err);
 /* Notes a winner (attempt 0: it is withdrawn); what is known already changes nothing. */
-MR_MUST_USE int mr_sources_set(struct mr_sources *sources, uint32_t task,
-                               struct mr_sources_row row, struct mr_error *err);
+MR_MUST_USE int mr_sources_set(struct mr_sources *sources, uint32_t task, struct mr_sources_row row,
+                               struct mr_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "master/shell/submitting.h"
 
 #include "lib/base/error.h"
+#include "lib/output/manifest.h"
 #include "master/shell/closing.h"
 #include "master/shell/couriers.h"
 #include "master/shell/inside.h"
@@ -29,7 +30,8 @@ static void say_submitted(struct mr_session *session, uint32_t number, const cha
 
 /* ---- journaling -------------------------------------------------------------------------------*/
 
-static void describe(struct mr_master *master, const struct mr_jobs_row *job, struct mr_error *err) {
+static void describe(struct mr_master *master, const struct mr_jobs_row *job,
+                     struct mr_error *err) {
     const uint64_t spec[2] = {job->spec.high, job->spec.low};
     const uint64_t times[1] = {job->submitted_wall_ms};
     const struct {
@@ -40,10 +42,9 @@ static void describe(struct mr_master *master, const struct mr_jobs_row *job, st
         (void)!mr_journal_put(master->journal, job->number, (uint32_t)texts[i].kind, 0,
                               texts[i].text, strlen(texts[i].text), err);
     }
-    if (!err->code && !mr_notes_put_numbers(master->journal, job->number, MR_NOTES_SPEC, 0, spec,
-                                            2, err)) {
-        (void)!mr_notes_put_numbers(master->journal, job->number, MR_NOTES_TIMES, 0, times, 1,
-                                    err);
+    if (!err->code &&
+        !mr_notes_put_numbers(master->journal, job->number, MR_NOTES_SPEC, 0, spec, 2, err)) {
+        (void)!mr_notes_put_numbers(master->journal, job->number, MR_NOTES_TIMES, 0, times, 1, err);
     }
 }
 
@@ -57,8 +58,8 @@ static void enter(struct mr_master *master, struct mr_jobs_row *job, struct mr_e
     if (job->loops) {
         submit.shape = (struct mr_core_shape){.reduce_tasks = 1}; /* the turn of start */
     } else {
-        submit.shape = (struct mr_core_shape){.map_tasks = job->splits,
-                                              .reduce_tasks = job->partitions[0]};
+        submit.shape =
+            (struct mr_core_shape){.map_tasks = job->splits, .reduce_tasks = job->partitions[0]};
     }
     job->number = submit.job = master->jobs.last_number + 1;
     job->submitted_wall_ms = mr_inside_wall_ms();
@@ -92,13 +93,28 @@ static void keep_names(struct mr_session *session, struct mr_jobs_row *job) {
     job->blob_count = 0;
 }
 
+/* What the manifest will be made of is seen to be sound before the work, not after it. */
+static int check_manifest(const struct mr_spec *spec, struct mr_error *err) {
+    struct mr_run_result nothing = {0};
+    struct mr_buffer description = {0};
+    char *manifest = NULL;
+    if (!mr_buffer_append(&description, spec->manifest.data, spec->manifest.len, err) &&
+        !mr_buffer_append(&description, "", 1, err)) {
+        (void)!mr_manifest_finish(description.data, &nothing, &manifest, err);
+    }
+    free(manifest);
+    mr_buffer_fini(&description);
+    return err->code;
+}
+
 static int read_row(struct mr_session *session, struct mr_jobs_row **row, struct mr_error *err) {
     struct mr_master *master = session->master;
     struct mr_buffer bytes = {0};
     struct mr_layout_held held = {0};
     struct mr_spec spec;
     if (!mr_blobs_read(master->blobs, session->submission_spec, &bytes, err) &&
-        !mr_spec_decode((struct mr_bytes){bytes.data, bytes.len}, &spec, &held, err)) {
+        !mr_spec_decode((struct mr_bytes){bytes.data, bytes.len}, &spec, &held, err) &&
+        !check_manifest(&spec, err)) {
         (void)!mr_jobs_make(&spec, session->submission_id, session->submission_spec, row, err);
     }
     mr_layout_release(&held);

@@ -77,9 +77,7 @@ void mr_supply_renew_peer(struct mr_session *session, const struct mr_roster_nod
     for (size_t i = 0; !was_told && !is_awaited && i < session->told.source_count; i++) {
         const struct mr_sessions_sources *told = &session->told.sources[i];
         const struct mr_jobs_row *job = mr_jobs_find(&session->master->jobs, told->job);
-        const struct mr_sources *sources = !job             ? NULL
-                                           : told->is_pairs ? &job->pairs
-                                                            : &job->maps;
+        const struct mr_sources *sources = !job ? NULL : told->is_pairs ? &job->pairs : &job->maps;
         for (uint32_t task = 0; sources && !is_awaited && task < sources->count; task++) {
             is_awaited = sources->rows[task].attempt && sources->rows[task].node == node->number;
         }
@@ -109,9 +107,12 @@ static void send_changes(struct mr_session *session, struct mr_jobs_row *job,
                                  told->is_pairs ? MR_PHASE_MAP : MR_PHASE_REDUCE, 0, 1};
     bool is_turn = mr_jobs_is_turn(job, told->round);
     id = mr_jobs_outward(job, &id);
-    struct mr_wire_sources message = {job->number, is_turn ? id.round + 1 : id.round,
+    struct mr_wire_sources message = {job->number,
+                                      is_turn ? id.round + 1 : id.round,
                                       told->is_pairs ? MR_PHASE_MAP : MR_PHASE_REDUCE,
-                                      sources->count, rows, 0};
+                                      sources->count,
+                                      rows,
+                                      0};
     if (!rows) {
         struct mr_error err = {0};
         mr_error_nomem(&err, "starting tasks");

@@ -57,8 +57,8 @@ static void put_turn(struct mr_master *master, const struct mr_reports_about *ab
     uint64_t lines[4] = {turned->lines_high, turned->lines_low, turned->lines_len,
                          turned->lines_records};
     if (turned->state_high || turned->state_low) {
-        job->state = (struct mr_jobs_blob){{turned->state_high, turned->state_low},
-                                           turned->state_len};
+        job->state =
+            (struct mr_jobs_blob){{turned->state_high, turned->state_low}, turned->state_len};
     }
     job->again = turned->again || job->pass == 0; /* start is followed by a pass */
     job->pass += job->again;
@@ -106,9 +106,8 @@ static void take(struct mr_session *session, const struct mr_wire_turned *turned
     if (!find_turn(session, turned, &about)) {
         return;
     }
-    struct mr_reports_failure failure = {.status = -(int)turned->status,
-                                         .why = turned->why,
-                                         .is_fatal = turned->is_fatal};
+    struct mr_reports_failure failure = {
+        .status = -(int)turned->status, .why = turned->why, .is_fatal = turned->is_fatal};
     if (turned->status && turned->has_lost) {
         mr_rewinding_report(master, &about, (uint32_t)turned->lost_task, turned->why);
     } else if (turned->status) {
@@ -145,8 +144,7 @@ void mr_turning_look(struct mr_master *master) {
         struct mr_error err = {0};
         union mr_wire_any message;
         struct mr_layout_held held;
-        struct mr_frame frame = {.kind = MR_WIRE_TURNED,
-                                 .body = {wait->body.data, wait->body.len}};
+        struct mr_frame frame = {.kind = MR_WIRE_TURNED, .body = {wait->body.data, wait->body.len}};
         waits = wait->next;
         if (wait->session->conn && /* else it says so again when it is back */
             !mr_wire_decode(MR_WIRE_TURNED, frame.body, &message, &held, &err)) {

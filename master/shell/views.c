@@ -8,7 +8,8 @@
 /* ---- jobs -------------------------------------------------------------------------------------*/
 
 /* Why nothing of it runs; NULL: something does, or could. */
-static const char *why_waiting(const struct mr_master *master, const struct mr_core_job_view *view) {
+static const char *why_waiting(const struct mr_master *master,
+                               const struct mr_core_job_view *view) {
     bool has_maps = mr_workers_has(master, MR_CORE_MAPS);
     bool has_reduces = mr_workers_has(master, MR_CORE_REDUCES);
     if (view->state != MR_CORE_JOB_RUNNING || view->running > 0) {
@@ -36,8 +37,8 @@ static uint64_t bytes_under_way(const struct mr_master *master, const struct mr_
     bool reads_input = !mr_jobs_is_turn(job, round) && mr_jobs_list_round(job, round) == 0;
     for (uint32_t i = 0; reads_input && i < master->runs.capacity; i++) {
         const struct mr_runs_row *row = &master->runs.rows[i];
-        if (row->is_used && row->attempt.job == job->number &&
-            row->attempt.phase == MR_PHASE_MAP && row->attempt.attempt == 1) {
+        if (row->is_used && row->attempt.job == job->number && row->attempt.phase == MR_PHASE_MAP &&
+            row->attempt.attempt == 1) {
             bytes += row->bytes;
         }
     }
@@ -180,11 +181,10 @@ size_t mr_views_tasks(const struct mr_master *master, const struct mr_jobs_row *
 
 struct mr_wire_row_node_line mr_views_node(const struct mr_master *master,
                                            const struct mr_roster_node *node) {
-    static const char *const names[MR_CORE_NODE_STATES] = {
-        [MR_CORE_NODE_GONE] = "gone",
-        [MR_CORE_NODE_READY] = "ready",
-        [MR_CORE_NODE_DRAINING] = "draining",
-        [MR_CORE_NODE_SET_ASIDE] = "set aside"};
+    static const char *const names[MR_CORE_NODE_STATES] = {[MR_CORE_NODE_GONE] = "gone",
+                                                           [MR_CORE_NODE_READY] = "ready",
+                                                           [MR_CORE_NODE_DRAINING] = "draining",
+                                                           [MR_CORE_NODE_SET_ASIDE] = "set aside"};
     struct mr_core_node_view view = mr_core_node(master->core, node->number);
     uint64_t heard = 0;
     if (node->session && node->session->conn) {

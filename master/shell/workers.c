@@ -216,10 +216,10 @@ void mr_workers_register(struct mr_session *session, union mr_wire_any *message,
         mr_error_nomem(&err, "registering a worker");
     } else if (!mr_buffer_append(&session->register_body, frame->body.data, frame->body.len,
                                  &err) &&
-               !mr_wire_decode(frame->kind,
-                               (struct mr_bytes){session->register_body.data,
-                                                 session->register_body.len},
-                               own, &session->register_held, &err)) {
+               !mr_wire_decode(
+                   frame->kind,
+                   (struct mr_bytes){session->register_body.data, session->register_body.len}, own,
+                   &session->register_held, &err)) {
         (void)!mr_holdings_add(session, own->register_.held, own->register_.held_count, &err);
     }
     session->registering = (struct mr_wire_register *)own; /* every member begins there */
@@ -248,9 +248,8 @@ static void take_progress(struct mr_session *session, struct mr_core_worker work
     struct mr_core_attempt told = {(uint32_t)moved->job, (uint32_t)moved->round,
                                    (enum mr_phase)moved->phase, (uint32_t)moved->task,
                                    (uint32_t)moved->attempt};
-    struct mr_core_event event = {.kind = MR_CORE_PROGRESS,
-                                  .worker = worker,
-                                  .permille = (uint32_t)moved->permille};
+    struct mr_core_event event = {
+        .kind = MR_CORE_PROGRESS, .worker = worker, .permille = (uint32_t)moved->permille};
     if (!job || !mr_jobs_inward(job, &told, &event.attempt)) {
         return;
     }
