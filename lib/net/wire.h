@@ -355,7 +355,10 @@
 #define MR_WIRE_COLLECTED_FIELDS(S, N, T, B, R)                                                    \
     T(S, job, MR_WIRE_NAME_MAX, "")                                                                \
     N(S, status, 255, "0: the client has all; or minus the status of why it can't")                \
-    T(S, why, MR_WIRE_TEXT_MAX, "")
+    T(S, why, MR_WIRE_TEXT_MAX, "")                                                                \
+    N(S, has_lost, 1, "a part is gone or wrong: which, to be made again; the client stays")        \
+    N(S, lost_task, UINT32_MAX, "")                                                                \
+    N(S, lost_attempt, UINT32_MAX, "")
 
 #define MR_WIRE_CANCEL_FIELDS(S, N, T, B, R) T(S, job, MR_WIRE_NAME_MAX, "")
 
