@@ -8,20 +8,12 @@
 #include <string.h>
 
 const struct mr_command *const mr_commands_table[] = {
-    &mr_run_command,
-    &mr_explain_command,
-    &mr_simulate_command,
-    &mr_verify_command,
-    &mr_fsck_command,
-    &mr_jobs_command,
-    &mr_help_command,
-    &mr_version_command,
-    &mr_docs_command,
-    &mr_task_command,
-    NULL,
+    &mr_run_command,     &mr_explain_command, &mr_simulate_command, &mr_verify_command,
+    &mr_fsck_command,    &mr_secret_command,  &mr_jobs_command,     &mr_help_command,
+    &mr_version_command, &mr_docs_command,    &mr_task_command,     NULL,
 };
 
-#define COMMANDS_MAX 16
+#define COMMANDS_MAX 32
 
 static const struct {
     const char *typed;

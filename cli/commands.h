@@ -43,6 +43,7 @@ extern const struct mr_command mr_explain_command;
 extern const struct mr_command mr_simulate_command;
 extern const struct mr_command mr_verify_command;
 extern const struct mr_command mr_fsck_command;
+extern const struct mr_command mr_secret_command;
 extern const struct mr_command mr_jobs_command;
 extern const struct mr_command mr_help_command;
 extern const struct mr_command mr_version_command;

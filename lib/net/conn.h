@@ -29,7 +29,6 @@
 
 #define MR_CONN_FULL_BYTES ((size_t)4 << 20)
 #define MR_CONN_DRAINED_BYTES ((size_t)1 << 20)
-#define MR_CONN_ADDRESS_MAX 80 /* "[IPv6%interface]:port" and a NUL */
 
 struct mr_conn; /* opaque */
 
@@ -100,5 +99,16 @@ uint64_t mr_conn_heard_ms(const struct mr_conn *conn);
 void mr_conn_close(struct mr_conn *conn);
 /* Closes it now, for this reason, which `closed` is given; NULL: none. */
 void mr_conn_drop(struct mr_conn *conn, const struct mr_error *why);
+
+/* ---- for the listener alone ------------------------------------------------------------------ */
+
+/* Who decides about a peer that said who it is; returns 0, or a code and its sentence. */
+typedef int (*mr_conn_door)(struct mr_conn *conn, void *user, struct mr_error *err);
+
+/* Begins a connection on an accepted socket, which it takes in any case; until `door` gave it
+ * another owner, `events` and `user` are whose it is. */
+MR_MUST_USE int mr_conn_accept(struct mr_net *net, int fd, const char *address, mr_conn_door door,
+                               const struct mr_conn_events *events, void *user,
+                               struct mr_conn **conn, struct mr_error *err);
 
 #endif
