@@ -89,8 +89,7 @@ static bool is_away(const struct mr_conn *conn, const struct mr_error *why) {
 
 static void tell(struct mr_client *client, const struct mr_error *why) {
     char line[MR_ERROR_TEXT_MAX + 128];
-    if (client->has_told || !client->say ||
-        uv_now(&client->loop) - client->lost_ms < TELL_MS) {
+    if (client->has_told || !client->say || uv_now(&client->loop) - client->lost_ms < TELL_MS) {
         return;
     }
     client->has_told = true;
@@ -143,9 +142,8 @@ static void on_closed(struct mr_conn *conn, bool by_peer, const struct mr_error 
         client->lost_ms = uv_now(&client->loop);
         client->retry_ms = RETRY_MS_FIRST;
     }
-    lose(client, was_ready ? why->code != MR_ERR_IO && why->code != MR_ERR_NOMEM
-                           : is_away(conn, why),
-         why);
+    lose(client,
+         was_ready ? why->code != MR_ERR_IO && why->code != MR_ERR_NOMEM : is_away(conn, why), why);
 }
 
 static void on_frame(struct mr_conn *conn, const struct mr_frame *frame, void *user) {
@@ -397,8 +395,7 @@ static int take_download(struct mr_client *client, const struct mr_client_messag
 int mr_client_download(struct mr_client *client, struct mr_hash_128 hash, uint64_t most,
                        struct mr_buffer *bytes, struct mr_error *err) {
     struct download download = {hash, most, bytes};
-    struct mr_client_call call = {
-        .begin = begin_download, .take = take_download, .arg = &download};
+    struct mr_client_call call = {.begin = begin_download, .take = take_download, .arg = &download};
     return mr_client_run(client, &call, err);
 }
 

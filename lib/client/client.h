@@ -24,9 +24,9 @@
 struct mr_client; /* opaque */
 
 struct mr_client_options {
-    const char *master;      /* HOST:PORT; NULL: MILLRACE_MASTER, else MR_CLIENT_MASTER */
-    const char *secret;      /* a file; NULL: MILLRACE_SECRET, else that of the user's own daemons */
-    uint64_t connect_ms;     /* so long a master that is away is waited for; 0: not at all */
+    const char *master;  /* HOST:PORT; NULL: MILLRACE_MASTER, else MR_CLIENT_MASTER */
+    const char *secret;  /* a file; NULL: MILLRACE_SECRET, else that of the user's own daemons */
+    uint64_t connect_ms; /* so long a master that is away is waited for; 0: not at all */
     void (*say)(const char *line); /* told once that it is waited for; NULL: in silence */
 };
 
@@ -81,8 +81,8 @@ const char *mr_client_master(const struct mr_client *client);
 /* Has bytes ready for whoever wants the blob of that name; borrowed until the client is closed. */
 MR_MUST_USE int mr_client_offer(struct mr_client *client, struct mr_bytes bytes,
                                 struct mr_hash_128 *hash, struct mr_error *err);
-/* Gets a blob of at most `most` bytes from the master, and checks it. One that it hasn't, or that is
- * longer or wrong: MR_ERR_CLUSTER. */
+/* Gets a blob of at most `most` bytes from the master, and checks it. One that it hasn't, or that
+ * is longer or wrong: MR_ERR_CLUSTER. */
 MR_MUST_USE int mr_client_download(struct mr_client *client, struct mr_hash_128 hash, uint64_t most,
                                    struct mr_buffer *bytes, struct mr_error *err);
 

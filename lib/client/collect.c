@@ -5,8 +5,8 @@
  * appears at once. A stream gets its part only when that is here and right: nobody sees half of one
  * that is then made again.
  *
- * A worker that is out of reach may come back, or the master may notice that it is lost and have its
- * parts made again: the parts are asked for anew, for as long as patience lasts. A part that a
+ * A worker that is out of reach may come back, or the master may notice that it is lost and have
+ * its parts made again: the parts are asked for anew, for as long as patience lasts. A part that a
  * worker hasn't, or not as it was written, is reported, and made again. */
 #include "lib/client/collect.h"
 
@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN_MS 300       /* until the parts are asked for again */
+#define AGAIN_MS 300 /* until the parts are asked for again */
 #define MANIFEST_MAX ((uint64_t)256 << 20)
 #define SIDE_MAX ((uint64_t)1 << 30) /* of side files and a loop's lines */
 #define ASIDE_NAME "_skipped"
@@ -140,8 +140,8 @@ static int write_stream(void *arg, struct mr_bytes bytes, struct mr_error *err) 
 
 /* Fetches a part to where `write` puts it. */
 static int fetch_to(struct mr_collect *collect, const struct mr_wire_row_part *row,
-                    int (*write)(void *arg, struct mr_bytes bytes, struct mr_error *err),
-                    void *arg, struct mr_error *err) {
+                    int (*write)(void *arg, struct mr_bytes bytes, struct mr_error *err), void *arg,
+                    struct mr_error *err) {
     const struct node *node = find_node(collect, row->node);
     if (!node) {
         return mr_error_set(err, MR_ERR_CLOSED, "part %" PRIu64 ": node %" PRIu64 " is gone",
@@ -284,8 +284,7 @@ static int end_rest(struct mr_client *client, void *arg, struct mr_error *err) {
 
 /* Waits a little before the parts are asked for again, or gives up. */
 static int rest(struct mr_collect *collect, const struct mr_error *why, struct mr_error *err) {
-    struct mr_client_call call = {
-        .begin = begin_rest, .take = take_nothing, .expired = end_rest};
+    struct mr_client_call call = {.begin = begin_rest, .take = take_nothing, .expired = end_rest};
     if (collect->waited_ms >= collect->target->patience_ms) {
         return mr_error_set(err, MR_ERR_CLUSTER,
                             "%s; the job waits for: millrace wait %.8s --collect", why->text,
@@ -311,8 +310,8 @@ static int copy_stream(const struct mr_collect *collect, struct mr_error *err) {
     }
     for (; got > 0 && !err->code; at += got) {
         got = 0;
-        if (!mr_file_read(collect->stream_fd, (int64_t)at, piece.data, COPY_BYTES,
-                          "a scratch file", &got, err)) {
+        if (!mr_file_read(collect->stream_fd, (int64_t)at, piece.data, COPY_BYTES, "a scratch file",
+                          &got, err)) {
             (void)!mr_file_write(collect->target->output_fd, piece.data, got, "standard output",
                                  err);
         }
@@ -328,8 +327,8 @@ static int put_lines(struct mr_collect *collect, const struct mr_buffer *lines,
     char name[MR_PART_NAME_MAX];
     int dir_fd = -1;
     if (!collect->commit) {
-        return mr_file_write(collect->target->output_fd, lines->data, lines->len,
-                             "standard output", err);
+        return mr_file_write(collect->target->output_fd, lines->data, lines->len, "standard output",
+                             err);
     }
     mr_part_name(name, sizeof name, 0);
     if (mr_commit_discard(collect->commit, 0, 1, err) ||

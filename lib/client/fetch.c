@@ -180,9 +180,9 @@ static int hear_nothing(struct mr_client *client, const struct mr_client_message
 static int interrupted(struct mr_client *client, int signal_number, void *arg,
                        struct mr_error *err) {
     const struct mr_fetch *fetch = arg;
-    return fetch->part ? fetch->part->interrupted(client, signal_number,
-                                                  fetch->part->interrupted_arg, err)
-                       : 0;
+    return fetch->part
+               ? fetch->part->interrupted(client, signal_number, fetch->part->interrupted_arg, err)
+               : 0;
 }
 
 static int expired(struct mr_client *client, void *arg, struct mr_error *err) {

@@ -25,9 +25,9 @@ struct mr_fetch_part {
     void *interrupted_arg;
 };
 
-/* Fetches one part, whose size and XXH3 are right when it returns 0. MR_ERR_CLOSED: the worker can't
- * be reached, or went away, which may pass; MR_ERR_INPUT: it hasn't the part, or not as it should
- * be; else what `write` said, or mr_client_run. */
+/* Fetches one part, whose size and XXH3 are right when it returns 0. MR_ERR_CLOSED: the worker
+ * can't be reached, or went away, which may pass; MR_ERR_INPUT: it hasn't the part, or not as it
+ * should be; else what `write` said, or mr_client_run. */
 MR_MUST_USE int mr_fetch_run(struct mr_fetch *fetch, const struct mr_fetch_part *part,
                              struct mr_error *err);
 /* Harmless on NULL. */

@@ -184,8 +184,8 @@ static int add_params(struct mr_submission *submission, struct mr_client *client
     }
     for (size_t i = 0; i < spec->param_count; i++) {
         if (!is_file(spec->job, spec->params[i].name)) {
-            submission->params[count++] = (struct mr_spec_param){
-                .name = spec->params[i].name, .value = spec->params[i].value};
+            submission->params[count++] = (struct mr_spec_param){.name = spec->params[i].name,
+                                                                 .value = spec->params[i].value};
         }
     }
     for (size_t i = 0; i < declared && !err->code; i++) {
@@ -301,10 +301,10 @@ static void add_label(struct mr_submission *submission) {
                                 value ? " " : "", value ? value : "");
     }
     for (size_t i = 0; i < spec->input_count && i < 8 && len < LABEL_MAX; i++) {
-        len += (size_t)snprintf(label + len, LABEL_MAX - len, " %s",
-                                i == 7 ? "..." : spec->inputs[i]);
+        len +=
+            (size_t)snprintf(label + len, LABEL_MAX - len, " %s", i == 7 ? "..." : spec->inputs[i]);
     }
-    if (submission->options->spec->output && len < LABEL_MAX) {
+    if (submission->made.output && len < LABEL_MAX) {
         snprintf(label + len, LABEL_MAX - len, " -o %s", submission->options->spec->output);
     }
     submission->made.label = label;
@@ -363,8 +363,8 @@ static int describe(struct mr_submission *submission, struct mr_client *client,
     add_terms(submission);
     add_label(submission);
     if (add_plugin(submission, client, err) || add_params(submission, client, err) ||
-        add_rounds(submission, err) || add_inputs(submission, err) ||
-        add_splits(submission, err) || add_manifest(submission, err) ||
+        add_rounds(submission, err) || add_inputs(submission, err) || add_splits(submission, err) ||
+        add_manifest(submission, err) ||
         mr_spec_encode(&submission->made, &submission->bytes, err)) {
         return err->code;
     }
@@ -404,9 +404,8 @@ const char *mr_submission_id(const struct mr_submission *submission) {
 
 static int begin(struct mr_client *client, void *arg, struct mr_error *err) {
     struct mr_submission *submission = arg;
-    struct mr_wire_submit submit = {.id = submission->id,
-                                    .spec_high = submission->hash.high,
-                                    .spec_low = submission->hash.low};
+    struct mr_wire_submit submit = {
+        .id = submission->id, .spec_high = submission->hash.high, .spec_low = submission->hash.low};
     submission->has_asked = true;
     return mr_client_send(client, MR_WIRE_SUBMIT, &submit, err);
 }

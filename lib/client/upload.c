@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct mr_uploads_blob {
-    struct mr_uploads_blob *next; /* of all */
+    struct mr_uploads_blob *next;  /* of all */
     struct mr_uploads_blob *after; /* of those that are being sent */
     struct mr_hash_128 hash;
     struct mr_bytes bytes;
