@@ -101,10 +101,11 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
     int value = 0;
     socklen_t len = sizeof value;
     (void)events;
-    if (status == 0 && getsockopt(dial->fd, SOL_SOCKET, SO_ERROR, &value, &len)) {
+    /* For a connection that failed libuv says only that its descriptor is bad. */
+    if (getsockopt(dial->fd, SOL_SOCKET, SO_ERROR, &value, &len)) {
         value = errno;
     }
-    settle(dial, status ? -status : value);
+    settle(dial, value ? value : -status);
 }
 
 static void on_late(uv_timer_t *timer) {

@@ -209,8 +209,11 @@ static void rest(struct mr_listener *listener) {
 
 static void on_connection(uv_poll_t *poll, int status, int events) {
     struct mr_listener *listener = poll->data;
-    (void)status; /* accept4 tells */
     (void)events;
+    if (status) { /* libuv has stopped looking */
+        rest(listener);
+        return;
+    }
     for (int i = 0; i < ACCEPTS_MAX && !listener->is_closing; i++) {
         struct sockaddr_storage from = {0};
         socklen_t len = sizeof from;
