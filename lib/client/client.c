@@ -80,11 +80,15 @@ static void on_retry(uv_timer_t *timer) {
 }
 
 /* Whether the master may be there again later: it doesn't run, or went away. Else it has refused
- * us, or is none. */
-static bool is_away(const struct mr_conn *conn, const struct mr_error *why) {
-    bool was_connected = conn && mr_conn_peer(conn)->address && mr_conn_peer(conn)->address[0];
-    return why->code == MR_OK || why->code == MR_ERR_CLOSED || !was_connected ||
-           strstr(why->text, "closed before it said") || strstr(why->text, "did not answer within");
+ * us, or is none; both are MR_ERR_CLUSTER, so that the words must tell. */
+static bool is_away(const struct mr_error *why) {
+    static const char *const words[] = {"connect to ", "look up the host ", "did not answer within",
+                                        "closed before it said"};
+    bool away = why->code == MR_OK || why->code == MR_ERR_CLOSED;
+    for (size_t i = 0; i < sizeof words / sizeof *words && why->code == MR_ERR_CLUSTER; i++) {
+        away |= strstr(why->text, words[i]) != NULL;
+    }
+    return away;
 }
 
 static void tell(struct mr_client *client, const struct mr_error *why) {
@@ -130,6 +134,7 @@ static void on_ready(struct mr_conn *conn, void *user) {
 
 static void on_closed(struct mr_conn *conn, bool by_peer, const struct mr_error *why, void *user) {
     struct mr_client *client = user;
+    (void)conn;
     (void)by_peer;
     bool was_ready = client->is_ready;
     client->conn = NULL;
@@ -142,8 +147,8 @@ static void on_closed(struct mr_conn *conn, bool by_peer, const struct mr_error 
         client->lost_ms = uv_now(&client->loop);
         client->retry_ms = RETRY_MS_FIRST;
     }
-    lose(client,
-         was_ready ? why->code != MR_ERR_IO && why->code != MR_ERR_NOMEM : is_away(conn, why), why);
+    lose(client, was_ready ? why->code != MR_ERR_IO && why->code != MR_ERR_NOMEM : is_away(why),
+         why);
 }
 
 static void on_frame(struct mr_conn *conn, const struct mr_frame *frame, void *user) {
