@@ -1,6 +1,4 @@
-/* request: what `run`, `explain` and `submit` are asked for: a command line made into a run's
- * specification.
- */
+/* request: what `run`, `explain` and `submit` are asked for, as the specification of a run. */
 #ifndef MR_CLI_REQUEST_H
 #define MR_CLI_REQUEST_H
 

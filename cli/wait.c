@@ -1,5 +1,4 @@
-/* wait: `millrace wait`: waits for a job of a cluster, and collects its output. What it does is in
- * cluster/wait.c. */
+/* wait: `millrace wait`: the row; what it does is in cluster/wait.c. */
 #include "cli/commands.h"
 #include "cli/handover.h"
 #include "cli/request.h"

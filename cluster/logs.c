@@ -109,7 +109,7 @@ int mr_logs_main(const struct mr_command *command, char **args, struct mr_error 
     struct logs logs = {.text = {.err = err}};
     struct mr_wire_ask_log question = {.job = args[0],
                                        .phase = FIRST_FAILURE,
-        .round = UINT32_MAX, /* the one under way */
+                                       .round = UINT32_MAX, /* the one under way */
                                        .attempt =
                                            mr_commands_value(command, values, "attempt")->number};
     struct mr_ask ask = {.question = MR_WIRE_ASK_LOG,

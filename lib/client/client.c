@@ -2,7 +2,7 @@
 #include "lib/client/client.h"
 
 #include "lib/base/error.h"
-#include "lib/client/upload.h"
+#include "lib/client/uploads.h"
 #include "lib/net/net.h"
 #include "lib/net/secret.h"
 

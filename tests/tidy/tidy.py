@@ -46,7 +46,9 @@ MAY_INCLUDE = {
     "master/simulate": ["lib/base", *LEAVES, *MIDDLE, "master/core", "master/local"],
     "jobs": [],  # written on <mr/...> alone
     "cli": ["lib/base", "lib/term"],  # written on <mr/run.h>
-    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "cli"],
+    # A client plans as the engine in this process does, and describes tasks for its processes.
+    "lib/client": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "task", "master/local"],
+    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/client", "cli"],
 }
 
 # Headers of the C library, the compiler and the kernel. Anything else in <> is ours (mr/) or somebody else's.

@@ -1,5 +1,5 @@
-/* upload: blobs that a client has, sent piece by piece to whoever wants them. */
-#include "lib/client/upload.h"
+/* uploads: blobs that a client has, sent piece by piece to whoever wants them. */
+#include "lib/client/uploads.h"
 
 #include "lib/base/error.h"
 #include "lib/net/wire.h"

@@ -1,6 +1,6 @@
-/* upload: blobs that a client has, sent piece by piece to whoever wants them. */
-#ifndef MR_CLIENT_UPLOAD_H
-#define MR_CLIENT_UPLOAD_H
+/* uploads: blobs that a client has, sent piece by piece to whoever wants them. */
+#ifndef MR_CLIENT_UPLOADS_H
+#define MR_CLIENT_UPLOADS_H
 
 #include "lib/base/hash.h"
 #include "lib/net/conn.h"
