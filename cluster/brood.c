@@ -173,7 +173,13 @@ static int bury(struct mr_brood *brood, struct mr_brood_child *child, int how,
     child->pid = 0;
     child->is_ready = false;
     describe_end(child, how, words, sizeof words);
-    if (!brood->restarts || (!child->was_ready && WIFEXITED(how))) {
+    bool may_again = brood->restarts && (child->was_ready || WIFSIGNALED(how));
+    if (!may_again && child->was_ready && !child->is_vital) {
+        mr_say_text(words);
+        mr_say_text("\n");
+        return MR_OK;
+    }
+    if (!may_again) {
         return mr_error_set(err, MR_ERR_CLUSTER, "%s%s", words,
                             child->was_ready ? "" : " before it was ready");
     }

@@ -18,11 +18,12 @@
 #define MR_BROOD_ADDRESS_MAX 280
 #define MR_BROOD_LINE_MAX 4096
 
-/* A child. Set name and args (owned by the caller, ended by NULL; args[0] is the command), zero the
- * rest. */
+/* A child. Set name, args (owned by the caller, ended by NULL; args[0] is the command) and
+ * is_vital, zero the rest. */
 struct mr_brood_child {
     char name[MR_BROOD_NAME_MAX];
     const char *args[MR_BROOD_ARGS_MAX];
+    bool is_vital; /* the others can't do without it */
 
     pid_t pid;   /* 0: it doesn't run */
     int said_fd; /* standard output and error */
@@ -52,7 +53,7 @@ MR_MUST_USE int mr_brood_start(struct mr_brood *brood, struct mr_brood_child *ch
 
 /* Waits until something happens, shows what children say, and starts again those that died where
  * that is wanted. MR_ERR_CLUSTER: one ended that is not started again, which its sentence names:
- * one that was never ready, or any without `restarts`. */
+ * one that was never ready, or a vital one without `restarts`. The end of another is only said. */
 MR_MUST_USE int mr_brood_wait(struct mr_brood *brood, struct mr_error *err);
 
 /* Ends children [first, count): SIGTERM, once more after a second, SIGKILL after three, or as soon

@@ -22,8 +22,9 @@ static void add_string(struct mr_page *page, struct mr_bytes bytes, bool is_utf8
     mr_page_put(page, "\"");
     for (size_t i = 0; i < bytes.len; i++) {
         unsigned char byte = (unsigned char)bytes.data[i];
-        bool is_plain = byte >= ' ' && byte != '"' && byte != '\\' && byte != 0x7f;
-        mr_page_printf(page, is_plain && (byte < 0x80 || is_utf8) ? "%c" : "\\u%04x", byte);
+        bool is_plain = byte >= ' ' && byte != 0x7f && (byte < 0x80 || is_utf8);
+        bool is_marked = byte == '"' || byte == '\\';
+        mr_page_printf(page, is_marked ? "\\%c" : is_plain ? "%c" : "\\u%04x", byte);
     }
     mr_page_put(page, "\"");
 }

@@ -105,6 +105,7 @@ static void describe_master(struct up *up) {
     struct mr_brood_child *child = &up->brood.children[MASTER];
     snprintf(child->name, sizeof child->name, "master");
     child->args[0] = "master";
+    child->is_vital = true;
     snprintf(up->address, sizeof up->address, "%s", up->wish->listen);
     add(child, "--listen", up->address);
     add(child, "--state", up->wish->state);
