@@ -332,7 +332,7 @@ int mr_reducer_open(struct mr_reducer *r, struct mr_run *const *runs, size_t cou
     r->output = *output;
     r->counts = counts;
     r->group_fold.kind = rules.kind;
-    return mr_stream_init(&r->stream, runs, count, partition, range, &rules, &r->context.err);
+    return mr_stream_open(&r->stream, runs, count, partition, range, &rules, &r->context.err);
 }
 
 int mr_reducer_finish(struct mr_reducer *r) {

@@ -4,7 +4,7 @@
 #include "lib/base/error.h"
 #include <endian.h>
 
-int mr_stream_init(struct mr_stream *stream, struct mr_run *const *runs, size_t count,
+int mr_stream_open(struct mr_stream *stream, struct mr_run *const *runs, size_t count,
                    uint32_t partition, const struct mr_key_range *range,
                    const struct mr_record_rules *rules, struct mr_error *err) {
     *stream = (struct mr_stream){

@@ -21,7 +21,7 @@ struct mr_stream {
 };
 
 /* Opens a partition's key range of `runs`. */
-MR_MUST_USE int mr_stream_init(struct mr_stream *stream, struct mr_run *const *runs, size_t count,
+MR_MUST_USE int mr_stream_open(struct mr_stream *stream, struct mr_run *const *runs, size_t count,
                                uint32_t partition, const struct mr_key_range *range,
                                const struct mr_record_rules *rules, struct mr_error *err);
 

@@ -120,7 +120,7 @@ Test(stream, every_kind) {
         pairs_sort(&pairs, order);
         for (int peeks = 0; peeks < 2; peeks++) {
             struct mr_stream stream;
-            cr_assert_eq(mr_stream_init(&stream, runs, RUNS, 0, &all, &rules, &err), 0);
+            cr_assert_eq(mr_stream_open(&stream, runs, RUNS, 0, &all, &rules, &err), 0);
             check_stream(&stream, &pairs, peeks);
             mr_stream_close(&stream);
         }
@@ -137,7 +137,7 @@ Test(stream, of_nothing) {
     struct mr_key_range all = {0};
     struct mr_record_rules rules = {.kind = MR_SUM_U64, .partitions = 1};
     const struct mr_cursor *head;
-    cr_assert_eq(mr_stream_init(&stream, NULL, 0, 0, &all, &rules, &err), 0);
+    cr_assert_eq(mr_stream_open(&stream, NULL, 0, 0, &all, &rules, &err), 0);
     cr_assert_eq(mr_stream_take(&stream, &err), 0);
     cr_assert_eq(mr_stream_peek(&stream, &head, &err), 0);
     mr_stream_close(&stream);
@@ -156,7 +156,7 @@ static int take_two(struct mr_bytes value, struct mr_error *err) {
     for (int i = 0; i < 2; i++) {
         runs[i] = pairs_to_run(pairs.items, 1, pool, NULL);
     }
-    cr_assert_eq(mr_stream_init(&stream, runs, 2, 0, &all, &rules, err), 0);
+    cr_assert_eq(mr_stream_open(&stream, runs, 2, 0, &all, &rules, err), 0);
     int status = mr_stream_take(&stream, err);
     mr_stream_close(&stream);
     mr_run_destroy(runs[0]);
