@@ -6,7 +6,7 @@
 #include "lib/net/address.h"
 #include "lib/net/dial.h"
 #include "lib/net/greeting.h"
-#include "lib/net/inside.h"
+#include "lib/net/intake.h"
 #include "lib/net/stream.h"
 
 #include <stdlib.h>
@@ -56,8 +56,7 @@ struct mr_conn {
     struct mr_stream *stream;
     uv_timer_t timer; /* the deadline of the state */
     unsigned parts;   /* stream and timer, not gone yet */
-    struct mr_buffer plain;
-    size_t at;              /* in it: what was handed out */
+    struct mr_intake intake;
     struct mr_buffer early; /* what the door's owner sent before the welcome */
     bool is_at_door;
     bool is_paused;
@@ -74,7 +73,7 @@ static void set_state(struct mr_conn *conn, enum state state) {
 
 static void part_gone(struct mr_conn *conn) {
     if (--conn->parts == 0) {
-        mr_buffer_fini(&conn->plain);
+        mr_intake_fini(&conn->intake);
         mr_buffer_fini(&conn->early);
         if (conn->events) {
             conn->events->closed(conn, conn->by_peer, &conn->why, conn->user);
@@ -157,38 +156,30 @@ static struct mr_greeting ours(const struct mr_conn *conn) {
     return greeting;
 }
 
-static int send_frame(struct mr_conn *conn, const struct mr_frame_rules *rules, uint16_t kind,
-                      struct mr_bytes body, struct mr_error *err) {
-    struct mr_buffer *frame = &conn->net->frame;
-    frame->len = 0;
-    return mr_frame_append(frame, rules, kind, body, err)
-               ? err->code
-               : mr_stream_write(conn->stream, frame->data, frame->len, err);
+/* Sends the frame that stands in net->frame. */
+static int send_made(struct mr_conn *conn, struct mr_error *err) {
+    const struct mr_buffer *frame = &conn->net->frame;
+    return conn->is_at_door ? mr_buffer_append(&conn->early, frame->data, frame->len, err)
+                            : mr_stream_write(conn->stream, frame->data, frame->len, err);
 }
 
 /* Says who we are. */
 static int say_greeting(struct mr_conn *conn, enum mr_greeting_kind kind, struct mr_error *err) {
     struct mr_greeting greeting = ours(conn);
-    struct mr_message *message = mr_message_create();
-    struct mr_bytes body;
-    if (!mr_greeting_write(message, &greeting, &body, err)) {
-        (void)!send_frame(conn, &mr_greeting_rules, (uint16_t)kind, body, err);
-    }
-    mr_message_destroy(message);
-    return err->code;
+    conn->net->frame.len = 0;
+    return mr_greeting_write(&conn->net->frame, kind, &greeting, err) ? err->code
+                                                                      : send_made(conn, err);
 }
 
 static void refuse(struct mr_conn *conn, const struct mr_error *why) {
     struct mr_greeting greeting = ours(conn);
-    struct mr_message *message = mr_message_create();
-    struct mr_bytes body;
     struct mr_error err = {0};
-    conn->net->counters.refused++;
-    if (!mr_greeting_write_refusal(message, why, &greeting, &body, &err)) {
-        (void)!send_frame(conn, &mr_greeting_rules, MR_GREETING_REFUSED, body, &err);
-    }
-    mr_message_destroy(message);
     struct mr_error told = {0};
+    conn->net->counters.refused++;
+    conn->net->frame.len = 0;
+    if (!mr_greeting_write_refusal(&conn->net->frame, why, &greeting, &err)) {
+        (void)!send_made(conn, &err); /* who can't be told sees the connection close */
+    }
     mr_error_set(&told, MR_ERR_CLUSTER, "%s was refused: %.800s", conn->label, why->text);
     leave(conn, &told);
 }
@@ -282,18 +273,16 @@ static bool may_deliver(const struct mr_conn *conn) {
     return conn->state == GREETING || (conn->state == READY && !conn->is_paused);
 }
 
-/* Hands out what is whole; stores how long the frame is that is not. */
-static void deliver(struct mr_conn *conn, size_t *need) {
+/* Hands out what is whole. */
+static void deliver(struct mr_conn *conn) {
     struct mr_frame frame;
     enum mr_frame_fault fault = MR_FRAME_SOUND;
     while (may_deliver(conn)) {
         bool is_greeting = conn->state == GREETING;
-        struct mr_bytes rest = {conn->plain.data + conn->at, conn->plain.len - conn->at};
-        if (!mr_frame_find(rest, is_greeting ? &mr_greeting_rules : &conn->net->rules, &frame, need,
-                           &fault)) {
+        if (!mr_intake_next(&conn->intake, is_greeting ? &mr_greeting_rules : &conn->net->rules,
+                            &frame, &fault)) {
             break;
         }
-        conn->at += frame.len;
         if (is_greeting) {
             hear_greeting(conn, &frame);
         } else {
@@ -305,38 +294,26 @@ static void deliver(struct mr_conn *conn, size_t *need) {
     }
 }
 
-/* Makes room behind what was not handed out yet. Grows as bytes come, not as they are announced. */
-static int make_room(struct mr_conn *conn, struct mr_error *err) {
-    struct mr_buffer *plain = &conn->plain;
-    if (conn->at) {
-        plain->len -= conn->at;
-        memmove(plain->data, plain->data + conn->at, plain->len);
-        conn->at = 0;
-    }
-    size_t room = conn->state == READY ? READ_BYTES : MR_STREAM_STRANGER_BYTES;
-    return plain->cap - plain->len >= room / 4 ? MR_OK : mr_buffer_reserve(plain, room, err);
-}
-
 static void on_readable(void *user) {
     struct mr_conn *conn = user;
     struct mr_error err = {0};
     for (;;) {
-        size_t need = 0;
-        deliver(conn, &need);
+        char *where;
+        size_t there;
+        deliver(conn);
         if (!may_deliver(conn)) {
             return;
         }
-        if (make_room(conn, &err)) {
+        size_t room = conn->state == READY ? READ_BYTES : MR_STREAM_STRANGER_BYTES;
+        if (mr_intake_reserve(&conn->intake, room, &where, &there, &err)) {
             end(conn, false, &err);
             return;
         }
-        struct mr_buffer *plain = &conn->plain;
-        size_t got =
-            mr_stream_read(conn->stream, plain->data + plain->len, plain->cap - plain->len);
+        size_t got = mr_stream_read(conn->stream, where, there);
         if (got == 0) {
             return;
         }
-        plain->len += got;
+        mr_intake_add(&conn->intake, got);
     }
 }
 
@@ -364,7 +341,7 @@ static void on_drained(void *user) {
 static void on_ended(const struct mr_error *why, void *user) {
     struct mr_conn *conn = user;
     bool by_peer = conn->state == READY && !why->code;
-    if (by_peer && conn->plain.len > conn->at) {
+    if (by_peer && !mr_intake_is_between(&conn->intake)) {
         complain(conn, "closed in the middle of a message");
         return;
     }
@@ -500,13 +477,6 @@ const struct mr_conn_peer *mr_conn_peer(const struct mr_conn *conn) {
 
 bool mr_conn_is_ready(const struct mr_conn *conn) {
     return conn->state == READY;
-}
-
-/* Sends the frame that stands in net->frame. */
-static int send_made(struct mr_conn *conn, struct mr_error *err) {
-    const struct mr_buffer *frame = &conn->net->frame;
-    return conn->is_at_door ? mr_buffer_append(&conn->early, frame->data, frame->len, err)
-                            : mr_stream_write(conn->stream, frame->data, frame->len, err);
 }
 
 static int check_open(const struct mr_conn *conn, struct mr_error *err) {

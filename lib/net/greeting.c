@@ -2,7 +2,7 @@
 #include "lib/net/greeting.h"
 
 #include "lib/base/error.h"
-#include "lib/net/inside.h"
+#include "lib/net/message.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,13 +23,25 @@ static int64_t limit(uint16_t kind) {
 
 const struct mr_frame_rules mr_greeting_rules = {.version = 0, .limit = limit};
 
-int mr_greeting_write(struct mr_message *message, const struct mr_greeting *greeting,
-                      struct mr_bytes *body, struct mr_error *err) {
+/* Appends the message as a frame, and destroys it. */
+static int finish(struct mr_message *message, uint16_t kind, struct mr_buffer *out,
+                  struct mr_error *err) {
+    struct mr_bytes body;
+    if (!mr_message_body(message, &body, err)) {
+        (void)!mr_frame_append(out, &mr_greeting_rules, kind, body, err);
+    }
+    mr_message_destroy(message);
+    return err->code;
+}
+
+int mr_greeting_write(struct mr_buffer *out, enum mr_greeting_kind kind,
+                      const struct mr_greeting *greeting, struct mr_error *err) {
+    struct mr_message *message = mr_message_create();
     mr_message_put_u64(message, greeting->protocol);
     mr_message_put_text(message, greeting->version);
     mr_message_put_u64(message, greeting->role);
     mr_message_put_text(message, greeting->name);
-    return mr_message_body(message, body, err);
+    return finish(message, (uint16_t)kind, out, err);
 }
 
 /* Copies a text that is not empty, not too long, and printable. */
@@ -83,14 +95,14 @@ int mr_greeting_judge(const struct mr_greeting *ours, const struct mr_greeting *
     return MR_OK;
 }
 
-int mr_greeting_write_refusal(struct mr_message *message, const struct mr_error *why,
-                              const struct mr_greeting *ours, struct mr_bytes *body,
-                              struct mr_error *err) {
-    mr_message_put_u64(message, why->code < 0 ? (uint64_t)-why->code : (uint64_t)-MR_ERR_CLUSTER);
+int mr_greeting_write_refusal(struct mr_buffer *out, const struct mr_error *why,
+                              const struct mr_greeting *ours, struct mr_error *err) {
+    struct mr_message *message = mr_message_create();
+    mr_message_put_u64(message, (uint64_t) - (why->code < 0 ? why->code : MR_ERR_CLUSTER));
     mr_message_put_text(message, why->text);
     mr_message_put_u64(message, ours->protocol);
     mr_message_put_text(message, ours->version);
-    return mr_message_body(message, body, err);
+    return finish(message, MR_GREETING_REFUSED, out, err);
 }
 
 /* A status that came over the network. */

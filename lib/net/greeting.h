@@ -6,8 +6,8 @@
 #ifndef MR_NET_GREETING_H
 #define MR_NET_GREETING_H
 
+#include "lib/base/buffer.h"
 #include "lib/net/frame.h"
-#include "lib/net/message.h"
 #include "lib/net/net.h"
 #include "lib/net/role_key.h"
 
@@ -40,10 +40,11 @@ struct mr_greeting {
     char name[MR_GREETING_NAME_MAX + 1];
 };
 
-/* Writes the row of HELLO and WELCOME. The result lives as long as the message. */
-MR_MUST_USE int mr_greeting_write(struct mr_message *message, const struct mr_greeting *greeting,
-                                  struct mr_bytes *body, struct mr_error *err);
-/* Reads it. What is malformed: MR_ERR_IO. A protocol that is not ours is not judged here. */
+/* Appends HELLO or WELCOME to `out`, as a frame. */
+MR_MUST_USE int mr_greeting_write(struct mr_buffer *out, enum mr_greeting_kind kind,
+                                  const struct mr_greeting *greeting, struct mr_error *err);
+/* Reads the body of one. What is malformed: MR_ERR_IO. A protocol that is not ours is not judged
+ * here. */
 MR_MUST_USE int mr_greeting_read(struct mr_bytes body, struct mr_greeting *greeting,
                                  struct mr_error *err);
 
@@ -52,10 +53,9 @@ MR_MUST_USE int mr_greeting_read(struct mr_bytes body, struct mr_greeting *greet
 MR_MUST_USE int mr_greeting_judge(const struct mr_greeting *ours, const struct mr_greeting *theirs,
                                   enum mr_role_key key, struct mr_error *err);
 
-/* Writes and reads REFUSED. A refusal is read into *err with `label` before its sentence. */
-MR_MUST_USE int mr_greeting_write_refusal(struct mr_message *message, const struct mr_error *why,
-                                          const struct mr_greeting *ours, struct mr_bytes *body,
-                                          struct mr_error *err);
+/* Appends REFUSED as a frame, and reads its body into *err, with `label` before the sentence. */
+MR_MUST_USE int mr_greeting_write_refusal(struct mr_buffer *out, const struct mr_error *why,
+                                          const struct mr_greeting *ours, struct mr_error *err);
 int mr_greeting_read_refusal(struct mr_bytes body, const char *label, struct mr_error *err);
 
 #endif

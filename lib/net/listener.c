@@ -6,7 +6,6 @@
 #include "lib/base/hash.h"
 #include "lib/job/problems.h"
 #include "lib/net/address.h"
-#include "lib/net/inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -113,12 +112,10 @@ static void on_guest_closed(struct mr_conn *conn, bool by_peer, const struct mr_
     part_gone(listener);
 }
 
-/* Before the greeting no frame is handed out. */
+/* Not called: before its greeting a connection hands out no frame, and then it has an owner. */
 static void on_guest_frame(struct mr_conn *conn, const struct mr_frame *frame, void *user) {
-    (void)conn;
     (void)frame;
-    (void)user;
-    MR_CHECK(!"a frame came before its connection had an owner");
+    MR_CHECK(mr_conn_user(conn) != user);
 }
 
 static const struct mr_conn_events guest_events = {.frame = on_guest_frame,

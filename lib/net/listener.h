@@ -35,8 +35,8 @@ struct mr_listener_events {
 };
 
 /* Adds to *problems all reasons not to listen so: an address beyond loopback without an explicit
- * secret, or as root without allow_root, or that is none. 0, or the code of the first problem in it. Looks
- * names up, which may take as long as that takes. */
+ * secret, or as root without allow_root, or that is none. 0, or the code of the first problem in
+ * it. Looks names up, which may take as long as that takes. */
 struct mr_problems;
 int mr_listener_check(const struct mr_listener_options *options, const char *command,
                       struct mr_problems *problems);

@@ -2,7 +2,6 @@
 #include "lib/net/net.h"
 
 #include "lib/base/error.h"
-#include "lib/net/inside.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +51,7 @@ int mr_net_create(const struct mr_net_config *config, struct mr_net **net, struc
         .version = strdup(config->version ? config->version : MR_VERSION),
         .rules = {.limit = config->limit},
         .limits = fill_limits(&config->limits),
-        .received = malloc(MR_INSIDE_RECEIVED_BYTES),
+        .received = malloc(MR_NET_RECEIVED_BYTES),
     };
     made->rules.version = (uint16_t)made->protocol;
     if (!made->name || !made->version || !made->received) {

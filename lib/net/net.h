@@ -5,14 +5,17 @@
 #ifndef MR_NET_NET_H
 #define MR_NET_NET_H
 
+#include "lib/base/buffer.h"
 #include "lib/net/frame.h"
+#include "lib/net/role_key.h"
 #include "lib/net/secret.h"
+#include "lib/net/tls.h"
 
 #include <mr/status.h>
 #include <stdint.h>
 
 struct uv_loop_s;
-struct mr_net; /* opaque */
+struct mr_net; /* opaque but to the rooms of this folder */
 
 /* The protocol between processes: two that differ in it refuse each other, in words. */
 #define MR_NET_PROTOCOL 1u
@@ -83,5 +86,27 @@ const struct mr_net_counters *mr_net_counters(const struct mr_net *net);
 struct uv_loop_s *mr_net_loop(const struct mr_net *net);
 /* After the last of its listeners and connections told that it is closed. Harmless on NULL. */
 void mr_net_destroy(struct mr_net *net);
+
+/* ---- for the rooms of this folder alone ------------------------------------------------------ */
+
+#define MR_NET_RECEIVED_BYTES ((size_t)256 << 10)
+
+struct mr_net {
+    struct uv_loop_s *loop;
+    struct mr_tls_keys *keys;
+    enum mr_net_role role;
+    uint32_t protocol;
+    char *name;
+    char *version;
+    struct mr_frame_rules rules;
+    struct mr_net_limits limits; /* none of them 0 */
+    struct mr_net_counters counters;
+    /* One each, since one thread does one thing at a time. */
+    char *received;         /* what read() gave, until its connection's TLS has it */
+    struct mr_buffer frame; /* the frame that is being sent */
+};
+
+/* Which key a role speaks with. */
+enum mr_role_key mr_net_role_key(enum mr_net_role role);
 
 #endif

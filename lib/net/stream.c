@@ -2,7 +2,6 @@
 #include "lib/net/stream.h"
 
 #include "lib/base/error.h"
-#include "lib/net/inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -309,7 +308,7 @@ static void hold(struct mr_stream *stream) {
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
     const struct mr_stream *stream = handle->data;
     (void)suggested;
-    size_t room = stream->is_trusted ? MR_INSIDE_RECEIVED_BYTES : stream->stranger_left;
+    size_t room = stream->is_trusted ? MR_NET_RECEIVED_BYTES : stream->stranger_left;
     *buf = uv_buf_init(stream->net->received, (unsigned)room);
 }
 

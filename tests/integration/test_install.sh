@@ -19,6 +19,16 @@ fi
 check "the version is the package's" \
     test "$("$prefix/bin/millrace" --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -1)" = "$(pkg-config --modversion millrace)"
 
+check "the cluster's program is installed" test -x "$prefix/libexec/millrace-cluster"
+# It is found from where `millrace` lies, wherever the tree is moved to.
+cp -r "$prefix" "$T/moved"
+expect_status 0 "$T/moved/bin/millrace" secret new "$T/moved.key"
+check "a secret of the moved one" test -s "$T/moved.key"
+rm -r "$T/moved/libexec"
+expect_status 4 "$T/moved/bin/millrace" secret new "$T/other.key"
+expect_err 'millrace-cluster is missing'
+rm -r "$T/moved"
+
 # What a user is told to type, in a folder of the user's own.
 cp -r "$SOURCE"/examples/* "$T"
 sanitize=${MR_SANITIZE:+-fsanitize=$MR_SANITIZE}

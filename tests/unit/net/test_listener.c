@@ -3,6 +3,7 @@
 
 #include "lib/job/problems.h"
 #include "lib/net/greeting.h"
+#include "lib/net/message.h"
 #include "tests/unit/net/rig.h"
 
 #include <sys/resource.h>

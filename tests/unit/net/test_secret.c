@@ -9,21 +9,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64];
-static char path[128];
+static char dir[256];
+static char path[320];
 
 static void make_dir(void) {
-    strcpy(dir, "/tmp/mr-secret-XXXXXX");
+    const char *base = getenv("TMPDIR");
+    snprintf(dir, sizeof dir, "%s/mr-secret-XXXXXX", base ? base : "/tmp");
     cr_assert_not_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/cluster.key", dir);
 }
 
 static void remove_dir(void) {
-    char command[160];
-    snprintf(command, sizeof command, "%s/millrace/cluster.key", dir);
-    (void)unlink(command);
-    snprintf(command, sizeof command, "%s/millrace", dir);
-    (void)rmdir(command);
+    char name[400];
+    snprintf(name, sizeof name, "%s/millrace/cluster.key", dir);
+    (void)unlink(name);
+    snprintf(name, sizeof name, "%s/millrace", dir);
+    (void)rmdir(name);
     (void)unlink(path);
     cr_assert_eq(rmdir(dir), 0, "something is left in %s", dir);
 }
@@ -139,7 +140,7 @@ Test(secret, open_and_foreign_files_are_refused) {
 
 Test(secret, default_place) {
     char place[MR_SECRET_PATH_MAX];
-    char want[128];
+    char want[400];
     struct mr_error err = {0};
     struct mr_secret secret;
     struct stat info;
