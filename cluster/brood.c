@@ -173,6 +173,9 @@ static int bury(struct mr_brood *brood, struct mr_brood_child *child, int how,
     child->pid = 0;
     child->is_ready = false;
     describe_end(child, how, words, sizeof words);
+    if (brood->is_ending) {
+        return MR_OK;
+    }
     bool may_again = brood->restarts && (child->was_ready || WIFSIGNALED(how));
     if (!may_again && child->was_ready && !child->is_vital) {
         mr_say_text(words);
@@ -295,7 +298,7 @@ void mr_brood_end(struct mr_brood *brood, size_t first, size_t count, unsigned s
     } steps[] = {{0, SIGTERM}, {TERM_AGAIN_MS, SIGTERM}, {KILL_MS, SIGKILL}};
     uint64_t began = now_ms();
     size_t step = 0;
-    brood->restarts = false;
+    brood->is_ending = true;
     while (is_any_left(brood, first, count)) {
         struct mr_error ignored = {0};
         uint64_t passed = now_ms() - began;

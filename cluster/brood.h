@@ -42,6 +42,7 @@ struct mr_brood {
     struct mr_brood_child *children;
     size_t count;
     bool restarts;
+    bool is_ending; /* that children end is nothing to speak of */
     int signal_fd;  /* -1 */
     unsigned stops; /* SIGINT, SIGTERM so far */
 };
