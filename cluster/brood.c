@@ -105,6 +105,13 @@ int mr_brood_start(struct mr_brood *brood, struct mr_brood_child *child, struct 
 
 /* ---- what they say ----------------------------------------------------------------------------*/
 
+/* Daemons begin their lines with "millrace ROLE: ": which of them it is says more. */
+static const char *skip_role(const struct mr_brood_child *child, const char *line) {
+    char role[MR_BROOD_NAME_MAX + 16];
+    int len = snprintf(role, sizeof role, "millrace %s: ", child->args[0]);
+    return strncmp(line, role, (size_t)len) == 0 ? line + len : line;
+}
+
 static void take_line(struct mr_brood_child *child, const char *line) {
     char shown[MR_BROOD_LINE_MAX + MR_BROOD_NAME_MAX + 4];
     if (strncmp(line, READY, strlen(READY)) == 0) {
@@ -113,7 +120,7 @@ static void take_line(struct mr_brood_child *child, const char *line) {
         child->was_ready = true;
         return;
     }
-    snprintf(shown, sizeof shown, "%s: %s\n", child->name, line);
+    snprintf(shown, sizeof shown, "%s: %s\n", child->name, skip_role(child, line));
     mr_say_text(shown);
 }
 

@@ -75,6 +75,7 @@ static int job_row(struct state *state, const struct mr_wire_row_job_line *line,
     char time[MR_UNITS_TEXT_MAX];
     snprintf(number, sizeof number, "%" PRIu64, line->job);
     snprintf(id, sizeof id, "%.8s", line->id ? line->id : "");
+    bool is_known = line->map_tasks + line->reduce_tasks > 0; /* not of one that has long ended */
     if (line->pass) {
         snprintf(round, sizeof round, "pass %" PRIu64, line->pass);
     } else {
@@ -85,8 +86,15 @@ static int job_row(struct state *state, const struct mr_wire_row_job_line *line,
              line->reduce_tasks);
     snprintf(failed, sizeof failed, "%" PRIu64, line->failed);
     seconds_text(time, sizeof time, line->seconds_us);
-    const char *const cells[] = {number,  id,     line->state, round,      maps,
-                                 reduces, failed, time,        line->label};
+    const char *const cells[] = {number,
+                                 id,
+                                 line->state,
+                                 is_known ? round : NULL,
+                                 is_known ? maps : NULL,
+                                 is_known ? reduces : NULL,
+                                 failed,
+                                 time,
+                                 line->label};
     if (line->why) {
         mr_page_printf(&state->causes, "job %s %s: %s\n", number, line->status ? "failed" : "waits",
                        line->why);

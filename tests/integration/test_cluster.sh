@@ -88,7 +88,7 @@ refused 2 'chmod 600' nodes --secret here.key
 refused 5 'no master answers at 127.0.0.1:1' nodes --master 127.0.0.1:1 --connect-timeout 0
 
 # ---- a job that fails ---------------------------------------------------------------------------------------------------------
-printf 'a 1\npoison 2\n' >poison.txt
+printf 'a\t1\npoison\t2\n' >poison.txt
 expect_status 1 "$MILLRACE" submit "$plugins/fails.so" --at map poison.txt -o failed
 expect_no_out
 expect_err '^millrace: job [0-9]+ \([0-9a-f]{8}\) failed:'
