@@ -45,7 +45,9 @@ MAY_INCLUDE = {
     "master/simulate": ["lib/base", *LEAVES, *MIDDLE, "master/core", "master/local"],
     "jobs": [],  # written on <mr/...> alone
     "cli": ["lib/base", "lib/term"],  # written on <mr/run.h>
-    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "cli", "master/shell"],
+    # A client plans as the engine in this process does, and describes tasks for its processes.
+    "lib/client": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "task", "master/local"],
+    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "lib/client", "cli", "master/shell"],
     "master/shell": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "master/core", "master/journal",
                      "master/local"],
 }

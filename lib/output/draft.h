@@ -1,9 +1,9 @@
-/* manifest_draft: values and trees of a manifest being built.
+/* draft: values and trees of a manifest being built.
  *
  * Building goes on after a failed allocation: a value that could not be made is NULL, which setting
  * refuses, and the first refusal is remembered (`is_short`). So only the end has to look. */
-#ifndef MR_OUTPUT_MANIFEST_DRAFT_H
-#define MR_OUTPUT_MANIFEST_DRAFT_H
+#ifndef MR_OUTPUT_DRAFT_H
+#define MR_OUTPUT_DRAFT_H
 
 #include <jansson.h>
 #include <mr/status.h>

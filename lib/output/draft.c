@@ -1,7 +1,7 @@
-/* manifest_draft: values and trees of a manifest being built.
+/* draft: values and trees of a manifest being built.
  *
  * Jansson keeps the order in which keys are set, so the text is as stable as the values. */
-#include "lib/output/manifest_draft.h"
+#include "lib/output/draft.h"
 
 #include "lib/base/buffer.h"
 #include "lib/base/error.h"
