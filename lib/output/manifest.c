@@ -9,7 +9,7 @@
 #include "lib/output/manifest.h"
 
 #include "lib/base/error.h"
-#include "lib/output/manifest_draft.h"
+#include "lib/output/draft.h"
 #include "lib/output/part.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "lib/output/manifest.h"
 
 #include "lib/base/hash.h"
-#include "lib/output/manifest_draft.h"
+#include "lib/output/draft.h"
 
 #include <stdlib.h>
 #include <string.h>

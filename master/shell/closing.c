@@ -2,6 +2,7 @@
 #include "master/shell/closing.h"
 
 #include "lib/base/error.h"
+#include "master/local/books.h"
 #include "master/shell/ending.h"
 #include "master/shell/inside.h"
 #include "master/shell/outcome.h"
@@ -205,7 +206,7 @@ static void close_list_round(struct mr_master *master, struct mr_jobs_row *job,
         mr_account_fini(&sum);
         return;
     }
-    mr_account_keep_books(&sum, &books);
+    mr_books_of_account(&sum, &books);
     books.map.records_skipped += round == 0 ? count_aside(master, job) : 0;
     if (mr_books_check(&books, job->label, &why)) {
         fail_round(master, job, view->round, &why);

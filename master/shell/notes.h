@@ -12,7 +12,7 @@
 
 #include "lib/base/hash.h"
 #include "master/journal/journal.h"
-#include "master/local/account.h"
+#include "lib/worker/account.h"
 
 /* X(name, number, key, what). Numbers stay. */
 #define MR_NOTES_TABLE(X)                                                                          \

@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/output/manifest.h"
 #include "master/local/aside.h"
+#include "master/local/books.h"
 #include "master/shell/inside.h"
 #include <endian.h>
 #include <stdlib.h>
@@ -140,7 +141,7 @@ static int report_round(struct mr_master *master, const struct mr_jobs_row *job,
     bool is_there;
     enum mr_notes_kind kind = job->loops ? MR_NOTES_TOTAL : MR_NOTES_ROUND;
     if (!mr_notes_get_account(master->journal, job->number, kind, round, &sum, &is_there, err)) {
-        mr_account_keep_books(&sum, &books);
+        mr_books_of_account(&sum, &books);
         if (round < job->rounds) { /* else of a loop's turns: counters alone */
             mr_books_report(&books, &result->rounds[round]);
             result->rounds[round].name = job->round_names[round];
