@@ -101,6 +101,7 @@ static int ask(struct mr_fetch *fetch, struct mr_error *err) {
     const struct mr_wire_row_part *part = fetch->part->part;
     struct mr_wire_fetch message = {.number = ++fetch->number,
                                     .id = fetch->part->id,
+                                    .round = part->round,
                                     .phase = PHASE_PART,
                                     .task = part->task,
                                     .attempt = part->attempt};

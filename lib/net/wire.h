@@ -58,7 +58,8 @@
     N(S, records, UINT64_MAX, "")                                                                  \
     N(S, bytes, UINT64_MAX, "")                                                                    \
     N(S, xxh3, UINT64_MAX, "of the file")                                                          \
-    N(S, node, UINT32_MAX, "that holds it, where the output is collected")
+    N(S, node, UINT32_MAX, "that holds it, where the output is collected")                         \
+    N(S, round, UINT32_MAX, "that its task was of, as FETCH says it")
 
 #define MR_WIRE_ASIDE_FIELDS(S, N, T, B, R)                                                        \
     N(S, offset, UINT64_MAX, "of the record in its input")                                         \

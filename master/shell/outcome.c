@@ -237,7 +237,8 @@ int mr_outcome_parts(const struct mr_master *master, const struct mr_jobs_row *j
                                                          account.records_out,
                                                          account.part_bytes,
                                                          account.part_xxh3,
-                                                         winner.worker.node};
+                                                         winner.worker.node,
+                                                         view.round};
         }
         mr_account_fini(&account);
     }

@@ -4,6 +4,8 @@
 #include "lib/base/error.h"
 #include "master/shell/closing.h"
 #include "master/shell/inside.h"
+#include "master/shell/sessions.h"
+#include "master/shell/workers.h"
 
 #define REPORTS_MAX 2
 #define REWINDS_MAX                                                                                \
@@ -18,6 +20,24 @@ static void forget_pass(struct mr_master *master, const struct mr_jobs_row *job)
         (void)!mr_journal_forget(master->journal, job->number, (uint32_t)kinds[i], &err);
     }
     (void)mr_inside_check(master, &err);
+}
+
+/* What the round's reduce tasks made would be in the way of those that do them again. */
+static void discard_winners(struct mr_master *master, const struct mr_jobs_row *job) {
+    struct mr_core_job_view view = mr_core_job(master->core, job->number);
+    for (uint32_t task = 0; task < view.reduce_tasks; task++) {
+        struct mr_core_winner winner =
+            mr_core_winner(master->core, job->number, MR_PHASE_REDUCE, task);
+        struct mr_session *session = mr_workers_session(master, winner.worker);
+        struct mr_core_attempt id = {job->number, view.round, MR_PHASE_REDUCE, task,
+                                     winner.attempt};
+        const struct mr_core_attempt told = mr_jobs_outward(job, &id);
+        struct mr_wire_discard discard = {told.job, told.round, told.phase, told.task,
+                                          told.attempt};
+        if (winner.attempt && session) {
+            mr_sessions_send_later(session, MR_WIRE_DISCARD, &discard);
+        }
+    }
 }
 
 static void begin_again(struct mr_master *master, struct mr_jobs_row *job, const char *why) {
@@ -40,6 +60,7 @@ static void begin_again(struct mr_master *master, struct mr_jobs_row *job, const
                                       ? job->rounds - 1
                                       : mr_jobs_list_round(job, view.round) - 1],
                  why, job->loops ? " at this pass" : "");
+    discard_winners(master, job);
     forget_pass(master, job);
     job->bytes_done = 0;
     if (!mr_closing_shape(job, 0, &again.shape, &err)) {
