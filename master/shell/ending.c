@@ -120,7 +120,7 @@ static void keep_log(struct mr_master *master, const struct mr_ending_wait *wait
                      struct mr_bytes log, struct mr_error *err) {
     struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, wait->told.job);
     struct mr_hash_128 hash;
-    if (!ended || !log.len || mr_blobs_put(master->blobs, log, &hash, err)) {
+    if (!ended || !log.data || mr_blobs_put(master->blobs, log, &hash, err)) {
         return;
     }
     ended->log = hash;

@@ -102,9 +102,9 @@ void mr_logs_arrived(struct mr_session *session, union mr_wire_any *message,
     while (ready) {
         struct mr_logs_request *request = ready;
         ready = request->next;
-        if (!request->client) {
-            request->came(master, &request->told,
-                          (struct mr_bytes){request->bytes.data, request->bytes.len});
+        if (!request->client) { /* it may be empty */
+            const char *bytes = request->bytes.len ? request->bytes.data : "";
+            request->came(master, &request->told, (struct mr_bytes){bytes, request->bytes.len});
         }
         destroy(request);
     }

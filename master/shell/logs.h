@@ -11,7 +11,7 @@ void mr_logs_ask(struct mr_session *session, union mr_wire_any *message,
 void mr_logs_arrived(struct mr_session *session, union mr_wire_any *message,
                      const struct mr_frame *frame);
 
-/* Is given a log, as much of it as came. */
+/* Is given a log, as much of it as came; data NULL: none did. */
 typedef void (*mr_logs_came)(struct mr_master *master, const struct mr_core_attempt *told,
                              struct mr_bytes log);
 /* Asks a worker for the log of an attempt (as on the wire) of the job with this id. */
