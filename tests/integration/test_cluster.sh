@@ -143,7 +143,7 @@ submit_waiting() {
     (trap - INT; exec "$MILLRACE" submit wordcount logs "$@") >/dev/null 2>said &
     client=$!
     exec 8<said
-    await "it was submitted" is_submitted "$1"
+    await "it was submitted" is_submitted "$2"
 }
 is_submitted() {
     [ -n "$("$MILLRACE" status --json | python3 -c '
