@@ -8,11 +8,29 @@
 #include <string.h>
 
 const struct mr_command *const mr_commands_table[] = {
-    &mr_run_command,     &mr_explain_command, &mr_simulate_command, &mr_verify_command,
-    &mr_fsck_command,    &mr_jobs_command,    &mr_submit_command,   &mr_wait_command,
-    &mr_status_command,  &mr_logs_command,    &mr_cancel_command,   &mr_nodes_command,
-    &mr_drain_command,   &mr_cluster_command, &mr_secret_command,   &mr_help_command,
-    &mr_version_command, &mr_docs_command,    &mr_task_command,     NULL,
+    &mr_run_command,
+    &mr_explain_command,
+    &mr_simulate_command,
+    &mr_verify_command,
+    &mr_fsck_command,
+    &mr_jobs_command,
+    &mr_submit_command,
+    &mr_wait_command,
+    &mr_status_command,
+    &mr_logs_command,
+    &mr_cancel_command,
+    &mr_nodes_command,
+    &mr_drain_command,
+    &mr_cluster_command,
+    &mr_master_command,
+    &mr_mapper_command,
+    &mr_reducer_command,
+    &mr_secret_command,
+    &mr_help_command,
+    &mr_version_command,
+    &mr_docs_command,
+    &mr_task_command,
+    NULL,
 };
 
 #define COMMANDS_MAX 32

@@ -5,8 +5,9 @@
 #include "lib/base/error.h"
 #include "lib/net/message.h"
 #include "lib/worker/supervisor.h"
-#include "task/map_attempt.h"
-#include "task/reduce_attempt.h"
+#include "mapper/map_attempt.h"
+#include "reducer/reduce_attempt.h"
+#include "task/session.h"
 #include "task/surroundings.h"
 #include "task/turn_attempt.h"
 #include <signal.h>
@@ -52,7 +53,7 @@ static int say_hello(struct server *server, struct mr_error *err) {
     return err->code;
 }
 
-static int send_account(struct server *server, const struct mr_map_attempt_account *account,
+static int send_account(struct server *server, const struct mr_workplace_account *account,
                         struct mr_error *err) {
     for (size_t i = 0; i < account->counters.count; i++) {
         const struct mr_run_counter *counter = &account->counters.items[i];
@@ -63,24 +64,31 @@ static int send_account(struct server *server, const struct mr_map_attempt_accou
     return mr_orders_send_result(&server->channel, &account->result, err);
 }
 
+/* Tells the engine of a record that was set aside. */
+static int set_aside(void *arg, const struct mr_orders_skipped *skipped, struct mr_error *err) {
+    struct server *server = arg;
+    return mr_orders_send_skipped(&server->channel, skipped, err);
+}
+
 static int attempt(struct server *server, const struct mr_orders_task *task,
-                   struct mr_map_attempt_account *account, struct mr_error *failure) {
-    struct mr_session *session = &server->session;
-    struct mr_orders_result *result = &account->result;
+                   struct mr_workplace_account *account, struct mr_error *failure) {
+    struct mr_workplace place = mr_session_workplace(&server->session);
+    place.set_aside = set_aside;
+    place.arg = server;
     switch (task->phase) {
     case MR_PHASE_MAP:
-        return mr_map_attempt_run(session, task, &server->channel, account, failure);
+        return mr_map_attempt_run(&place, task, account, failure);
     case MR_PHASE_REDUCE:
-        return mr_reduce_attempt_run(session, task, result, &account->counters, failure);
+        return mr_reduce_attempt_run(&place, task, account, failure);
     case MR_PHASE_LOOP:
-        return mr_turn_attempt_run(session, task, result, &account->counters, failure);
+        return mr_turn_attempt_run(&place, task, account, failure);
     }
     return mr_error_set(failure, MR_ERR_INTERNAL, "a task of no phase");
 }
 
 /* Does a task; *failure tells how it went. */
 static void do_task(struct server *server, struct mr_orders_task *task, struct mr_bytes body,
-                    struct mr_map_attempt_account *account, struct mr_error *failure) {
+                    struct mr_workplace_account *account, struct mr_error *failure) {
     struct mr_session *session = &server->session;
     struct mr_orders_held held = {0};
     double start = mr_clock_seconds();
@@ -97,13 +105,14 @@ static void do_task(struct server *server, struct mr_orders_task *task, struct m
 static int answer_task(struct server *server, enum mr_phase phase, struct mr_bytes body,
                        struct mr_error *err) {
     struct mr_orders_task task = {.phase = phase};
-    struct mr_map_attempt_account account = {0};
+    struct mr_workplace_account account = {0};
     struct mr_error failure = server->failure;
     if (!failure.code) {
         do_task(server, &task, body, &account, &failure);
     }
-    int status = failure.code ? mr_orders_send_failure(&server->channel, &failure, err)
-                              : send_account(server, &account, err);
+    int status = failure.code
+                     ? mr_orders_send_failure(&server->channel, &failure, &account.lost, err)
+                     : send_account(server, &account, err);
     free(account.counters.items);
     return status ? status : mr_channel_send_end(&server->channel, err);
 }

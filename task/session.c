@@ -85,17 +85,21 @@ void mr_session_fini(struct mr_session *session) {
     *session = (struct mr_session){0};
 }
 
-struct mr_context_source mr_session_contexts(const struct mr_session *session,
-                                             const struct mr_orders_task *task) {
-    return (struct mr_context_source){.job = session->job,
-                                      .params = session->params,
-                                      .rounds = session->chosen.rounds,
-                                      .round = task->round,
-                                      .partitions = task->partitions,
-                                      .verbose = session->order.verbose,
-                                      .where = session->where,
-                                      .pass = task->pass,
-                                      .loop_state = {session->state.data, session->state.len}};
+struct mr_workplace mr_session_workplace(const struct mr_session *session) {
+    struct mr_workplace place = {.job = session->job,
+                                 .params = session->params,
+                                 .rounds = session->chosen.rounds,
+                                 .round_count = session->chosen.round_count,
+                                 .verbose = session->order.verbose,
+                                 .scratch = session->order.scratch,
+                                 .tmp = session->order.scratch,
+                                 .memory = session->order.memory,
+                                 .threads = 1,
+                                 .pool = session->pool,
+                                 .loop_state = {session->state.data, session->state.len},
+                                 .where = session->where};
+    mr_orders_id_bytes(session->order.id, place.id);
+    return place;
 }
 
 static bool is_named(const struct mr_session *session, const uint64_t name[2]) {
@@ -148,18 +152,4 @@ int mr_session_check(const struct mr_session *session, const struct mr_orders_ta
         return mr_error_set(err, MR_ERR_INTERNAL, "a task that is none of the job's");
     }
     return MR_OK;
-}
-
-struct mr_map_output_identity mr_session_identity(const struct mr_session *session,
-                                                  const struct mr_orders_task *task) {
-    bool is_map = task->phase == MR_PHASE_MAP;
-    struct mr_map_output_identity identity = {
-        .round = task->round,
-        .task = task->task,
-        .attempt = task->attempt,
-        .partitions = is_map ? task->partitions : 1,
-        .order = is_map ? MR_MAP_OUTPUT_BY_KEY : MR_MAP_OUTPUT_BY_ARRIVAL,
-        .value = is_map ? session->chosen.rounds[task->round].value : MR_VALUES};
-    mr_orders_id_bytes(session->order.id, identity.job);
-    return identity;
 }

@@ -4,8 +4,7 @@
 
 #include "lib/job/context.h"
 #include "lib/job/planning.h"
-#include "lib/record/map_output.h"
-#include "lib/worker/orders.h"
+#include "lib/worker/workplace.h"
 
 struct mr_session {
     const struct mr_job *job;
@@ -32,17 +31,11 @@ void mr_session_fini(struct mr_session *session);
 MR_MUST_USE int mr_session_take_state(struct mr_session *session, const struct mr_orders_task *task,
                                       struct mr_error *err);
 
-/* What contexts of a task share. */
-struct mr_context_source mr_session_contexts(const struct mr_session *session,
-                                             const struct mr_orders_task *task);
+/* What attempts at this job's tasks work with here; it views the session. */
+struct mr_workplace mr_session_workplace(const struct mr_session *session);
 /* Whether a task is one of this job's. */
 MR_MUST_USE int mr_session_check(const struct mr_session *session,
                                  const struct mr_orders_task *task, struct mr_error *err);
-
-/* Whose output a file is: the task's own, or that of the map task (phase of the same round) or
- * pairs that it reads. */
-struct mr_map_output_identity mr_session_identity(const struct mr_session *session,
-                                                  const struct mr_orders_task *task);
 
 /* XXH3-64 of all file parameters' contents. */
 uint64_t mr_session_files_xxh3(const struct mr_job *job, const struct mr_params *params);

@@ -9,28 +9,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A file for what the attempt makes, opened before the job's code can change umask or folder. */
+/* A file for what the attempt makes, opened before the job's code can change umask or folder. One
+ * of the same name is from before a crash, and nobody's. */
 static int make_file(const char *path, int *fd, struct mr_error *err) {
+    (void)unlink(path); /* where it can't be, opening says so */
     *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return *fd >= 0 ? MR_OK : mr_error_errno(err, MR_ERR_IO, errno, "make \"%s\"", path);
 }
 
-static int open_results(struct mr_session *session, const struct mr_orders_task *task,
+static int open_results(const struct mr_workplace *place, const struct mr_orders_task *task,
                         struct mr_run **runs, struct mr_error *err) {
     for (uint32_t i = 0; i < task->winner_count && !err->code; i++) {
-        struct mr_orders_task source = {.phase = MR_PHASE_REDUCE,
-                                        .pass = task->pass,
-                                        .round = task->round,
-                                        .task = i,
-                                        .attempt = task->winners[i]};
-        struct mr_map_output_identity identity = mr_session_identity(session, &source);
-        struct mr_map_output *output = NULL;
-        char path[MR_ORDERS_PATH_MAX];
-        if (!mr_orders_path(session->order.scratch, &source, path, err) &&
-            !mr_map_output_open(path, &identity, &output, err)) {
-            (void)!mr_map_output_run(output, MR_MAP_OUTPUT_ALL, session->pool, &runs[i], err);
-        }
-        mr_map_output_close(output);
+        struct mr_orders_task source = mr_workplace_source(task, i);
+        (void)!mr_workplace_open(place, &source, MR_MAP_OUTPUT_ALL, &runs[i], err);
     }
     return err->code;
 }
@@ -52,31 +43,29 @@ static int work(struct mr_turn *turn, const struct mr_turn_pass *pass, const int
     return MR_OK;
 }
 
-int mr_turn_attempt_run(struct mr_session *session, const struct mr_orders_task *task,
-                        struct mr_orders_result *result, struct mr_counters *counters,
-                        struct mr_error *err) {
-    struct mr_context_source contexts = mr_session_contexts(session, task);
+int mr_turn_attempt_run(const struct mr_workplace *place, const struct mr_orders_task *task,
+                        struct mr_workplace_account *account, struct mr_error *err) {
+    struct mr_context_source contexts = mr_workplace_contexts(place, task);
     struct mr_turn turn;
     char path[MR_ORDERS_PATH_MAX];
     int fds[2] = {-1, -1};
     struct mr_run **runs = calloc(task->winner_count + 1, sizeof *runs);
-    mr_turn_init(&turn, &contexts, session->order.memory.state_max, NULL);
+    mr_turn_init(&turn, &contexts, place->memory.state_max, NULL);
     if (!runs) {
         mr_error_nomem(err, "ending a pass");
         goto done;
     }
-    if (mr_orders_path(session->order.scratch, task, path, err) || make_file(path, &fds[0], err) ||
-        mr_orders_next_path(session->order.scratch, task, path, err) ||
-        make_file(path, &fds[1], err) || open_results(session, task, runs, err)) {
+    if (mr_orders_path(place->scratch, task, path, err) || make_file(path, &fds[0], err) ||
+        mr_orders_next_path(place->scratch, task, path, err) || make_file(path, &fds[1], err) ||
+        open_results(place, task, runs, err)) {
         goto done;
     }
     struct mr_turn_pass pass = {.number = task->pass,
                                 .loop_state = contexts.loop_state,
                                 .runs = runs,
                                 .count = (uint32_t)task->winner_count};
-    if (!work(&turn, &pass, fds, result, err)) {
-        *counters = turn.context.counters;
-        turn.context.counters = (struct mr_counters){0};
+    if (!work(&turn, &pass, fds, &account->result, err)) {
+        (void)!mr_workplace_count(account, &turn.context.counters, err);
     }
 done:
     for (size_t i = 0; i < 2; i++) {
@@ -90,5 +79,8 @@ done:
     }
     free(runs);
     mr_turn_fini(&turn);
+    if (err->code == MR_ERR_IO) {
+        account->lost = mr_workplace_find_lost(place, task);
+    }
     return err->code;
 }

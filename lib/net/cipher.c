@@ -213,7 +213,7 @@ int mr_cipher_write(struct mr_cipher *stream, const void *data, size_t len, stru
     if (mr_tls_output(stream->tls)->len >= FLUSH_BYTES) {
         flush(stream);
     }
-    stream->is_full |= mr_cipher_queued(stream) >= MR_STREAM_FULL_BYTES;
+    stream->is_full |= mr_cipher_queued(stream) >= MR_CIPHER_FULL_BYTES;
     wake(stream);
     return MR_OK;
 }
@@ -326,7 +326,7 @@ static void receive(struct mr_cipher *stream, size_t len) {
     if (!stream->is_trusted && stream->stranger_left == 0) {
         struct mr_error why = {0};
         mr_error_set(&why, MR_ERR_IO, "%s sent %zu bytes before it said who it is", stream->label,
-                     MR_STREAM_STRANGER_BYTES);
+                     MR_CIPHER_STRANGER_BYTES);
         net->counters.bad_frames++;
         end(stream, &why);
     }
@@ -383,7 +383,7 @@ static void on_shut(uv_shutdown_t *request, int status) {
 }
 
 static void tell_drained(struct mr_cipher *stream) {
-    if (stream->is_full && mr_cipher_queued(stream) < MR_STREAM_DRAINED_BYTES) {
+    if (stream->is_full && mr_cipher_queued(stream) < MR_CIPHER_DRAINED_BYTES) {
         stream->is_full = false;
         if (!stream->has_ended && !stream->finishes) {
             stream->events->drained(stream->user);
@@ -494,7 +494,7 @@ int mr_cipher_open(struct mr_net *net, int fd, enum mr_tls_side side, const char
                                .user = user,
                                .side = side,
                                .tls = tls,
-                               .stranger_left = MR_STREAM_STRANGER_BYTES,
+                               .stranger_left = MR_CIPHER_STRANGER_BYTES,
                                .heard_ms = uv_now(net->loop)};
     start_handles(made);
     int status = uv_tcp_open(&made->tcp, fd);

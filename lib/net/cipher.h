@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MR_STREAM_FULL_BYTES ((size_t)4 << 20)
-#define MR_STREAM_DRAINED_BYTES ((size_t)1 << 20)
-#define MR_STREAM_STRANGER_BYTES ((size_t)4 << 10) /* that one may send before it is trusted */
+#define MR_CIPHER_FULL_BYTES ((size_t)4 << 20)
+#define MR_CIPHER_DRAINED_BYTES ((size_t)1 << 20)
+#define MR_CIPHER_STRANGER_BYTES ((size_t)4 << 10) /* that one may send before it is trusted */
 
 struct mr_cipher; /* opaque */
 

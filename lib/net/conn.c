@@ -18,8 +18,8 @@
 #define READ_BYTES ((size_t)64 << 10) /* room for plain bytes at a time */
 #define LABEL_MAX (MR_ADDRESS_HOST_MAX + MR_ADDRESS_PORT_MAX + 4)
 
-_Static_assert(MR_CONN_FULL_BYTES == MR_STREAM_FULL_BYTES, "one bound");
-_Static_assert(MR_CONN_DRAINED_BYTES == MR_STREAM_DRAINED_BYTES, "one bound");
+_Static_assert(MR_CONN_FULL_BYTES == MR_CIPHER_FULL_BYTES, "one bound");
+_Static_assert(MR_CONN_DRAINED_BYTES == MR_CIPHER_DRAINED_BYTES, "one bound");
 
 /* X(name, the states that may follow it) */
 #define STATE_TABLE(X)                                                                             \
@@ -304,7 +304,7 @@ static void on_readable(void *user) {
         if (!may_deliver(conn)) {
             return;
         }
-        size_t room = conn->state == READY ? READ_BYTES : MR_STREAM_STRANGER_BYTES;
+        size_t room = conn->state == READY ? READ_BYTES : MR_CIPHER_STRANGER_BYTES;
         if (mr_intake_reserve(&conn->intake, room, &where, &there, &err)) {
             end(conn, false, &err);
             return;

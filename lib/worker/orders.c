@@ -102,10 +102,13 @@ int mr_orders_send_skipped(struct mr_channel *channel, const struct mr_orders_sk
 }
 
 int mr_orders_send_failure(struct mr_channel *channel, const struct mr_error *failure,
-                           struct mr_error *err) {
+                           const struct mr_orders_lost *lost, struct mr_error *err) {
     struct mr_message *message = mr_message_create();
     mr_message_put_u64(message, (uint64_t)-failure->code);
     mr_message_put_text(message, failure->text);
+    mr_message_put_u64(message, lost->is_known);
+    mr_message_put_u64(message, lost->task);
+    mr_message_put_u64(message, lost->attempt);
     return send_message(channel, MR_CHANNEL_FAILED, message, err);
 }
 
@@ -275,14 +278,19 @@ int mr_orders_read_result(struct mr_bytes body, struct mr_orders_result *result,
     return err->code;
 }
 
-int mr_orders_read_failure(struct mr_bytes body, struct mr_error *failure, struct mr_error *err) {
+int mr_orders_read_failure(struct mr_bytes body, struct mr_error *failure,
+                           struct mr_orders_lost *lost, struct mr_error *err) {
     struct mr_message_reader *reader = NULL;
+    bool is_wrong = false;
     if (mr_message_open(body, &reader, err)) {
         return err->code;
     }
     uint64_t code = mr_message_u64(reader);
     const char *text = mr_message_text(reader);
-    if (!check_end(reader, !text || code == 0 || code > 99, err)) {
+    lost->is_known = mr_message_u64(reader) != 0;
+    lost->task = get_u32(reader, &is_wrong);
+    lost->attempt = get_u32(reader, &is_wrong);
+    if (!check_end(reader, is_wrong || !text || code == 0 || code > 99, err)) {
         *failure = (struct mr_error){.code = -(int)code};
         snprintf(failure->text, sizeof failure->text, "%s", text);
     }

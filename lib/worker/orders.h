@@ -99,6 +99,14 @@ struct mr_orders_skipped {
 };
 #define MR_ORDERS_SKIPPED_SHOWN ((size_t)64 << 10)
 
+/* A file, left by another attempt, that a task could not read to its end: of a reduce task a map
+ * output, else pairs. */
+struct mr_orders_lost {
+    bool is_known;
+    uint32_t task; /* whose file it is */
+    uint32_t attempt;
+};
+
 /* Send. */
 MR_MUST_USE int mr_orders_send_job(struct mr_channel *channel, const struct mr_orders_job *job,
                                    struct mr_error *err);
@@ -112,7 +120,7 @@ MR_MUST_USE int mr_orders_send_skipped(struct mr_channel *channel,
                                        const struct mr_orders_skipped *skipped,
                                        struct mr_error *err);
 MR_MUST_USE int mr_orders_send_failure(struct mr_channel *channel, const struct mr_error *failure,
-                                       struct mr_error *err);
+                                       const struct mr_orders_lost *lost, struct mr_error *err);
 
 /* A body read into a struct, whose texts live as long as `held`, which mr_orders_release frees. */
 struct mr_orders_held {
@@ -129,9 +137,10 @@ MR_MUST_USE int mr_orders_read_skipped(struct mr_bytes body, struct mr_orders_sk
                                        struct mr_orders_held *held, struct mr_error *err);
 MR_MUST_USE int mr_orders_read_result(struct mr_bytes body, struct mr_orders_result *result,
                                       struct mr_error *err);
-/* Stores the failure in *failure; err is for a body that is malformed. */
+/* Stores the failure in *failure, and the file that it is about; err is for a body that is
+ * malformed. */
 MR_MUST_USE int mr_orders_read_failure(struct mr_bytes body, struct mr_error *failure,
-                                       struct mr_error *err);
+                                       struct mr_orders_lost *lost, struct mr_error *err);
 void mr_orders_release(struct mr_orders_held *held);
 
 /* The file of an attempt: a map output, (reduce) the pairs for the next round or for round_done, or

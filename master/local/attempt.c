@@ -165,7 +165,7 @@ int mr_attempt_check_input(const struct mr_input *input, struct mr_error *err) {
     return mr_inputs_is_same(input, &now)
                ? MR_OK
                : mr_error_set(err, MR_ERR_INPUT,
-                              "input \"%s\" changed while the job ran: what was read of it "
+                              "input \"%s\" changed since the run began: what was read of it "
                               "before may be something else",
                               input->path);
 }

@@ -12,7 +12,7 @@
 #include "lib/output/commit.h"
 #include "lib/record/map_output.h"
 #include "master/core/terms.h"
-#include "master/local/account.h"
+#include "lib/worker/account.h"
 #include "master/local/plan.h"
 #include <pthread.h>
 

@@ -1,6 +1,7 @@
 /* crash: says in which job, task and record a crash happened, before the process ends by it. */
 #include "master/local/crash.h"
 
+#include "lib/base/signals.h"
 #include "lib/job/context.h"
 #include <signal.h>
 #include <stdatomic.h>
@@ -35,23 +36,6 @@ static void add_number(struct line *line, uint64_t number) {
     add_text(line, digits + at);
 }
 
-const char *mr_crash_signal_name(int number) {
-    switch (number) {
-    case SIGSEGV:
-        return "SIGSEGV (segmentation fault)";
-    case SIGBUS:
-        return "SIGBUS (bus error)";
-    case SIGFPE:
-        return "SIGFPE (arithmetic error)";
-    case SIGILL:
-        return "SIGILL (illegal instruction)";
-    case SIGABRT:
-        return "SIGABRT (aborted)";
-    default:
-        return NULL;
-    }
-}
-
 static void add_place(struct line *line, const struct mr_where *where) {
     add_text(line, " in job ");
     add_text(line, where->job);
@@ -79,7 +63,7 @@ static void handle(int number) {
     struct line line = {.len = 0};
     const struct mr_where *where = mr_context_where;
     add_text(&line, "millrace: crashed by ");
-    add_text(&line, mr_crash_signal_name(number));
+    add_text(&line, mr_signals_crash_name(number));
     if (where) {
         add_place(&line, where);
     }

@@ -7,9 +7,6 @@
  * mr_context_where of the crashing thread. */
 void mr_crash_install(void);
 
-/* A crash's signal in words; NULL for signals of other kinds. May be called in a handler. */
-const char *mr_crash_signal_name(int number);
-
 /* Give the calling thread a stack for the handler, so that a stack overflow is reported too; and
  * take it back. */
 void mr_crash_thread_start(void);

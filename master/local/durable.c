@@ -7,6 +7,7 @@
 #include "lib/base/file.h"
 #include "lib/output/manifest.h"
 #include "lib/output/manifest_read.h"
+#include "master/local/books.h"
 #include "master/local/resume.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -107,7 +108,7 @@ static int close_round(struct durable *durable, struct mr_error *err) {
     run->round_is_done = false;
     if (!add_accounts(run, MR_LEDGER_MAP, view.round, view.map_tasks, &sum, err) &&
         !add_accounts(run, MR_LEDGER_REDUCE, view.round, view.reduce_tasks, &sum, err)) {
-        mr_account_keep_books(&sum, &books);
+        mr_books_of_account(&sum, &books);
         (void)(mr_books_check(&books, run->plan->job->name, err)
                    ? fail_round(run, &view, err)
                    : mr_ledger_put(&run->ledger, MR_LEDGER_ROUND, view.round, 0, &sum, err) ||
@@ -126,7 +127,7 @@ static int report_round(struct durable *durable, uint32_t round, struct mr_error
     struct mr_books books;
     bool is_there;
     if (!mr_ledger_get(&run->ledger, MR_LEDGER_ROUND, round, 0, &sum, &is_there, err)) {
-        mr_account_keep_books(&sum, &books);
+        mr_books_of_account(&sum, &books);
         mr_books_report(&books, &durable->result->rounds[round]);
         durable->result->rounds[round].name = run->plan->rounds[round].name;
         durable->result->round_count = round + 1;

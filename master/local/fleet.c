@@ -4,11 +4,11 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
+#include "lib/worker/hand.h"
 #include "master/core/core.h"
 #include "master/local/books.h"
 #include "master/local/fleet_loop.h"
 #include "master/local/fleet_tasks.h"
-#include "master/local/hand.h"
 #include "master/local/scratch.h"
 #include "task/session.h"
 #include <errno.h>

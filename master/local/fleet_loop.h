@@ -7,7 +7,7 @@
 #ifndef MR_LOCAL_FLEET_LOOP_H
 #define MR_LOCAL_FLEET_LOOP_H
 
-#include "master/local/hand.h"
+#include "lib/worker/hand.h"
 #include "master/local/scratch.h"
 #include "master/local/stage.h"
 

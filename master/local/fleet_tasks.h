@@ -2,10 +2,10 @@
 #ifndef MR_LOCAL_FLEET_TASKS_H
 #define MR_LOCAL_FLEET_TASKS_H
 
+#include "lib/worker/hand.h"
 #include "master/core/core.h"
 #include "master/local/aside.h"
 #include "master/local/books.h"
-#include "master/local/hand.h"
 #include "master/local/stage.h"
 
 /* What is known of a map task's records that its code does not get over: where it failed last, how

@@ -7,6 +7,7 @@
 #include "master/local/fsck.h"
 
 #include "lib/base/error.h"
+#include "master/local/books.h"
 #include "master/local/identity.h"
 #include "master/local/ledger.h"
 #include <stdio.h>
@@ -86,7 +87,7 @@ static int check_rounds(const struct mr_ledger *ledger, const struct mr_run_jour
         if (!mr_ledger_get(ledger, MR_LEDGER_ROUND, round, 0, &sum, &is_there, err) && !is_there) {
             mr_error_set(err, MR_ERR_INPUT, "the journal lacks the books of round %u", round);
         } else if (!err->code) {
-            mr_account_keep_books(&sum, &books);
+            mr_books_of_account(&sum, &books);
             (void)!mr_books_check(&books, "the journal", err);
         }
         mr_account_fini(&sum);

@@ -12,7 +12,7 @@
 #define MR_LOCAL_LEDGER_H
 
 #include "master/journal/journal.h"
-#include "master/local/account.h"
+#include "lib/worker/account.h"
 #include "master/local/plan.h"
 
 #define MR_LEDGER_ID_LEN 32

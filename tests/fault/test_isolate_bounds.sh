@@ -125,6 +125,6 @@ run "$MILLRACE" run "$unruly" changing.txt --how loop --at 50000 --isolate --tmp
     --task-timeout 1 --once once --struck "$T/struck"
 wait
 check "status 3, not $status" [ "$status" -eq 3 ]
-expect_err '"changing.txt" changed since the run began'
+expect_err 'input "changing.txt" changed since the run began'
 expect_missing out
 expect_clean

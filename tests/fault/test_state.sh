@@ -117,7 +117,7 @@ echo more >>lines.txt
 status=0
 wait $! || status=$?
 check "F46: status 3" [ "$status" -eq 3 ]
-expect_err '^millrace: input "lines.txt" changed while the job ran'
+expect_err '^millrace: input "lines.txt" changed since the run began'
 expect_missing out out.pending-*
 expect_status 1 "$MILLRACE" run "$plugins/misbehave.so" lines.txt --how fail --at 500 -o out --state st --tmp scratch
 expect_err 'this record is not to my taste'

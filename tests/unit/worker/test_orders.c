@@ -147,6 +147,8 @@ Test(orders, answers) {
     struct mr_error err = {0};
     struct mr_error failure = {0};
     struct mr_error read_failure = {0};
+    struct mr_orders_lost lost = {true, 7, 3};
+    struct mr_orders_lost read_lost = {0};
     struct mr_orders_held held;
     struct mr_orders_result result = {.records_read = 1, .output_xxh3 = UINT64_MAX};
     struct mr_orders_result read = {0};
@@ -162,8 +164,12 @@ Test(orders, answers) {
     mr_orders_release(&held);
     failure.code = MR_ERR_INPUT;
     memset(failure.text, 'x', sizeof failure.text - 1);
-    cr_assert_eq(mr_orders_send_failure(&pair.a, &failure, &err), 0);
-    cr_assert_eq(mr_orders_read_failure(hear(&pair, MR_CHANNEL_FAILED), &read_failure, &err), 0);
+    cr_assert_eq(mr_orders_send_failure(&pair.a, &failure, &lost, &err), 0);
+    cr_assert_eq(
+        mr_orders_read_failure(hear(&pair, MR_CHANNEL_FAILED), &read_failure, &read_lost, &err), 0);
+    cr_assert(read_lost.is_known);
+    cr_assert_eq(read_lost.task, 7);
+    cr_assert_eq(read_lost.attempt, 3);
     cr_assert_eq(read_failure.code, MR_ERR_INPUT);
     cr_assert_str_eq(read_failure.text, failure.text);
     end_pair(&pair);
@@ -203,6 +209,7 @@ Test(orders, malformed_bodies) {
         struct mr_error err[6] = {0};
         struct mr_orders_held held[4];
         struct mr_error failure;
+        struct mr_orders_lost lost;
         for (int i = 0; i < count; i++) {
             mr_message_put_u64(message, UINT64_MAX);
         }
@@ -211,7 +218,7 @@ Test(orders, malformed_bodies) {
         cr_assert_eq(mr_orders_read_task(body, &task, &held[1], &err[1]), MR_ERR_IO);
         cr_assert_eq(mr_orders_read_counter(body, &name, &value, &held[2], &err[2]), MR_ERR_IO);
         cr_assert_eq(mr_orders_read_skipped(body, &skipped, &held[3], &err[3]), MR_ERR_IO);
-        cr_assert_eq(mr_orders_read_failure(body, &failure, &err[4]), MR_ERR_IO);
+        cr_assert_eq(mr_orders_read_failure(body, &failure, &lost, &err[4]), MR_ERR_IO);
         bool fits = count == (int)(sizeof result / sizeof(uint64_t));
         cr_assert_eq(mr_orders_read_result(body, &result, &err[5]), fits ? 0 : MR_ERR_IO);
         for (int i = 0; i < 4; i++) {

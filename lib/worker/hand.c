@@ -1,0 +1,303 @@
+/* hand: a slot that is a process: has one attempt at a time done by it, and tells how it went. */
+#include "lib/worker/hand.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/error.h"
+#include "lib/base/intern.h"
+#include "lib/net/message.h"
+#include "lib/worker/verdict.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LOOK_MS 100
+#define GRACE_SECONDS 2.0 /* between SIGTERM and SIGKILL */
+
+/* An attempt under way. */
+struct watch {
+    struct mr_hand *hand;
+    const struct mr_orders_task *task;
+    struct mr_hand_outcome *outcome;
+    struct mr_where last;
+    double moved;      /* when it last did */
+    double terminated; /* when it was asked to end; 0: it wasn't */
+    bool is_done;      /* a result or a failure came */
+    bool is_complete;  /* and the end */
+};
+
+static int start_process(struct mr_hand *hand, struct mr_error *err) {
+    char name[64];
+    snprintf(name, sizeof name, "millrace-%.12s-%u-%u", hand->source->id, hand->number,
+             hand->started++);
+    struct mr_process_options options = {.program = hand->source->program,
+                                         .name = name,
+                                         .memory_bytes = hand->source->memory_bytes,
+                                         .echoes = hand->source->echoes};
+    if (mr_process_start(&options, &hand->process, err)) {
+        return err->code;
+    }
+    if (hand->source->echoes && hand->started == 1 && hand->number == 0) {
+        fprintf(stderr, "millrace: task processes are bounded: %s\n",
+                mr_process_bounds(hand->process));
+    }
+    struct mr_error sending = {0};
+    if (mr_orders_send_job(mr_process_channel(hand->process), hand->source->job, &sending) &&
+        sending.code != MR_ERR_CLOSED) { /* closed: how it ended will be told */
+        *err = sending;
+    }
+    return err->code;
+}
+
+void mr_hand_stop(struct mr_hand *hand) {
+    mr_process_stop(hand->process);
+    hand->process = NULL;
+}
+
+void mr_hand_release(struct mr_hand_outcome *outcome) {
+    for (size_t i = 0; i < outcome->skipped_count; i++) {
+        free((char *)(uintptr_t)outcome->skipped[i].record.data);
+    }
+    free(outcome->skipped);
+    free(outcome->counters.items);
+    *outcome = (struct mr_hand_outcome){0};
+}
+
+/* ---- what the process says --------------------------------------------------------------------*/
+
+static int take_hello(struct mr_bytes body, struct mr_error *err) {
+    struct mr_message_reader *reader = NULL;
+    if (mr_message_open(body, &reader, err)) {
+        return err->code;
+    }
+    const char *version = mr_message_text(reader);
+    (void)mr_message_u64(reader);
+    if (!mr_message_end(reader, err) && strcmp(version ? version : "", MR_VERSION) != 0) {
+        mr_error_set(err, MR_ERR_USAGE, "the task process is Millrace %s, this is %s",
+                     version ? version : "?", MR_VERSION);
+    }
+    mr_message_close(reader);
+    return err->code;
+}
+
+static int take_counter(struct mr_hand_outcome *outcome, struct mr_bytes body,
+                        struct mr_error *err) {
+    struct mr_orders_held held = {0};
+    const char *name = NULL;
+    uint64_t value = 0;
+    if (!mr_orders_read_counter(body, &name, &value, &held, err)) {
+        const char *kept = mr_intern(name);
+        (void)!(kept ? mr_context_counters_add(&outcome->counters, kept, value, err)
+                     : mr_error_nomem(err, "keeping a counter"));
+    }
+    mr_orders_release(&held);
+    return err->code;
+}
+
+static int take_skipped(struct mr_hand_outcome *outcome, struct mr_bytes body,
+                        struct mr_error *err) {
+    struct mr_orders_held held = {0};
+    struct mr_orders_skipped skipped;
+    struct mr_orders_skipped *rows =
+        realloc(outcome->skipped, (outcome->skipped_count + 1) * sizeof *rows);
+    outcome->skipped = rows ? rows : outcome->skipped;
+    if (!rows) {
+        return mr_error_nomem(err, "keeping a record that was set aside");
+    }
+    if (!mr_orders_read_skipped(body, &skipped, &held, err)) {
+        char *copy = malloc(skipped.record.len + 1);
+        if (copy) {
+            memcpy(copy, skipped.record.data ? skipped.record.data : "", skipped.record.len);
+            skipped.record.data = copy;
+            rows[outcome->skipped_count++] = skipped;
+        } else {
+            mr_error_nomem(err, "keeping a record that was set aside");
+        }
+    }
+    mr_orders_release(&held);
+    return err->code;
+}
+
+/* An error that another attempt would meet again. */
+static bool is_hopeless(int code) {
+    return code == MR_ERR_INPUT || code == MR_ERR_USAGE;
+}
+
+static int take_frame(struct watch *watch, enum mr_channel_kind kind, struct mr_bytes body,
+                      struct mr_error *err) {
+    struct mr_hand_outcome *outcome = watch->outcome;
+    switch (kind) {
+    case MR_CHANNEL_HELLO:
+        return take_hello(body, err);
+    case MR_CHANNEL_COUNTER:
+        return take_counter(outcome, body, err);
+    case MR_CHANNEL_SKIPPED:
+        return take_skipped(outcome, body, err);
+    case MR_CHANNEL_DONE:
+        watch->is_done = true;
+        return mr_orders_read_result(body, &outcome->result, err);
+    case MR_CHANNEL_FAILED:
+        watch->is_done = true;
+        (void)!mr_orders_read_failure(body, &outcome->err, &outcome->lost, err);
+        outcome->is_fatal = is_hopeless(outcome->err.code);
+        return err->code;
+    case MR_CHANNEL_END:
+        watch->is_complete = watch->is_done;
+        return watch->is_done ? MR_OK
+                              : mr_error_set(err, MR_ERR_IO, "an answer that holds nothing");
+    default:
+        return mr_error_set(err, MR_ERR_IO, "a task process gives orders");
+    }
+}
+
+/* ---- watching ---------------------------------------------------------------------------------*/
+
+/* Whether anything moved since the last look. */
+static bool has_moved(struct watch *watch) {
+    struct mr_where now = mr_process_where(watch->hand->process);
+    const struct mr_where *last = &watch->last;
+    bool moved = now.offset != last->offset || now.record != last->record ||
+                 now.beats != last->beats || now.task != last->task || now.phase != last->phase;
+    watch->last = now;
+    if (watch->task->phase == MR_PHASE_MAP) {
+        atomic_store(&watch->hand->position, now.offset + now.record);
+    }
+    return moved;
+}
+
+static bool is_unwanted(const struct mr_hand *hand) {
+    return atomic_load(&hand->stop) || (hand->run_stop && atomic_load(hand->run_stop));
+}
+
+/* Ends what is not wanted, or does not move. */
+static void look(struct watch *watch) {
+    double now = mr_clock_seconds();
+    struct mr_process *process = watch->hand->process;
+    if (has_moved(watch)) {
+        watch->moved = now;
+    }
+    if (is_unwanted(watch->hand)) {
+        mr_process_terminate(process, true);
+    } else if (watch->terminated > 0 && now - watch->terminated > GRACE_SECONDS) {
+        mr_process_terminate(process, true);
+    } else if (watch->terminated <= 0 && now - watch->moved > watch->hand->source->timeout) {
+        watch->terminated = now;
+        mr_process_terminate(process, false);
+    }
+}
+
+/* Waits until the answer is complete (0), the process has ended (1), or the channel fails. */
+static int hear_answer(struct watch *watch, struct mr_error *err) {
+    double looked = mr_clock_seconds();
+    while (!watch->is_complete) {
+        enum mr_process_news news;
+        enum mr_channel_kind kind;
+        struct mr_bytes body;
+        if (mr_process_wait(watch->hand->process, LOOK_MS, &news, &kind, &body, err)) {
+            return err->code;
+        }
+        if (news == MR_PROCESS_ENDED) {
+            return 1;
+        }
+        if (news == MR_PROCESS_FRAME && take_frame(watch, kind, body, err)) {
+            return err->code;
+        }
+        if (mr_clock_seconds() - looked > LOOK_MS / 1000.0) {
+            looked = mr_clock_seconds();
+            look(watch);
+        }
+    }
+    return 0;
+}
+
+/* Where the code failed, by crash or by a word. */
+static void note_place(struct watch *watch, const struct mr_where *where) {
+    struct mr_hand_outcome *outcome = watch->outcome;
+    struct mr_verdict verdict = {.task = watch->task, .where = *where};
+    outcome->has_place = mr_verdict_has_place(&verdict);
+    outcome->is_exact = where->is_exact;
+    outcome->block = where->offset;
+    outcome->offset = where->offset + where->record;
+}
+
+/* What is to be said of a process that ended before it answered. */
+static void judge(struct watch *watch) {
+    struct mr_hand *hand = watch->hand;
+    struct mr_hand_outcome *outcome = watch->outcome;
+    struct mr_where where = mr_process_where(hand->process);
+    struct mr_verdict verdict = {.job = hand->source->job_name,
+                                 .task = watch->task,
+                                 .where = where,
+                                 .report = *mr_process_report(hand->process),
+                                 .memory_bytes = hand->source->memory_bytes,
+                                 .is_grouped = mr_process_is_grouped(hand->process),
+                                 .timeout = watch->terminated > 0 ? hand->source->timeout : 0};
+    outcome->err = (struct mr_error){0};
+    outcome->is_crash = true;
+    note_place(watch, &where);
+    if (is_unwanted(hand)) {
+        mr_error_set(&outcome->err, MR_ERR_INTERRUPTED, "interrupted");
+        return;
+    }
+    mr_verdict_say(&verdict, &outcome->err);
+    mr_process_add_log(hand->process, &outcome->err);
+}
+
+/* Logs that can't be kept are no reason to fail. */
+static int begin_log(struct mr_hand *hand) {
+    int fd = hand->log
+                 ? open(hand->log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)
+                 : -1;
+    mr_process_begin(hand->process);
+    mr_process_keep_log(hand->process, fd);
+    return fd;
+}
+
+static void end_log(struct mr_hand *hand, int fd) {
+    uint64_t bytes = mr_process_log_bytes(hand->process);
+    mr_process_keep_log(hand->process, -1);
+    if (fd >= 0 && bytes > MR_PROCESS_LOG_MAX) {
+        (void)!dprintf(fd, "\n[%llu bytes in all: the rest was dropped]\n",
+                       (unsigned long long)bytes);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
+                  struct mr_hand_outcome *outcome) {
+    struct watch watch = {.hand = hand, .task = task, .outcome = outcome};
+    struct mr_error err = {0};
+    *outcome = (struct mr_hand_outcome){0};
+    if (!hand->process && start_process(hand, &err)) {
+        outcome->is_fatal = is_hopeless(err.code);
+        outcome->err = err;
+        mr_hand_stop(hand);
+        return;
+    }
+    int log_fd = begin_log(hand);
+    watch.moved = mr_clock_seconds();
+    watch.last = mr_process_where(hand->process);
+    if (mr_orders_send_task(mr_process_channel(hand->process), task, &err) &&
+        err.code == MR_ERR_CLOSED) {
+        err = (struct mr_error){0}; /* it has ended: how, it will be told */
+    }
+    int ended = err.code ? err.code : hear_answer(&watch, &err);
+    if (outcome->err.code == MR_ERR_JOB) {
+        struct mr_where where = mr_process_where(hand->process);
+        note_place(&watch, &where);
+    }
+    if (ended == 1) {
+        judge(&watch);
+    } else if (ended < 0) {
+        outcome->err = err;
+        outcome->is_fatal = is_hopeless(err.code);
+    }
+    end_log(hand, log_fd);
+    if (outcome->err.code) { /* the next attempt begins afresh */
+        mr_hand_stop(hand);
+    } else {
+        mr_process_sweep(hand->process);
+    }
+}
