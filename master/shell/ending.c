@@ -125,15 +125,15 @@ void mr_ending_finish(struct mr_master *master, struct mr_jobs_row *job) {
         mr_inside_fail(master, &err);
         return;
     }
-    const struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
+    struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
     mr_inside_log("job %u (%s): %s%s%s", number, job->label, ended->status ? "failed" : "done",
                   ended->status ? ": " : "", ended->why);
-    bool waits = fetch_log(master, job); /* before FORGET, which removes it */
+    ended->is_awaited = fetch_log(master, job); /* before FORGET, which removes it */
     mr_supply_forget_job(master, job);
     mr_runs_remove_all(&master->runs, number, MR_CORE_NONE);
     mr_jobs_remove(&master->jobs, job);
     master->has_to_sweep = true;
-    if (!waits) {
+    if (!ended->is_awaited) {
         mr_following_end(master, number, NULL);
     }
 }
@@ -176,6 +176,7 @@ static void keep_log(struct mr_master *master, const struct mr_ending_wait *wait
 void mr_ending_log_came(struct mr_master *master, const struct mr_core_attempt *told,
                         struct mr_bytes log) {
     struct mr_ending_wait **at = &master->endings;
+    struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, told->job);
     char tail[TAIL_BYTES + 1];
     struct mr_error err = {0};
     while (*at && (*at)->told.job != told->job) {
@@ -186,20 +187,15 @@ void mr_ending_log_came(struct mr_master *master, const struct mr_core_attempt *
         return;
     }
     *at = wait->next;
+    if (ended) {
+        ended->is_awaited = false;
+    }
     keep_log(master, wait, log, &err);
     take_tail(log, tail);
     if (mr_inside_check(master, &err)) {
         mr_following_end(master, wait->told.job, log.len ? tail : NULL);
     }
     free(wait);
-}
-
-bool mr_ending_waits(const struct mr_master *master, uint32_t job) {
-    const struct mr_ending_wait *wait = master->endings;
-    while (wait && wait->told.job != job) {
-        wait = wait->next;
-    }
-    return wait != NULL;
 }
 
 /* ---- blobs ------------------------------------------------------------------------------------*/

@@ -17,8 +17,6 @@ void mr_ending_finish(struct mr_master *master, struct mr_jobs_row *job);
 /* That log, as much of it as came. */
 void mr_ending_log_came(struct mr_master *master, const struct mr_core_attempt *told,
                         struct mr_bytes log);
-/* Whether clients are not told yet. */
-bool mr_ending_waits(const struct mr_master *master, uint32_t job);
 
 /* Removes a blob, once what was put so far is durable, unless it is named somewhere. */
 void mr_ending_drop_blob(struct mr_master *master, struct mr_hash_128 hash);

@@ -2,7 +2,6 @@
 #include "master/shell/following.h"
 
 #include "lib/base/error.h"
-#include "master/shell/ending.h"
 #include "master/shell/inside.h"
 #include "master/shell/outcome.h"
 #include "master/shell/views.h"
@@ -39,7 +38,7 @@ static void send_ended(struct mr_session *session, const struct mr_jobs_ended *e
 void mr_following_add(struct mr_session *session, uint32_t number) {
     struct mr_master *master = session->master;
     const struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
-    if (ended && !mr_ending_waits(master, number)) {
+    if (ended && !ended->is_awaited) {
         session->collects = session->collects == number ? 0 : session->collects;
         send_ended(session, ended, NULL);
         return;

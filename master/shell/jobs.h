@@ -104,6 +104,7 @@ struct mr_jobs_ended {
     struct mr_hash_128 manifest;        /* 0, 0: none */
     struct mr_hash_128 log;             /* likewise */
     struct mr_core_attempt log_attempt; /* as on the wire */
+    bool is_awaited;                    /* clients are told when that log has come */
     uint32_t log_node;                  /* where it ran */
 };
 

@@ -8,11 +8,14 @@
 #include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/opening.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define DEFAULT_LISTEN "127.0.0.1:7077"
+#define SHOWN "%.300s"
 #define EXIT_DEFECT 70 /* EX_SOFTWARE */
 
 /* ---- time -------------------------------------------------------------------------------------*/
@@ -35,24 +38,6 @@ static void wake(void *arg, uint64_t time_ms) {
 }
 
 /* ---- ending -----------------------------------------------------------------------------------*/
-
-static void destroy(struct mr_master *master) {
-    void (*ended)(void *, const struct mr_error *) = master->ended;
-    void *arg = master->ended_arg;
-    struct mr_error why = master->why;
-    mr_net_destroy(master->net);
-    mr_opening_undo(master);
-    free(master);
-    ended(arg, &why);
-}
-
-void mr_inside_closed(struct mr_master *master) {
-    bool is_over = master->is_closing && master->open_handles == 0 && !master->listener &&
-                   !master->sessions.first;
-    if (is_over) {
-        destroy(master);
-    }
-}
 
 static void on_handle_closed(uv_handle_t *handle) {
     struct mr_master *master = handle->data;
@@ -80,13 +65,6 @@ void mr_master_close(struct mr_master *master) {
     mr_pen_close(&master->pen, on_pen_closed, master);
 }
 
-void mr_inside_fail(struct mr_master *master, const struct mr_error *err) {
-    if (!master->is_closing) {
-        master->why = *err;
-        mr_master_close(master);
-    }
-}
-
 static void on_failed(void *arg, const struct mr_error *err) {
     mr_inside_fail(arg, err);
 }
@@ -104,6 +82,41 @@ int mr_master_exit_status(const struct mr_error *why) {
     default:
         return MR_MASTER_EXIT_IO;
     }
+}
+
+/* ---- where it keeps its state -----------------------------------------------------------------*/
+
+static int make_folders(char *path, struct mr_error *err) {
+    for (char *at = path + 1; *at; at++) {
+        if (*at == '/') {
+            *at = '\0';
+            bool is_made = mkdir(path, 0700) == 0 || errno == EEXIST;
+            if (!is_made) {
+                mr_error_errno(err, MR_ERR_IO, errno, "make \"" SHOWN "\"", path);
+            }
+            *at = '/';
+            if (!is_made) {
+                return err->code;
+            }
+        }
+    }
+    return MR_OK;
+}
+
+int mr_master_default_state(char path[MR_MASTER_PATH_MAX], struct mr_error *err) {
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    int len = -1;
+    if (state && *state == '/') {
+        len = snprintf(path, MR_MASTER_PATH_MAX, "%s/millrace/master", state);
+    } else if (home && *home == '/') {
+        len = snprintf(path, MR_MASTER_PATH_MAX, "%s/.local/state/millrace/master", home);
+    }
+    if (len < 0 || len >= MR_MASTER_PATH_MAX) {
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "there is no home to keep the state in: say --state DIR");
+    }
+    return make_folders(path, err);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------*/

@@ -21,39 +21,6 @@
 
 /* ---- the folder -------------------------------------------------------------------------------*/
 
-static int make_folders(char *path, struct mr_error *err) {
-    for (char *at = path + 1; *at; at++) {
-        if (*at == '/') {
-            *at = '\0';
-            bool is_made = mkdir(path, 0700) == 0 || errno == EEXIST;
-            if (!is_made) {
-                mr_error_errno(err, MR_ERR_IO, errno, "make \"" SHOWN "\"", path);
-            }
-            *at = '/';
-            if (!is_made) {
-                return err->code;
-            }
-        }
-    }
-    return MR_OK;
-}
-
-int mr_master_default_state(char path[MR_MASTER_PATH_MAX], struct mr_error *err) {
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-    int len = -1;
-    if (state && *state == '/') {
-        len = snprintf(path, MR_MASTER_PATH_MAX, "%s/millrace/master", state);
-    } else if (home && *home == '/') {
-        len = snprintf(path, MR_MASTER_PATH_MAX, "%s/.local/state/millrace/master", home);
-    }
-    if (len < 0 || len >= MR_MASTER_PATH_MAX) {
-        return mr_error_set(err, MR_ERR_USAGE,
-                            "there is no home to keep the state in: say --state DIR");
-    }
-    return make_folders(path, err);
-}
-
 static int lock_folder(struct mr_master *master, int *exit_status, struct mr_error *err) {
     struct mr_buffer path = {0};
     if (mkdir(master->state, 0700) != 0 && errno != EEXIST) {

@@ -1,5 +1,4 @@
-/* publishing: has outputs appear: by a reducer that does the last step, or by the client that
- * collects. */
+/* publishing: has outputs appear, by a reducer that does the last step, or by who collects. */
 #include "master/shell/publishing.h"
 
 #include "lib/base/error.h"

@@ -1,5 +1,4 @@
-/* publishing: has outputs appear: by a reducer that does the last step, or by the client that
- * collects. */
+/* publishing: has outputs appear, by a reducer that does the last step, or by who collects. */
 #ifndef MR_SHELL_PUBLISHING_H
 #define MR_SHELL_PUBLISHING_H
 

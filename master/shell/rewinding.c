@@ -6,8 +6,9 @@
 #include "master/shell/inside.h"
 
 #define REPORTS_MAX 2
-#define REWINDS_MAX 64u /* of a job: its workers can't reach one another, whatever else is wrong   \
-                         */
+#define REWINDS_MAX                                                                                \
+    64u /* of a job: its workers can't reach one another, whatever else is wrong                   \
+         */
 
 static void forget_pass(struct mr_master *master, const struct mr_jobs_row *job) {
     static const enum mr_notes_kind kinds[] = {MR_NOTES_MAP,   MR_NOTES_REDUCE,  MR_NOTES_ROUND,

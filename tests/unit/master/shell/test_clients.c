@@ -1,4 +1,5 @@
-/* The master: what people ask: jobs, nodes, cancel, drain, collect; what it refuses. */
+/* test_clients: the master: what people ask: jobs, nodes, cancel, drain, collect; what it refuses.
+ */
 #include "play.h"
 
 static const struct job_plan plain = {

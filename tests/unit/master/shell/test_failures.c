@@ -1,4 +1,5 @@
-/* The master: attempts that fail: causes, logs, bad records, memory; outputs that are lost. */
+/* test_failures: the master: attempts that fail: causes, logs, bad records, memory; outputs that
+ * are lost. */
 #include "play.h"
 
 static void fail(struct actor *worker, const struct mr_wire_start *start,

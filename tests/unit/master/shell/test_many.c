@@ -1,4 +1,4 @@
-/* The master: many tasks, many jobs. */
+/* test_many: the master: many tasks, many jobs. */
 #include "play.h"
 
 #include "lib/base/clock.h"

@@ -1,4 +1,4 @@
-/* The master: restarts, at any moment, with workers that go on. */
+/* test_restart: the master: restarts, at any moment, with workers that go on. */
 #include "play.h"
 
 static const struct job_plan plain = {

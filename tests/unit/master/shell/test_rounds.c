@@ -1,4 +1,4 @@
-/* The master: jobs of several rounds, and jobs that loop. */
+/* test_rounds: the master: jobs of several rounds, and jobs that loop. */
 #include "play.h"
 
 static const struct job_plan rounds = {

@@ -1,4 +1,4 @@
-/* The master: jobs from their submission to their end. */
+/* test_shell: the master: jobs from their submission to their end. */
 #include "play.h"
 
 static const struct job_plan plain = {

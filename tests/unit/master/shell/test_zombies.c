@@ -1,4 +1,4 @@
-/* The master: workers that were given up, speak twice, or too late. */
+/* test_zombies: the master: workers that were given up, speak twice, or too late. */
 #include "play.h"
 
 static const struct job_plan plain = {
