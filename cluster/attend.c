@@ -153,7 +153,9 @@ static void say_failure(struct mr_attend *attend) {
         say(attend, "the last lines of its log:");
         say_log(end->log);
     }
-    say(attend, "to look further: millrace logs %.8s, millrace status %.8s", end->id, end->id);
+    bool has_log = end->log[0] != '\0';
+    say(attend, "to look further: %s%.8s%smillrace status %.8s", has_log ? "millrace logs " : "",
+        has_log ? end->id : "", has_log ? ", " : "", end->id);
 }
 
 static void say_closing(const struct mr_attend *attend) {
