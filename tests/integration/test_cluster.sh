@@ -59,6 +59,16 @@ for job in rounds values sum_f64 ordered; do
     expect_equal "out-$job" "want-$job" "plugin $job"
 done
 
+# ---- a loop ----------------------------------------------------------------------------------------------------------------
+seq 1 60 >few.txt
+"$MILLRACE" run "$plugins/looping.so" few.txt -o want-loop
+expect_status 0 "$MILLRACE" submit "$plugins/looping.so" few.txt -o out-loop
+expect_equal out-loop want-loop "a loop"
+expect_status 0 "$MILLRACE" submit "$plugins/looping.so" few.txt --collect -o here-loop
+expect_equal here-loop want-loop "a loop, collected"
+expect_status 0 "$MILLRACE" submit "$plugins/looping.so" few.txt
+expect_same .out want-loop/part-00000 "a loop, to standard output"
+
 # ---- what is refused -------------------------------------------------------------------------------------------------------
 refused() {
     local status=$1 pattern=$2
