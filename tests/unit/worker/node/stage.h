@@ -121,7 +121,9 @@ static inline void stage_take_register(struct stage *stage, struct mr_conn *conn
     snprintf(seat->scratch, sizeof seat->scratch, "%s", message->scratch);
     seat->incarnation = message->incarnation;
     seat->held_count = message->held_count < 16 ? message->held_count : 16;
-    memcpy(seat->held, message->held, seat->held_count * sizeof *seat->held);
+    for (size_t i = 0; i < seat->held_count; i++) {
+        seat->held[i] = message->held[i];
+    }
     seat->registrations++;
     if (!stage->is_deaf) {
         struct mr_wire_registered answer = {.node = at,
