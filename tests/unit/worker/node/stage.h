@@ -251,7 +251,9 @@ static inline void stage_listen(struct stage *stage) {
     cr_assert_eq(mr_listener_open(stage->net, &options, "master", &stage_listener_events, stage,
                                   &stage->listener, &err),
                  0, "%s", err.text);
-    snprintf(stage->address, sizeof stage->address, "%s", mr_listener_address(stage->listener));
+    if (!*stage->address) { /* workers' threads read it from then on */
+        snprintf(stage->address, sizeof stage->address, "%s", mr_listener_address(stage->listener));
+    }
 }
 
 static inline void stage_open(struct stage *stage) {
