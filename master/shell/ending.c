@@ -97,47 +97,6 @@ void mr_ending_note(struct mr_master *master, struct mr_jobs_row *job,
 
 /* ---- as messages ------------------------------------------------------------------------------*/
 
-/* Asks for the log of the attempt that the job failed by; false: nobody has it. */
-static bool fetch_log(struct mr_master *master, const struct mr_jobs_row *job) {
-    if (!job->cause.attempt || job->cause_node == MR_CORE_NONE) {
-        return false;
-    }
-    struct mr_core_worker worker = {job->cause_node,
-                                    mr_core_node(master->core, job->cause_node).incarnation};
-    struct mr_session *session = mr_workers_session(master, worker);
-    struct mr_ending_wait *wait = session ? calloc(1, sizeof *wait) : NULL;
-    if (!wait) {
-        return false;
-    }
-    *wait = (struct mr_ending_wait){master->endings, mr_jobs_outward(job, &job->cause),
-                                    job->cause_node};
-    master->endings = wait;
-    mr_logs_fetch(session, job->id, &wait->told);
-    return true;
-}
-
-void mr_ending_finish(struct mr_master *master, struct mr_jobs_row *job) {
-    uint32_t number = job->number;
-    uint32_t forgotten = 0;
-    struct mr_error err = {0};
-    if (mr_jobs_take_ended(&master->jobs, master->journal, number, &forgotten, &err) ||
-        (forgotten && mr_journal_forget(master->journal, forgotten, UINT32_MAX, &err))) {
-        mr_inside_fail(master, &err);
-        return;
-    }
-    struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
-    mr_inside_log("job %u (%s): %s%s%s", number, job->label, ended->status ? "failed" : "done",
-                  ended->status ? ": " : "", ended->why);
-    ended->is_awaited = fetch_log(master, job); /* before FORGET, which removes it */
-    mr_supply_forget_job(master, job);
-    mr_runs_remove_all(&master->runs, number, MR_CORE_NONE);
-    mr_jobs_remove(&master->jobs, job);
-    master->has_to_sweep = true;
-    if (!ended->is_awaited) {
-        mr_following_end(master, number, NULL);
-    }
-}
-
 /* The last lines of a log, as text. */
 static void take_tail(struct mr_bytes log, char tail[TAIL_BYTES + 1]) {
     size_t begin = log.len;
@@ -173,8 +132,8 @@ static void keep_log(struct mr_master *master, const struct mr_ending_wait *wait
     (void)!mr_notes_put_numbers(master->journal, wait->told.job, MR_NOTES_LOG, 0, numbers, 7, err);
 }
 
-void mr_ending_log_came(struct mr_master *master, const struct mr_core_attempt *told,
-                        struct mr_bytes log) {
+static void take_log(struct mr_master *master, const struct mr_core_attempt *told,
+                     struct mr_bytes log) {
     struct mr_ending_wait **at = &master->endings;
     struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, told->job);
     char tail[TAIL_BYTES + 1];
@@ -196,6 +155,47 @@ void mr_ending_log_came(struct mr_master *master, const struct mr_core_attempt *
         mr_following_end(master, wait->told.job, log.len ? tail : NULL);
     }
     free(wait);
+}
+
+/* Asks for the log of the attempt that the job failed by; false: nobody has it. */
+static bool fetch_log(struct mr_master *master, const struct mr_jobs_row *job) {
+    if (!job->cause.attempt || job->cause_node == MR_CORE_NONE) {
+        return false;
+    }
+    struct mr_core_worker worker = {job->cause_node,
+                                    mr_core_node(master->core, job->cause_node).incarnation};
+    struct mr_session *session = mr_workers_session(master, worker);
+    struct mr_ending_wait *wait = session ? calloc(1, sizeof *wait) : NULL;
+    if (!wait) {
+        return false;
+    }
+    *wait = (struct mr_ending_wait){master->endings, mr_jobs_outward(job, &job->cause),
+                                    job->cause_node};
+    master->endings = wait;
+    mr_logs_fetch(session, job->id, &wait->told, take_log);
+    return true;
+}
+
+void mr_ending_finish(struct mr_master *master, struct mr_jobs_row *job) {
+    uint32_t number = job->number;
+    uint32_t forgotten = 0;
+    struct mr_error err = {0};
+    if (mr_jobs_take_ended(&master->jobs, master->journal, number, &forgotten, &err) ||
+        (forgotten && mr_journal_forget(master->journal, forgotten, UINT32_MAX, &err))) {
+        mr_inside_fail(master, &err);
+        return;
+    }
+    struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
+    mr_inside_log("job %u (%s): %s%s%s", number, job->label, ended->status ? "failed" : "done",
+                  ended->status ? ": " : "", ended->why);
+    ended->is_awaited = fetch_log(master, job); /* before FORGET, which removes it */
+    mr_supply_forget_job(master, job);
+    mr_runs_remove_all(&master->runs, number, MR_CORE_NONE);
+    mr_jobs_remove(&master->jobs, job);
+    master->has_to_sweep = true;
+    if (!ended->is_awaited) {
+        mr_following_end(master, number, NULL);
+    }
 }
 
 /* ---- blobs ------------------------------------------------------------------------------------*/

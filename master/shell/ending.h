@@ -14,10 +14,6 @@ void mr_ending_note(struct mr_master *master, struct mr_jobs_row *job,
  * failed by has come. Destroys the row. */
 void mr_ending_finish(struct mr_master *master, struct mr_jobs_row *job);
 
-/* That log, as much of it as came. */
-void mr_ending_log_came(struct mr_master *master, const struct mr_core_attempt *told,
-                        struct mr_bytes log);
-
 /* Removes a blob, once what was put so far is durable, unless it is named somewhere. */
 void mr_ending_drop_blob(struct mr_master *master, struct mr_hash_128 hash);
 /* Removes the blobs that nothing names, if a job ended since the last time. */

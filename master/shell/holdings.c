@@ -16,14 +16,6 @@ enum { HELD_MAP = 0, HELD_PAIRS = 1, HELD_PART = 3 }; /* phases as the wire has 
 
 /* ---- gathering --------------------------------------------------------------------------------*/
 
-void mr_holdings_clear(struct mr_session *session) {
-    free(session->held);
-    free(session->held_ids);
-    session->held = NULL;
-    session->held_ids = NULL;
-    session->held_count = session->held_capacity = session->held_id_count = 0;
-}
-
 /* The place of an id in the list, where it is put if it is new; the same ids come in a row. */
 static int place_id(struct mr_session *session, const char *id, uint32_t *place,
                     struct mr_error *err) {
@@ -210,7 +202,7 @@ void mr_holdings_answer(struct mr_session *session) {
             mr_sessions_send(session, MR_WIRE_DISCARD, &discard);
         }
     }
-    mr_holdings_clear(session);
+    mr_sessions_forget_held(session);
 }
 
 bool mr_holdings_is_needed(const struct mr_master *master, uint32_t node) {

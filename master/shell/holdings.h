@@ -8,7 +8,6 @@
 /* Adds rows of REGISTER or MORE_HELD to what the session has gathered. */
 MR_MUST_USE int mr_holdings_add(struct mr_session *session, const struct mr_wire_row_held *rows,
                                 size_t count, struct mr_error *err);
-void mr_holdings_clear(struct mr_session *session);
 
 /* The map outputs among them as the core knows attempts; malloc'ed, the caller's. */
 MR_MUST_USE int mr_holdings_offer(struct mr_session *session, struct mr_core_attempt **held,

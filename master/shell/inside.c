@@ -1,31 +1,22 @@
 /* inside: what the rooms of the master share. */
 #include "master/shell/inside.h"
 
-#include "master/shell/opening.h"
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 void mr_inside_fail(struct mr_master *master, const struct mr_error *err) {
     if (!master->is_closing) {
         master->why = *err;
-        mr_master_close(master);
+        master->close(master);
     }
 }
 
 void mr_inside_closed(struct mr_master *master) {
-    if (!master->is_closing || master->open_handles > 0 || master->listener ||
-        master->sessions.first) {
-        return;
+    if (master->is_closing && master->open_handles == 0 && !master->listener &&
+        !master->sessions.first) {
+        master->destroy(master);
     }
-    void (*ended)(void *, const struct mr_error *) = master->ended;
-    void *arg = master->ended_arg;
-    struct mr_error why = master->why;
-    mr_net_destroy(master->net);
-    mr_opening_undo(master);
-    free(master);
-    ended(arg, &why);
 }
 
 void mr_inside_log(const char *format, ...) {

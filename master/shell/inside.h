@@ -5,12 +5,11 @@
 #include "lib/net/listener.h"
 #include "lib/net/wire.h"
 #include "master/shell/jobs.h"
-#include "master/shell/master.h"
 #include "master/shell/notes.h"
 #include "master/shell/pen.h"
 #include "master/shell/roster.h"
 #include "master/shell/runs.h"
-#include "master/shell/sessions.h"
+#include "master/shell/session.h"
 
 /* A blob that is wanted, and who was asked for it. */
 struct mr_couriers_want {
@@ -30,6 +29,8 @@ struct mr_turning_wait;
 
 struct mr_master {
     uv_loop_t *loop;
+    void (*close)(struct mr_master *master);   /* mr_master_close */
+    void (*destroy)(struct mr_master *master); /* when all is closed */
     void (*ended)(void *arg, const struct mr_error *why);
     void *ended_arg;
     struct mr_error why; /* it ends */

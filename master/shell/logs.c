@@ -2,7 +2,6 @@
 #include "master/shell/logs.h"
 
 #include "lib/base/error.h"
-#include "master/shell/ending.h"
 #include "master/shell/inside.h"
 #include "master/shell/workers.h"
 #include <inttypes.h>
@@ -16,10 +15,11 @@
 
 struct mr_logs_request {
     struct mr_logs_request *next;
-    struct mr_session *client; /* NULL: it is for the job's end */
+    struct mr_session *client; /* NULL: it is for this master: */
+    mr_logs_came came;
     struct mr_session *worker;
     struct mr_core_attempt told;
-    struct mr_buffer bytes; /* for the job's end */
+    struct mr_buffer bytes; /* for this master */
 };
 
 static void destroy(struct mr_logs_request *request) {
@@ -27,14 +27,15 @@ static void destroy(struct mr_logs_request *request) {
     free(request);
 }
 
-static bool request(struct mr_session *worker, struct mr_session *client, const char *id,
-                    const struct mr_core_attempt *told) {
+static struct mr_logs_request *request(struct mr_session *worker, struct mr_session *client,
+                                       const char *id, const struct mr_core_attempt *told) {
     struct mr_master *master = worker->master;
     struct mr_logs_request *made = calloc(1, sizeof *made);
     if (!made) {
-        return false;
+        return NULL;
     }
-    *made = (struct mr_logs_request){master->log_requests, client, worker, *told, {0}};
+    *made = (struct mr_logs_request){
+        .next = master->log_requests, .client = client, .worker = worker, .told = *told};
     master->log_requests = made;
     struct mr_wire_ask_log message = {.job = id,
                                       .phase = (uint64_t)told->phase,
@@ -42,12 +43,16 @@ static bool request(struct mr_session *worker, struct mr_session *client, const 
                                       .task = told->task,
                                       .attempt = told->attempt};
     mr_sessions_send(worker, MR_WIRE_ASK_LOG, &message);
-    return true;
+    return made;
 }
 
-void mr_logs_fetch(struct mr_session *worker, const char *id, const struct mr_core_attempt *told) {
-    if (!request(worker, NULL, id, told)) {
-        mr_ending_log_came(worker->master, told, (struct mr_bytes){0});
+void mr_logs_fetch(struct mr_session *worker, const char *id, const struct mr_core_attempt *told,
+                   mr_logs_came came) {
+    struct mr_logs_request *made = request(worker, NULL, id, told);
+    if (made) {
+        made->came = came;
+    } else {
+        came(worker->master, told, (struct mr_bytes){0});
     }
 }
 
@@ -98,8 +103,8 @@ void mr_logs_arrived(struct mr_session *session, union mr_wire_any *message,
         struct mr_logs_request *request = ready;
         ready = request->next;
         if (!request->client) {
-            mr_ending_log_came(master, &request->told,
-                               (struct mr_bytes){request->bytes.data, request->bytes.len});
+            request->came(master, &request->told,
+                          (struct mr_bytes){request->bytes.data, request->bytes.len});
         }
         destroy(request);
     }
@@ -123,8 +128,8 @@ void mr_logs_disconnected(struct mr_session *session) {
         struct mr_logs_request *request = gone;
         gone = request->next;
         if (!request->client) {
-            mr_ending_log_came(master, &request->told,
-                               (struct mr_bytes){request->bytes.data, request->bytes.len});
+            request->came(master, &request->told,
+                          (struct mr_bytes){request->bytes.data, request->bytes.len});
         } else if (request->client != session) {
             struct mr_error err = {0};
             mr_error_set(&err, MR_ERR_CLUSTER, "the worker that has the log is gone");

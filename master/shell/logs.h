@@ -11,9 +11,12 @@ void mr_logs_ask(struct mr_session *session, union mr_wire_any *message,
 void mr_logs_arrived(struct mr_session *session, union mr_wire_any *message,
                      const struct mr_frame *frame);
 
-/* Asks a worker for the log of the attempt (as on the wire) that a job failed by:
- * mr_ending_log_came is called with it. */
-void mr_logs_fetch(struct mr_session *worker, const char *id, const struct mr_core_attempt *told);
+/* Is given a log, as much of it as came. */
+typedef void (*mr_logs_came)(struct mr_master *master, const struct mr_core_attempt *told,
+                             struct mr_bytes log);
+/* Asks a worker for the log of an attempt (as on the wire) of the job with this id. */
+void mr_logs_fetch(struct mr_session *worker, const char *id, const struct mr_core_attempt *told,
+                   mr_logs_came came);
 
 /* The connection can't answer, or hear an answer, any more. */
 void mr_logs_disconnected(struct mr_session *session);

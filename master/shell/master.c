@@ -6,8 +6,10 @@
 #include "master/shell/effects.h"
 #include "master/shell/ending.h"
 #include "master/shell/following.h"
+#include "master/shell/hearing.h"
 #include "master/shell/inside.h"
 #include "master/shell/opening.h"
+#include "master/shell/sessions.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +18,6 @@
 
 #define DEFAULT_LISTEN "127.0.0.1:7077"
 #define SHOWN "%.300s"
-#define EXIT_DEFECT 70 /* EX_SOFTWARE */
 
 /* ---- time -------------------------------------------------------------------------------------*/
 
@@ -38,6 +39,16 @@ static void wake(void *arg, uint64_t time_ms) {
 }
 
 /* ---- ending -----------------------------------------------------------------------------------*/
+
+static void destroy(struct mr_master *master) {
+    void (*ended)(void *, const struct mr_error *) = master->ended;
+    void *arg = master->ended_arg;
+    struct mr_error why = master->why;
+    mr_net_destroy(master->net);
+    mr_opening_undo(master);
+    free(master);
+    ended(arg, &why);
+}
 
 static void on_handle_closed(uv_handle_t *handle) {
     struct mr_master *master = handle->data;
@@ -78,7 +89,7 @@ int mr_master_exit_status(const struct mr_error *why) {
     case MR_ERR_INPUT:
         return MR_MASTER_EXIT_CORRUPT;
     case MR_ERR_INTERNAL:
-        return EXIT_DEFECT;
+        return MR_MASTER_EXIT_DEFECT;
     default:
         return MR_MASTER_EXIT_IO;
     }
@@ -164,8 +175,8 @@ static int open_net(struct mr_master *master, const struct mr_secret *secret,
                                    .name = "master",
                                    .limit = mr_wire_limit};
     return mr_net_create(&config, &master->net, err) ||
-                   mr_listener_open(master->net, listen, "master", &mr_sessions_listener_events,
-                                    master, &master->listener, err)
+                   mr_listener_open(master->net, listen, "master", &mr_hearing_events, master,
+                                    &master->listener, err)
                ? err->code
                : MR_OK;
 }
@@ -198,6 +209,8 @@ int mr_master_open(struct uv_loop_s *loop, const struct mr_master_options *optio
     }
     *made = (struct mr_master){
         .loop = loop,
+        .close = mr_master_close,
+        .destroy = destroy,
         .ended = ended,
         .ended_arg = arg,
         .lock_fd = -1,

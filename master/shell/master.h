@@ -6,6 +6,8 @@
 #ifndef MR_SHELL_MASTER_H
 #define MR_SHELL_MASTER_H
 
+#include "master/shell/exits.h"
+
 #include <mr/status.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,15 +27,6 @@ struct mr_master_options {
     bool allow_root;
     uint32_t lease_ms;
     uint32_t heartbeat_ms;
-};
-
-/* How a master ends that nobody told to. The exit status of the daemon. */
-enum mr_master_exit {
-    MR_MASTER_EXIT_CORRUPT = 65, /* EX_DATAERR: the journal is damaged */
-    MR_MASTER_EXIT_MEMORY = 71,  /* EX_OSERR */
-    MR_MASTER_EXIT_IO = 74,      /* EX_IOERR: the journal can't be read or written */
-    MR_MASTER_EXIT_IN_USE = 75,  /* EX_TEMPFAIL: another process has the journal */
-    MR_MASTER_EXIT_CONFIG = 78,  /* EX_CONFIG: a secret, an address or a folder won't do */
 };
 
 /* Where a master keeps its state if it isn't told: $XDG_STATE_HOME/millrace/master, else

@@ -11,8 +11,8 @@
 #define MR_SHELL_NOTES_H
 
 #include "lib/base/hash.h"
-#include "master/journal/journal.h"
 #include "lib/worker/account.h"
+#include "master/journal/journal.h"
 
 /* X(name, number, key, what). Numbers stay. */
 #define MR_NOTES_TABLE(X)                                                                          \

@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "master/shell/couriers.h"
 #include "master/shell/ending.h"
+#include "master/shell/exits.h"
 #include "master/shell/logs.h"
 #include "master/shell/turning.h"
 #include <errno.h>

@@ -3,7 +3,6 @@
 
 #include "lib/base/error.h"
 #include "master/shell/inside.h"
-#include "master/shell/workers.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -54,15 +54,6 @@ bool mr_workers_identify(struct mr_session *session, struct mr_core_worker *work
 
 /* ---- registering ------------------------------------------------------------------------------*/
 
-void mr_workers_forget_registering(struct mr_session *session) {
-    mr_layout_release(&session->register_held);
-    mr_buffer_fini(&session->register_body);
-    free(session->registering);
-    session->registering = NULL;
-    session->register_held = (struct mr_layout_held){0};
-    mr_holdings_clear(session);
-}
-
 static void refuse(struct mr_session *session, const struct mr_error *err) {
     mr_inside_log("%s", err->text);
     if (err->code == MR_ERR_NOMEM) {
@@ -168,7 +159,7 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     bool is_void = node->before == said->incarnation && !is_known;
     if (is_void || (is_known && view.state == MR_CORE_NODE_GONE)) {
         fence(session, "the master gave this worker up");
-        mr_holdings_clear(session);
+        mr_sessions_forget_held(session);
         return MR_OK;
     }
     take_over(session, node);
@@ -211,7 +202,7 @@ void mr_workers_register(struct mr_session *session, union mr_wire_any *message,
                          const struct mr_frame *frame) {
     struct mr_error err = {0};
     union mr_wire_any *own = malloc(sizeof *own);
-    mr_workers_forget_registering(session);
+    mr_sessions_forget_registering(session);
     if (!own) {
         mr_error_nomem(&err, "registering a worker");
     } else if (!mr_buffer_append(&session->register_body, frame->body.data, frame->body.len,

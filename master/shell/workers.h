@@ -20,8 +20,6 @@ void mr_workers_leave(struct mr_session *session, union mr_wire_any *message,
 
 /* The connection is gone: the worker is not lost by that alone. */
 void mr_workers_disconnected(struct mr_session *session);
-/* Frees what a registration has gathered. */
-void mr_workers_forget_registering(struct mr_session *session);
 
 /* The connection to a worker in this life of it, which was told REGISTERED; NULL: there is none. */
 struct mr_session *mr_workers_session(const struct mr_master *master, struct mr_core_worker worker);

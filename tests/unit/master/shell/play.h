@@ -11,9 +11,9 @@
 #include "lib/job/problems.h"
 #include "lib/net/message.h"
 #include "lib/net/wire.h"
+#include "lib/worker/account.h"
 #include "lib/worker/spec.h"
 #include "master/core/terms.h"
-#include "lib/worker/account.h"
 #include "master/shell/master.h"
 #include <signal.h>
 #include <stdio.h>
