@@ -6,7 +6,6 @@
 
 #include "cli/page.h"
 #include "cli/say.h"
-#include "cli/stop.h"
 #include "cluster/follow.h"
 #include "lib/base/error.h"
 #include "lib/client/collect.h"
@@ -97,7 +96,6 @@ static void say_left(struct mr_attend *attend, bool lingers) {
 static int interrupted(struct mr_client *client, int signal_number, void *arg,
                        struct mr_error *err) {
     struct mr_attend *attend = arg;
-    mr_stop_note(signal_number);
     if (attend->is_cancelled) {
         return MR_ERR_INTERRUPTED; /* enough */
     }
