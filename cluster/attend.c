@@ -6,7 +6,6 @@
 
 #include "cli/page.h"
 #include "cli/say.h"
-#include "cli/stop.h"
 #include "cluster/follow.h"
 #include "lib/base/error.h"
 #include "lib/client/collect.h"
@@ -97,7 +96,6 @@ static void say_left(struct mr_attend *attend, bool lingers) {
 static int interrupted(struct mr_client *client, int signal_number, void *arg,
                        struct mr_error *err) {
     struct mr_attend *attend = arg;
-    mr_stop_note(signal_number);
     if (attend->is_cancelled) {
         return MR_ERR_INTERRUPTED; /* enough */
     }
@@ -153,7 +151,9 @@ static void say_failure(struct mr_attend *attend) {
         say(attend, "the last lines of its log:");
         say_log(end->log);
     }
-    say(attend, "to look further: millrace logs %.8s, millrace status %.8s", end->id, end->id);
+    bool has_log = end->log[0] != '\0';
+    say(attend, "to look further: %s%.8s%smillrace status %.8s", has_log ? "millrace logs " : "",
+        has_log ? end->id : "", has_log ? ", " : "", end->id);
 }
 
 static void say_closing(const struct mr_attend *attend) {

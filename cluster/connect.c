@@ -3,6 +3,7 @@
 
 #include "cli/help.h"
 #include "cli/say.h"
+#include "cli/stop.h"
 #include "lib/base/error.h"
 
 #include <unistd.h>
@@ -22,7 +23,8 @@ int mr_connect_open(const struct mr_option_value *master, const struct mr_option
     struct mr_client_options options = {.master = master->text,
                                         .secret = secret->text,
                                         .connect_ms = mr_connect_ms(timeout),
-                                        .say = say};
+                                        .say = say,
+                                        .signalled = mr_stop_note};
     return mr_client_open(&options, client, err);
 }
 

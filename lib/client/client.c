@@ -25,6 +25,7 @@ struct mr_client {
     char *master;
     uint64_t connect_ms;
     void (*say)(const char *line);
+    void (*signalled)(int signal_number);
     uv_loop_t loop;
     struct mr_net *net;
     struct mr_conn *conn; /* NULL: none, not even in the making */
@@ -197,6 +198,9 @@ static void connect_now(struct mr_client *client) {
 static void on_signal(uv_signal_t *handle, int signal_number) {
     struct mr_client *client = handle->data;
     struct mr_error err = {0};
+    if (client->signalled) {
+        client->signalled(signal_number);
+    }
     mr_client_settle(
         client, client->call->interrupted(client, signal_number, client->call->arg, &err), &err);
 }
@@ -300,6 +304,7 @@ int mr_client_open(const struct mr_client_options *options, struct mr_client **c
     made->master = copy;
     made->connect_ms = options->connect_ms;
     made->say = options->say;
+    made->signalled = options->signalled;
     (void)uv_timer_init(&made->loop, &made->retry);
     (void)uv_timer_init(&made->loop, &made->clock);
     made->retry.data = made;

@@ -27,7 +27,8 @@ struct mr_client_options {
     const char *master;  /* HOST:PORT; NULL: MILLRACE_MASTER, else MR_CLIENT_MASTER */
     const char *secret;  /* a file; NULL: MILLRACE_SECRET, else that of the user's own daemons */
     uint64_t connect_ms; /* so long a master that is away is waited for; 0: not at all */
-    void (*say)(const char *line); /* told once that it is waited for; NULL: in silence */
+    void (*say)(const char *line);        /* told once that it is waited for; NULL: in silence */
+    void (*signalled)(int signal_number); /* told before `interrupted` is; NULL: not */
 };
 
 struct mr_client_message {

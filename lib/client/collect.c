@@ -41,6 +41,7 @@ struct mr_collect {
     const struct mr_collect_target *target;
     char id[MR_WIRE_ID_MAX];
     struct mr_commit *commit; /* of a directory */
+    bool is_done;             /* an earlier collector made it, and told nobody */
     struct mr_watch *watch;
     struct mr_client *client;
     struct mr_fetch *fetch;
@@ -61,8 +62,11 @@ int mr_collect_open(const struct mr_collect_target *target, const char *id,
     made->target = target;
     made->stream_fd = -1;
     snprintf(made->id, sizeof made->id, "%s", id);
-    if (target->output &&
-        mr_commit_begin(target->output, target->overwrite, id, &made->commit, err)) {
+    if (target->output && !mr_commit_is_done(target->output, id, &made->is_done, err) &&
+        !made->is_done) {
+        (void)!mr_commit_begin(target->output, target->overwrite, id, &made->commit, err);
+    }
+    if (err->code) {
         mr_collect_close(made);
         return err->code;
     }
@@ -436,7 +440,7 @@ int mr_collect_run(struct mr_collect *collect, struct mr_watch *watch, struct mr
     if (mr_fetch_create(client, &collect->fetch, err)) {
         return err->code;
     }
-    bool is_here = false;
+    bool is_here = collect->is_done;
     while (!err->code && !is_here && !mr_watch_run(watch, client, err) && watch->has_parts) {
         struct mr_error later = {0};
         if (check_shape(collect, err) || fetch_all(collect, &later, err)) {

@@ -425,9 +425,18 @@ static int take(struct mr_client *client, const struct mr_client_message *messag
     return 1;
 }
 
+static int interrupted(struct mr_client *client, int signal_number, void *arg,
+                       struct mr_error *err) {
+    (void)client;
+    (void)signal_number;
+    (void)arg;
+    return mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted");
+}
+
 int mr_submission_send(struct mr_submission *submission, struct mr_client *client, uint32_t *number,
                        struct mr_error *err) {
-    struct mr_client_call call = {.begin = begin, .take = take, .arg = submission};
+    struct mr_client_call call = {
+        .begin = begin, .take = take, .interrupted = interrupted, .arg = submission};
     if (mr_client_run(client, &call, err)) {
         return submission->has_asked
                    ? mr_error_add(err, "; job %s may have been submitted", submission->id)

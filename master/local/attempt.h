@@ -11,8 +11,8 @@
 #include "lib/input/windows.h"
 #include "lib/output/commit.h"
 #include "lib/record/map_output.h"
-#include "master/core/terms.h"
 #include "lib/worker/account.h"
+#include "master/core/terms.h"
 #include "master/local/plan.h"
 #include <pthread.h>
 

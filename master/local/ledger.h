@@ -11,8 +11,8 @@
 #ifndef MR_LOCAL_LEDGER_H
 #define MR_LOCAL_LEDGER_H
 
-#include "master/journal/journal.h"
 #include "lib/worker/account.h"
+#include "master/journal/journal.h"
 #include "master/local/plan.h"
 
 #define MR_LEDGER_ID_LEN 32

@@ -32,7 +32,7 @@ for i in 1 2 3 4 5 6; do
     "$MILLRACE" submit wordcount many.txt --partitions 5 "${way[@]}" >submit.out 2>&1 &
     client=$!
     while kill -0 $client 2>/dev/null; do
-        python3 -c 'import random, time; time.sleep(random.uniform(0.2, 1.5))'
+        read -r -t "0.$((RANDOM % 10))" <>"$T/pause" || true
         victim=$(pid_of "${names[RANDOM % 5]}")
         [ -z "$victim" ] || kill -9 "$victim" 2>/dev/null || true
     done

@@ -59,6 +59,16 @@ for job in rounds values sum_f64 ordered; do
     expect_equal "out-$job" "want-$job" "plugin $job"
 done
 
+# ---- a loop ----------------------------------------------------------------------------------------------------------------
+seq 1 60 >few.txt
+"$MILLRACE" run "$plugins/looping.so" few.txt -o want-loop
+expect_status 0 "$MILLRACE" submit "$plugins/looping.so" few.txt -o out-loop
+expect_equal out-loop want-loop "a loop"
+expect_status 0 "$MILLRACE" submit "$plugins/looping.so" few.txt --collect -o here-loop
+expect_equal here-loop want-loop "a loop, collected"
+expect_status 0 "$MILLRACE" submit "$plugins/looping.so" few.txt
+expect_same .out want-loop/part-00000 "a loop, to standard output"
+
 # ---- what is refused -------------------------------------------------------------------------------------------------------
 refused() {
     local status=$1 pattern=$2
@@ -76,7 +86,7 @@ refused 2 'which\?' submit wordcount logs -o no --wait --detach
 refused 2 'give -o DIR, or --collect' submit wordcount logs --detach
 refused 2 'top wants a number' submit wordcount logs --top x -o no
 refused 2 'there is no job' submit wordcuont logs -o no
-refused 2 'no job' wait 77
+refused 2 'job' wait none
 refused 2 'is no task' logs 1 map
 expect_missing no
 cp "$XDG_RUNTIME_DIR/millrace/cluster.key" here.key
@@ -94,7 +104,7 @@ expect_no_out
 expect_err '^millrace: job [0-9]+ \([0-9a-f]{8}\) failed:'
 expect_err 'no luck in map'
 expect_err 'poison\.txt'
-expect_err 'to look further: millrace logs [0-9a-f]{8}'
+expect_err 'to look further: millrace status [0-9a-f]{8}'
 expect_missing failed
 expect_status 0 "$MILLRACE" status --json
 failed=$(field '[job["id"] for job in it if job["status"]][-1]')
@@ -102,7 +112,21 @@ expect_status 1 "$MILLRACE" wait "$failed"
 expect_err 'no luck in map'
 expect_status 0 "$MILLRACE" status "$failed"
 expect_out 'no luck in map'
-expect_status 0 "$MILLRACE" logs "$failed"
+if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
+    seq 9 >nine.txt
+    expect_status 1 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how abort --at 7 nine.txt -o crashed
+    expect_err 'Aborted|SIGABRT'
+    expect_err '^millrace:   \| the last words'
+    expect_err 'to look further: millrace logs [0-9a-f]{8}'
+    crashed=$(sed -n 's/.*millrace logs \([0-9a-f]*\).*/\1/p' .err)
+    expect_status 0 "$MILLRACE" logs "$crashed"
+    expect_out '^the last words'
+    expect_err '^map-0, attempt [0-9]+, on node mapper-[12]: [0-9]+ bytes'
+    expect_status 0 "$MILLRACE" logs "$crashed" map-0 --json
+    check "the log as JSON" [ "$(field 'it["log"].count("the last words")')" -ge 1 ]
+    expect_status 2 "$MILLRACE" logs "$crashed" reduce-7
+    expect_missing crashed
+fi
 await "nothing pending of a job that failed" test ! -e "failed.pending-$failed"
 
 # ---- what can be seen ------------------------------------------------------------------------------------------------------------
@@ -143,7 +167,7 @@ submit_waiting() {
     (trap - INT; exec "$MILLRACE" submit wordcount logs "$@") >/dev/null 2>said &
     client=$!
     exec 8<said
-    await "it was submitted" is_submitted "$1"
+    await "it was submitted" is_submitted "$2"
 }
 is_submitted() {
     [ -n "$("$MILLRACE" status --json | python3 -c '

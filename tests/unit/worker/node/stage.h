@@ -121,7 +121,9 @@ static inline void stage_take_register(struct stage *stage, struct mr_conn *conn
     snprintf(seat->scratch, sizeof seat->scratch, "%s", message->scratch);
     seat->incarnation = message->incarnation;
     seat->held_count = message->held_count < 16 ? message->held_count : 16;
-    memcpy(seat->held, message->held, seat->held_count * sizeof *seat->held);
+    for (size_t i = 0; i < seat->held_count; i++) {
+        seat->held[i] = message->held[i];
+    }
     seat->registrations++;
     if (!stage->is_deaf) {
         struct mr_wire_registered answer = {.node = at,
@@ -249,7 +251,9 @@ static inline void stage_listen(struct stage *stage) {
     cr_assert_eq(mr_listener_open(stage->net, &options, "master", &stage_listener_events, stage,
                                   &stage->listener, &err),
                  0, "%s", err.text);
-    snprintf(stage->address, sizeof stage->address, "%s", mr_listener_address(stage->listener));
+    if (!*stage->address) { /* workers' threads read it from then on */
+        snprintf(stage->address, sizeof stage->address, "%s", mr_listener_address(stage->listener));
+    }
 }
 
 static inline void stage_open(struct stage *stage) {
