@@ -105,10 +105,10 @@ static int add_pass(struct mr_master *master, const struct mr_jobs_row *job, str
     for (uint32_t round = 0; round < job->rounds && !err->code; round++) {
         struct mr_account sum;
         bool is_there;
-        if (!mr_notes_get_account(master->journal, job->number, MR_NOTES_ROUND, round, &sum,
-                                  &is_there, err) &&
+        if (!mr_notes_get_account(master->journal, job->number, MR_NOTES_ROUND,
+                                  mr_notes_key(round, 0), &sum, &is_there, err) &&
             is_there) {
-            (void)!add_to(master, job->number, MR_NOTES_TOTAL, round, &sum, err);
+            (void)!add_to(master, job->number, MR_NOTES_TOTAL, mr_notes_key(round, 0), &sum, err);
         }
         mr_account_fini(&sum);
     }
@@ -165,7 +165,7 @@ static void close_turn(struct mr_master *master, struct mr_jobs_row *job,
                        const struct mr_core_job_view *view, struct mr_error *err) {
     struct mr_account sum = {0};
     if (!add_accounts(master, job, MR_PHASE_REDUCE, view, &sum, err) &&
-        !add_to(master, job->number, MR_NOTES_TOTAL, job->rounds, &sum, err) &&
+        !add_to(master, job->number, MR_NOTES_TOTAL, mr_notes_key(job->rounds, 0), &sum, err) &&
         !add_pass(master, job, err) &&
         !mr_journal_forget(master->journal, job->number, MR_NOTES_ROUND, err) &&
         !mr_journal_forget(master->journal, job->number, MR_NOTES_PAIRS, err)) {
@@ -202,7 +202,8 @@ static void close_list_round(struct mr_master *master, struct mr_jobs_row *job,
     struct mr_error why = {0};
     if (add_accounts(master, job, MR_PHASE_MAP, view, &sum, err) ||
         add_accounts(master, job, MR_PHASE_REDUCE, view, &sum, err) ||
-        mr_notes_put_account(master->journal, job->number, MR_NOTES_ROUND, round, &sum, err)) {
+        mr_notes_put_account(master->journal, job->number, MR_NOTES_ROUND, mr_notes_key(round, 0),
+                             &sum, err)) {
         mr_account_fini(&sum);
         return;
     }

@@ -140,7 +140,8 @@ static int report_round(struct mr_master *master, const struct mr_jobs_row *job,
     struct mr_books books;
     bool is_there;
     enum mr_notes_kind kind = job->loops ? MR_NOTES_TOTAL : MR_NOTES_ROUND;
-    if (!mr_notes_get_account(master->journal, job->number, kind, round, &sum, &is_there, err)) {
+    if (!mr_notes_get_account(master->journal, job->number, kind, mr_notes_key(round, 0), &sum,
+                              &is_there, err)) {
         mr_books_of_account(&sum, &books);
         if (round < job->rounds) { /* else of a loop's turns: counters alone */
             mr_books_report(&books, &result->rounds[round]);

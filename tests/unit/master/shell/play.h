@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define PLAY_LIMIT_MS 20000
+#define PLAY_LIMIT_MS 240000
 #define PLAY_BLOBS 16
 
 struct play;
