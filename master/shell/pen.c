@@ -148,14 +148,14 @@ static void finish_closing(uv_handle_t *handle) {
 static void flushed(uv_work_t *work, int status) {
     struct mr_pen *pen = work->data;
     struct mr_error err = {0};
+    bool was_closing = pen->is_closing;
     (void)status;
     pen->is_writing = false;
     (void)!mr_journal_settle(pen->journal, &pen->flushed, &err);
-    if (err.code) {
-        mr_pen_end(pen, &err);
-    }
-    if (pen->is_closing) {
+    if (was_closing) { /* it waited for this alone */
         uv_close((uv_handle_t *)&pen->prepare, finish_closing);
+    } else if (err.code) {
+        mr_pen_end(pen, &err); /* which closes it, as a rule */
     } else if (!pen->err.code) {
         pen->sequence = pen->sealed;
         do_deeds(pen, pen->covered);
