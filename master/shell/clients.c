@@ -136,8 +136,11 @@ static void cancel(struct mr_master *master, struct mr_jobs_row *job, struct mr_
     } else if (view.state == MR_CORE_JOB_STOPPING || job->is_over) {
         mr_error_set(how, MR_ERR_USAGE, "job %u ends already", job->number);
     } else {
-        job->give_up = why;
-        (void)mr_inside_apply(master, &event, NULL);
+        struct mr_error err = {0};
+        (void)!mr_jobs_give_up(job, master->journal, &why, &err);
+        if (mr_inside_check(master, &err)) {
+            (void)mr_inside_apply(master, &event, NULL);
+        }
     }
 }
 

@@ -132,8 +132,11 @@ static void fail_round(struct mr_master *master, struct mr_jobs_row *job, uint32
                        const struct mr_error *why) {
     struct mr_core_event failed = {
         .kind = MR_CORE_ROUND_FAILED, .job = job->number, .round = round, .status = why->code};
-    job->give_up = *why;
-    (void)mr_inside_apply(master, &failed, NULL);
+    struct mr_error err = {0};
+    (void)!mr_jobs_give_up(job, master->journal, why, &err);
+    if (mr_inside_check(master, &err)) {
+        (void)mr_inside_apply(master, &failed, NULL);
+    }
 }
 
 /* Answers the core with the next round, of the list, or the turn behind the last. */

@@ -116,6 +116,7 @@ static void on_closed(struct mr_conn *conn, bool by_peer, const struct mr_error 
     }
     *(session->is_worker ? &master->sessions.workers : &master->sessions.clients) -= 1;
     if (!master->is_closing) {
+        master->has_to_sweep = master->has_to_sweep || session->has_submission;
         mr_workers_disconnected(session);
         mr_logs_disconnected(session);
     }

@@ -265,6 +265,17 @@ uint32_t mr_jobs_resolve(const struct mr_jobs *jobs, const char *text, struct mr
     return found;
 }
 
+int mr_jobs_give_up(struct mr_jobs_row *job, struct mr_journal *journal, const struct mr_error *why,
+                    struct mr_error *err) {
+    struct mr_buffer text = {0};
+    job->give_up = *why;
+    if (!mr_buffer_printf(&text, err, "%s\n%s", mr_error_name(why->code), why->text)) {
+        (void)!mr_journal_put(journal, job->number, MR_NOTES_WHY, 0, text.data, text.len, err);
+    }
+    mr_buffer_fini(&text);
+    return err->code;
+}
+
 /* ---- those that ended -------------------------------------------------------------------------*/
 
 /* Of "ERR_IO". */
@@ -349,6 +360,14 @@ static int load_winners(struct mr_jobs_row *job, struct mr_journal *journal, str
     return err->code;
 }
 
+static void load_why(struct mr_jobs_row *job, const struct mr_journal *journal) {
+    const char *text = mr_notes_text(journal, job->number, MR_NOTES_WHY, 0);
+    const char *why = text ? strchr(text, '\n') : NULL;
+    if (why) {
+        mr_error_set(&job->give_up, status_of(text, (size_t)(why - text)), "%s", why + 1);
+    }
+}
+
 static int load_state(struct mr_jobs_row *job, struct mr_journal *journal, struct mr_error *err) {
     uint64_t pass[5] = {0};
     uint64_t times[1] = {0};
@@ -362,6 +381,7 @@ static int load_state(struct mr_jobs_row *job, struct mr_journal *journal, struc
     if (mr_notes_get_numbers(journal, job->number, MR_NOTES_TIMES, 0, times, 1)) {
         job->submitted_wall_ms = times[0];
     }
+    load_why(job, journal);
     for (size_t i = 0; i < count && !err->code; i++) {
         struct mr_account account = {0};
         if (!mr_account_get(&account, facts[i].bytes, facts[i].len, err)) {

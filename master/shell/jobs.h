@@ -133,6 +133,12 @@ struct mr_jobs_row *mr_jobs_find(const struct mr_jobs *jobs, uint32_t number);
 struct mr_jobs_row *mr_jobs_find_id(const struct mr_jobs *jobs, const char *id);
 struct mr_jobs_ended *mr_jobs_find_ended(const struct mr_jobs *jobs, uint32_t number);
 struct mr_jobs_ended *mr_jobs_find_ended_id(const struct mr_jobs *jobs, const char *id);
+/* Notes why the job shall end, where the core will know no more than a status; gathers it as a
+ * fact.
+ */
+MR_MUST_USE int mr_jobs_give_up(struct mr_jobs_row *job, struct mr_journal *journal,
+                                const struct mr_error *why, struct mr_error *err);
+
 /* By number, or what an id begins with: the number, 0 with a sentence: there is none, or several.
  */
 uint32_t mr_jobs_resolve(const struct mr_jobs *jobs, const char *text, struct mr_error *err);

@@ -103,8 +103,13 @@ static void end(struct mr_master *master, struct mr_jobs_row *job, const struct 
     struct mr_core_event event = {.kind = how->code ? MR_CORE_PUBLISH_FAILED : MR_CORE_PUBLISHED,
                                   .job = job->number,
                                   .status = how->code};
-    job->give_up = *how;
-    (void)mr_inside_apply(master, &event, NULL);
+    struct mr_error err = {0};
+    if (how->code) {
+        (void)!mr_jobs_give_up(job, master->journal, how, &err);
+    }
+    if (mr_inside_check(master, &err)) {
+        (void)mr_inside_apply(master, &event, NULL);
+    }
 }
 
 /* The part is made again, and the output published then. */

@@ -49,9 +49,12 @@ static void begin_again(struct mr_master *master, struct mr_jobs_row *job, const
     if (job->rewinds++ == REWINDS_MAX) {
         struct mr_core_event cancel = {
             .kind = MR_CORE_CANCEL, .job = job->number, .status = MR_ERR_IO};
-        mr_error_set(&job->give_up, MR_ERR_IO,
+        struct mr_error end = {0};
+        mr_error_set(&end, MR_ERR_IO,
                      "what a round made was lost %u times before the next had read it: %.300s",
                      REWINDS_MAX, why);
+        (void)!mr_jobs_give_up(job, master->journal, &end, &err);
+        (void)mr_inside_check(master, &err);
         (void)mr_inside_apply(master, &cancel, NULL);
         return;
     }

@@ -15,6 +15,7 @@ static void refuse(struct mr_session *session, const struct mr_error *why) {
     free(session->submission_blobs);
     session->submission_blobs = NULL;
     session->submission_blob_count = 0;
+    session->master->has_to_sweep = true; /* what came for it */
     mr_sessions_answer(session, why);
 }
 
