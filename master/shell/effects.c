@@ -7,6 +7,7 @@
 #include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/publishing.h"
+#include "master/shell/sessions.h"
 #include "master/shell/supply.h"
 #include "master/shell/workers.h"
 #include <stdlib.h>
@@ -81,7 +82,7 @@ static void start(struct mr_master *master, struct mr_jobs_row *job,
         mr_inside_fail(master, &err);
         return;
     }
-    struct mr_session *session = mr_workers_session(master, effect->worker);
+    struct mr_session *session = mr_sessions_of(master, effect->worker);
     if (session) {
         mr_supply_start(session, row);
     }
@@ -89,7 +90,7 @@ static void start(struct mr_master *master, struct mr_jobs_row *job,
 
 static void stop(struct mr_master *master, const struct mr_core_effect *effect) {
     struct mr_runs_row *row = mr_runs_find(&master->runs, &effect->attempt);
-    struct mr_session *session = mr_workers_session(master, effect->worker);
+    struct mr_session *session = mr_sessions_of(master, effect->worker);
     if (row) {
         row->is_stopping = true;
     }
@@ -116,7 +117,7 @@ static void set_source(struct mr_master *master, struct mr_jobs_row *job,
 
 static void answer(struct mr_master *master, struct mr_jobs_row *job,
                    const struct mr_core_effect *effect) {
-    struct mr_session *session = mr_workers_session(master, effect->worker);
+    struct mr_session *session = mr_sessions_of(master, effect->worker);
     const struct mr_core_attempt told = mr_jobs_outward(job, &effect->attempt);
     struct mr_wire_answer message = {told.job,  told.round,   told.phase,
                                      told.task, told.attempt, effect->is_accepted};
@@ -132,7 +133,7 @@ static void discard(struct mr_master *master, const struct mr_jobs_row *job,
                     const struct mr_core_effect *effect) {
     const struct mr_core_attempt told = mr_jobs_outward(job, &effect->attempt);
     struct mr_wire_discard message = {told.job, told.round, told.phase, told.task, told.attempt};
-    mr_sessions_send(mr_workers_session(master, effect->worker), MR_WIRE_DISCARD, &message);
+    mr_sessions_send(mr_sessions_of(master, effect->worker), MR_WIRE_DISCARD, &message);
 }
 
 /* The map outputs of a round, and the pairs that its tasks read, are not needed any more. */

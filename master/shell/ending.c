@@ -5,9 +5,9 @@
 #include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/logs.h"
+#include "master/shell/sessions.h"
 #include "master/shell/submitting.h"
 #include "master/shell/supply.h"
-#include "master/shell/workers.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,7 +164,7 @@ static bool fetch_log(struct mr_master *master, const struct mr_jobs_row *job) {
     }
     struct mr_core_worker worker = {job->cause_node,
                                     mr_core_node(master->core, job->cause_node).incarnation};
-    struct mr_session *session = mr_workers_session(master, worker);
+    struct mr_session *session = mr_sessions_of(master, worker);
     struct mr_ending_wait *wait = session ? calloc(1, sizeof *wait) : NULL;
     if (!wait) {
         return false;

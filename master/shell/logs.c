@@ -3,7 +3,7 @@
 
 #include "lib/base/error.h"
 #include "master/shell/inside.h"
-#include "master/shell/workers.h"
+#include "master/shell/sessions.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,7 +226,7 @@ static void ask_worker(struct mr_session *session, const struct mr_jobs_row *job
         return;
     }
     const struct mr_core_attempt told = mr_jobs_outward(job, &place.attempt);
-    struct mr_session *worker = mr_workers_session(
+    struct mr_session *worker = mr_sessions_of(
         master,
         (struct mr_core_worker){place.node, mr_core_node(master->core, place.node).incarnation});
     if (!worker || !request(worker, session, job->id, &told)) {

@@ -5,6 +5,7 @@
 #include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/outcome.h"
+#include "master/shell/sessions.h"
 #include "master/shell/supply.h"
 #include "master/shell/workers.h"
 #include <stdlib.h>
@@ -60,7 +61,7 @@ static struct mr_session *choose(const struct mr_master *master, uint32_t before
             before == MR_CORE_NONE ? i : (uint32_t)(((uint64_t)before + 1 + i) % count);
         struct mr_core_node_view view = mr_core_node(master->core, number);
         struct mr_session *session =
-            mr_workers_session(master, (struct mr_core_worker){number, view.incarnation});
+            mr_sessions_of(master, (struct mr_core_worker){number, view.incarnation});
         bool may_do = view.state == MR_CORE_NODE_READY || view.state == MR_CORE_NODE_SET_ASIDE;
         if (session && may_do && ((int)view.roles & MR_CORE_REDUCES)) {
             return session;

@@ -5,7 +5,6 @@
 #include "master/shell/closing.h"
 #include "master/shell/inside.h"
 #include "master/shell/sessions.h"
-#include "master/shell/workers.h"
 
 #define REPORTS_MAX 2
 #define REWINDS_MAX                                                                                \
@@ -28,7 +27,7 @@ static void discard_winners(struct mr_master *master, const struct mr_jobs_row *
     for (uint32_t task = 0; task < view.reduce_tasks; task++) {
         struct mr_core_winner winner =
             mr_core_winner(master->core, job->number, MR_PHASE_REDUCE, task);
-        struct mr_session *session = mr_workers_session(master, winner.worker);
+        struct mr_session *session = mr_sessions_of(master, winner.worker);
         struct mr_core_attempt id = {job->number, view.round, MR_PHASE_REDUCE, task,
                                      winner.attempt};
         const struct mr_core_attempt told = mr_jobs_outward(job, &id);

@@ -50,6 +50,14 @@ void mr_sessions_close_all(struct mr_master *master) {
     }
 }
 
+struct mr_session *mr_sessions_of(const struct mr_master *master, struct mr_core_worker worker) {
+    const struct mr_roster_node *node = mr_roster_at(&master->roster, worker.node);
+    struct mr_core_node_view view = mr_core_node(master->core, worker.node);
+    bool is_that = node && node->session && node->session->is_welcome &&
+                   view.incarnation == worker.incarnation && view.state != MR_CORE_NODE_GONE;
+    return is_that ? node->session : NULL;
+}
+
 /* ---- what goes out ----------------------------------------------------------------------------*/
 
 /* What a failed sending says of this process; a connection that is gone is no failure. */

@@ -7,6 +7,8 @@
 void mr_sessions_ref(struct mr_session *session);
 void mr_sessions_unref(struct mr_session *session);
 
+/* The connection to a worker in this life of it, which was told REGISTERED; NULL: there is none. */
+struct mr_session *mr_sessions_of(const struct mr_master *master, struct mr_core_worker worker);
 /* Sends; a connection that is gone takes nothing, and that is no error. NULL is harmless. */
 void mr_sessions_send(struct mr_session *session, enum mr_wire_kind kind, const void *message);
 void mr_sessions_send_piece(struct mr_session *session, enum mr_wire_kind kind, const void *message,

@@ -2,16 +2,26 @@
 #include "master/shell/views.h"
 
 #include "master/shell/inside.h"
-#include "master/shell/workers.h"
 #include <string.h>
 
 /* ---- jobs -------------------------------------------------------------------------------------*/
 
+/* Whether a worker is there that could do so. */
+static bool has_worker(const struct mr_master *master, enum mr_core_role role) {
+    for (uint32_t i = 0; i < master->roster.count; i++) {
+        struct mr_core_node_view view = mr_core_node(master->core, i);
+        if (view.state == MR_CORE_NODE_READY && ((int)view.roles & (int)role)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Why nothing of it runs; NULL: something does, or could. */
 static const char *why_waiting(const struct mr_master *master,
                                const struct mr_core_job_view *view) {
-    bool has_maps = mr_workers_has(master, MR_CORE_MAPS);
-    bool has_reduces = mr_workers_has(master, MR_CORE_REDUCES);
+    bool has_maps = has_worker(master, MR_CORE_MAPS);
+    bool has_reduces = has_worker(master, MR_CORE_REDUCES);
     if (view->state != MR_CORE_JOB_RUNNING || view->running > 0) {
         return NULL;
     }

@@ -11,15 +11,6 @@
 
 /* ---- who speaks -------------------------------------------------------------------------------*/
 
-struct mr_session *mr_workers_session(const struct mr_master *master,
-                                      struct mr_core_worker worker) {
-    const struct mr_roster_node *node = mr_roster_at(&master->roster, worker.node);
-    struct mr_core_node_view view = mr_core_node(master->core, worker.node);
-    bool is_that = node && node->session && node->session->is_welcome &&
-                   view.incarnation == worker.incarnation && view.state != MR_CORE_NODE_GONE;
-    return is_that ? node->session : NULL;
-}
-
 /* The connection is no worker's any more, until it registers again. */
 static void detach(struct mr_session *session) {
     if (session->node) {
@@ -331,14 +322,4 @@ void mr_workers_disconnected(struct mr_session *session) {
             mr_workers_lost(master, node->number);
         }
     }
-}
-
-bool mr_workers_has(const struct mr_master *master, enum mr_core_role role) {
-    for (uint32_t i = 0; i < master->roster.count; i++) {
-        struct mr_core_node_view view = mr_core_node(master->core, i);
-        if (view.state == MR_CORE_NODE_READY && ((int)view.roles & (int)role)) {
-            return true;
-        }
-    }
-    return false;
 }

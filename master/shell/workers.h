@@ -21,8 +21,6 @@ void mr_workers_leave(struct mr_session *session, union mr_wire_any *message,
 /* The connection is gone: the worker is not lost by that alone. */
 void mr_workers_disconnected(struct mr_session *session);
 
-/* The connection to a worker in this life of it, which was told REGISTERED; NULL: there is none. */
-struct mr_session *mr_workers_session(const struct mr_master *master, struct mr_core_worker worker);
 /* The worker that speaks on this connection, as the core has it. False: it is none, or was given
  * up, and is told so. */
 bool mr_workers_identify(struct mr_session *session, struct mr_core_worker *worker);
@@ -31,7 +29,5 @@ bool mr_workers_identify(struct mr_session *session, struct mr_core_worker *work
 void mr_workers_lost(struct mr_master *master, uint32_t node);
 /* Tells workers that leave, and that nobody needs any more, that they may end. */
 void mr_workers_let_go(struct mr_master *master);
-/* Whether a worker is there that could do so (MR_CORE_MAPS, MR_CORE_REDUCES). */
-bool mr_workers_has(const struct mr_master *master, enum mr_core_role role);
 
 #endif

@@ -115,6 +115,23 @@ Test(rounds, three) {
     mr_buffer_fini(&spec);
 }
 
+/* A worker that is there does nothing for the job any more. */
+static void retire(struct actor *client, struct actor *worker) {
+    struct mr_wire_drain drain = {"holder", 0};
+    actor_send(client, MR_WIRE_DRAIN, &drain);
+    actor_expect(client, MR_WIRE_RESULT);
+    struct mr_wire_start early = actor_start(worker);
+    struct mr_wire_failed stopped = {.job = 1,
+                                     .round = early.round,
+                                     .phase = early.phase,
+                                     .task = early.task,
+                                     .attempt = early.attempt,
+                                     .status = 6,
+                                     .is_stopped = 1};
+    actor_send(worker, MR_WIRE_FAILED, &stopped);
+    actor_expect(worker, MR_WIRE_ANSWER);
+}
+
 /* Pairs that were lost with their worker, after their round was closed: the job begins again. */
 Test(rounds, begins_again) {
     struct play play;
@@ -133,19 +150,7 @@ Test(rounds, begins_again) {
     actor_open(&holder, &play, MR_NET_REDUCER);
     actor_register(&holder, "holder", 8, MR_CORE_REDUCES, 1, NULL, 0);
     actor_registered(&holder);
-    struct mr_wire_drain drain = {"holder", 0}; /* and does nothing for the job any more */
-    actor_send(&client, MR_WIRE_DRAIN, &drain);
-    actor_expect(&client, MR_WIRE_RESULT);
-    struct mr_wire_start early = actor_start(&holder);
-    struct mr_wire_failed stopped = {.job = 1,
-                                     .round = early.round,
-                                     .phase = early.phase,
-                                     .task = early.task,
-                                     .attempt = early.attempt,
-                                     .status = 6,
-                                     .is_stopped = 1};
-    actor_send(&holder, MR_WIRE_FAILED, &stopped);
-    actor_expect(&holder, MR_WIRE_ANSWER);
+    retire(&client, &holder);
     worker_open(&other, &play, "other", 7, MR_CORE_DOES_BOTH, 4);
     for (int i = 0; i < 2; i++) {
         struct mr_wire_start start = actor_start(&other);
