@@ -5,7 +5,6 @@
 #include "master/shell/inside.h"
 #include "master/shell/publishing.h"
 #include "master/shell/views.h"
-#include "master/shell/workers.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
 
 #include "lib/base/error.h"
 #include "master/local/books.h"
-#include "master/shell/ending.h"
 #include "master/shell/inside.h"
 #include "master/shell/outcome.h"
 #include <endian.h>

@@ -4,7 +4,6 @@
 #include "lib/base/error.h"
 #include "master/shell/closing.h"
 #include "master/shell/ending.h"
-#include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/publishing.h"
 #include "master/shell/sessions.h"

@@ -3,7 +3,6 @@
 
 #include "lib/base/error.h"
 #include "master/shell/inside.h"
-#include "master/shell/outcome.h"
 #include "master/shell/views.h"
 
 #define PERIOD_MS 100

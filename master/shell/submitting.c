@@ -3,7 +3,6 @@
 
 #include "lib/base/error.h"
 #include "lib/output/manifest.h"
-#include "master/shell/closing.h"
 #include "master/shell/couriers.h"
 #include "master/shell/inside.h"
 #include <stdio.h>
