@@ -4,8 +4,6 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "master/shell/inside.h"
-#include "master/shell/submitting.h"
-#include "master/shell/turning.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,8 +31,7 @@ static void drop_want(struct mr_couriers_want **at) {
 /* Something came, or can't come any more. */
 static void look_again(struct mr_master *master) {
     if (!master->is_closing) {
-        mr_submitting_look(master);
-        mr_turning_look(master);
+        master->look(master);
     }
 }
 

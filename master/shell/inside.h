@@ -31,6 +31,7 @@ struct mr_master {
     uv_loop_t *loop;
     void (*close)(struct mr_master *master);   /* mr_master_close */
     void (*destroy)(struct mr_master *master); /* when all is closed */
+    void (*look)(struct mr_master *master);    /* a blob came, or who was asked for it is gone */
     void (*ended)(void *arg, const struct mr_error *why);
     void *ended_arg;
     struct mr_error why; /* it ends */

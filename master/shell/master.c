@@ -5,11 +5,12 @@
 #include "lib/job/problems.h"
 #include "master/shell/effects.h"
 #include "master/shell/ending.h"
-#include "master/shell/following.h"
 #include "master/shell/hearing.h"
 #include "master/shell/inside.h"
 #include "master/shell/opening.h"
 #include "master/shell/sessions.h"
+#include "master/shell/submitting.h"
+#include "master/shell/turning.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +37,13 @@ static void wake(void *arg, uint64_t time_ms) {
         master->tick_ms = time_ms;
         (void)uv_timer_start(&master->tick, on_tick, time_ms > now ? time_ms - now : 0, 0);
     }
+}
+
+/* ---- blobs ------------------------------------------------------------------------------------*/
+
+static void look(struct mr_master *master) {
+    mr_submitting_look(master);
+    mr_turning_look(master);
 }
 
 /* ---- ending -----------------------------------------------------------------------------------*/
@@ -211,6 +219,7 @@ int mr_master_open(struct uv_loop_s *loop, const struct mr_master_options *optio
         .loop = loop,
         .close = mr_master_close,
         .destroy = destroy,
+        .look = look,
         .ended = ended,
         .ended_arg = arg,
         .lock_fd = -1,

@@ -79,22 +79,24 @@ static void give(struct mr_master *master, struct mr_jobs_row *job) {
     }
 }
 
-void mr_publishing_resume(struct mr_session *session) {
-    struct mr_master *master = session->master;
-    for (size_t i = 0; i < master->jobs.count; i++) {
-        const struct mr_jobs_row *job = master->jobs.rows[i];
-        if (job->publisher == session->node->number && is_publishing(master, job)) {
-            send_publish(session, job);
-        }
-    }
+/* Whether a worker that lives publishes the job; and its connection, or NULL. */
+static bool is_published(const struct mr_master *master, struct mr_jobs_row *job,
+                         struct mr_session **session) {
+    struct mr_core_worker worker = {job->publisher, job->publisher_incarnation};
+    struct mr_core_node_view view = mr_core_node(master->core, worker.node);
+    bool is_there = job->publisher != MR_CORE_NONE && view.state != MR_CORE_NODE_GONE &&
+                    view.incarnation == worker.incarnation;
+    *session = is_there ? mr_sessions_of(master, worker) : NULL;
+    job->publisher = is_there ? job->publisher : MR_CORE_NONE;
+    return is_there;
 }
 
-void mr_publishing_lost(struct mr_master *master, uint32_t node) {
-    for (size_t i = 0; i < master->jobs.count; i++) {
-        if (master->jobs.rows[i]->publisher == node) {
-            master->jobs.rows[i]->publisher = MR_CORE_NONE;
-            master->has_to_publish = true;
-        }
+static void go_on(struct mr_master *master, struct mr_jobs_row *job) {
+    struct mr_session *session;
+    if (!is_published(master, job, &session)) {
+        give(master, job);
+    } else if (session && session->is_back) {
+        send_publish(session, job);
     }
 }
 
@@ -278,8 +280,11 @@ void mr_publishing_go_on(struct mr_master *master) {
         }
         if (job->is_collected) {
             offer(master, job);
-        } else if (job->publisher == MR_CORE_NONE) {
-            give(master, job);
+        } else {
+            go_on(master, job);
         }
+    }
+    for (struct mr_session *at = master->sessions.first; at; at = at->after) {
+        at->is_back = false;
     }
 }

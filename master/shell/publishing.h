@@ -13,13 +13,10 @@ void mr_publishing_collect(struct mr_session *session, union mr_wire_any *messag
 void mr_publishing_collected(struct mr_session *session, union mr_wire_any *message,
                              const struct mr_frame *frame);
 
-/* Gives each job that is to be published, and that nobody publishes, to a reducer; tells clients
- * that wait where the parts are. */
+/* Gives each job that is to be published, and that nobody publishes, to a reducer: also where the
+ * one who did is lost; says it again to one that is back on a new connection; tells clients that
+ * wait where the parts are. */
 void mr_publishing_go_on(struct mr_master *master);
-/* A worker is back on a new connection: what it shall publish is said again. */
-void mr_publishing_resume(struct mr_session *session);
-/* A node was lost: somebody else publishes. */
-void mr_publishing_lost(struct mr_master *master, uint32_t node);
 
 /* Ends a job whose output waits to be collected, since it isn't wanted any more. */
 void mr_publishing_give_up(struct mr_master *master, struct mr_jobs_row *job,

@@ -74,6 +74,7 @@ struct mr_session {
     char (*held_ids)[MR_ORDERS_ID_LEN + 1];
     size_t held_id_count;
     struct mr_sessions_told told;
+    bool is_back;           /* it is new on this connection */
     uint64_t renewed_sent;  /* number of the last RENEWED */
     uint64_t renewed_acked; /* that its heartbeats acknowledged */
 

@@ -5,7 +5,6 @@
 #include "master/shell/holdings.h"
 #include "master/shell/inside.h"
 #include "master/shell/logs.h"
-#include "master/shell/publishing.h"
 #include "master/shell/supply.h"
 #include <stdlib.h>
 
@@ -69,7 +68,8 @@ static void welcome(void *arg, bool is_durable) {
         mr_sessions_send(session, MR_WIRE_REGISTERED, &registered);
         mr_holdings_answer(session);
         mr_supply_all(session);
-        mr_publishing_resume(session);
+        session->is_back = true; /* what it shall publish is said again */
+        master->has_to_publish = true;
     }
     mr_sessions_unref(session);
 }
@@ -100,7 +100,7 @@ static int take_in(struct mr_session *session, struct mr_roster_node *node, stru
     }
     up.held = held;
     mr_runs_remove_all(&master->runs, 0, node->number);
-    mr_publishing_lost(master, node->number);
+    master->has_to_publish = true; /* by somebody else, what it published */
     if (mr_inside_apply(master, &up, NULL) &&
         !mr_roster_take_in(node, said->incarnation, master->journal, err)) {
         mr_holdings_report_missing(session);
@@ -307,7 +307,7 @@ void mr_workers_lost(struct mr_master *master, uint32_t number) {
         fence(node->session, "the lease ended: no renewal was acknowledged");
     }
     mr_holdings_lost(master, number);
-    mr_publishing_lost(master, number);
+    master->has_to_publish = true; /* by somebody else, what it published */
 }
 
 void mr_workers_disconnected(struct mr_session *session) {
