@@ -220,6 +220,19 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
 
 /* ---- lost -------------------------------------------------------------------------------------*/
 
+void mr_reports_lose_pairs(struct mr_master *master, const struct mr_reports_about *about,
+                           uint32_t lost_task, const char *why) {
+    const struct mr_runs_row *run = mr_runs_find(&master->runs, &about->attempt);
+    bool is_wanted = run && !run->is_stopping && run->worker.node == about->worker.node;
+    struct mr_reports_failure failure = {.status = MR_ERR_IO,
+                                         .why = why ? why : "what the round before made is lost",
+                                         .is_uncounted = true};
+    mr_reports_fail(master, about, &failure);
+    if (is_wanted) {
+        mr_rewinding_report(master, about->job, about->attempt.round, lost_task, failure.why);
+    }
+}
+
 void mr_reports_lost(struct mr_session *session, union mr_wire_any *message,
                      const struct mr_frame *frame) {
     struct mr_master *master = session->master;
@@ -231,7 +244,7 @@ void mr_reports_lost(struct mr_session *session, union mr_wire_any *message,
         return;
     }
     if (told.phase == MR_PHASE_MAP) {
-        mr_rewinding_report(master, &about, (uint32_t)lost->lost_task, lost->why);
+        mr_reports_lose_pairs(master, &about, (uint32_t)lost->lost_task, lost->why);
         return;
     }
     struct mr_core_event event = {.kind = MR_CORE_OUTPUT_LOST,

@@ -44,4 +44,8 @@ struct mr_reports_failure {
 void mr_reports_fail(struct mr_master *master, const struct mr_reports_about *about,
                      const struct mr_reports_failure *failure);
 
+/* A map attempt, or a turn, has ended since it can't read the pairs of a task. */
+void mr_reports_lose_pairs(struct mr_master *master, const struct mr_reports_about *about,
+                           uint32_t lost_task, const char *why);
+
 #endif

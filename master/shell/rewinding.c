@@ -72,23 +72,15 @@ static void begin_again(struct mr_master *master, struct mr_jobs_row *job, const
     (void)mr_inside_check(master, &err);
 }
 
-void mr_rewinding_report(struct mr_master *master, const struct mr_reports_about *about,
+void mr_rewinding_report(struct mr_master *master, struct mr_jobs_row *job, uint32_t core_round,
                          uint32_t lost_task, const char *why) {
-    struct mr_jobs_row *job = about->job;
     struct mr_core_job_view view = mr_core_job(master->core, job->number);
-    const struct mr_runs_row *run = mr_runs_find(&master->runs, &about->attempt);
-    bool is_wanted = run && !run->is_stopping && run->worker.node == about->worker.node &&
-                     view.round == about->attempt.round && lost_task < job->pairs.count;
-    struct mr_reports_failure failure = {.status = MR_ERR_IO,
-                                         .why = why ? why : "what the round before made is lost",
-                                         .is_uncounted = true};
-    mr_reports_fail(master, about, &failure);
-    if (!is_wanted) {
+    if (view.round != core_round || lost_task >= job->pairs.count) {
         return;
     }
     struct mr_core_node_view node = mr_core_node(master->core, job->pairs.rows[lost_task].node);
     job->lost_reports++;
     if (job->lost_reports >= REPORTS_MAX || node.state == MR_CORE_NODE_GONE) {
-        begin_again(master, job, failure.why);
+        begin_again(master, job, why);
     }
 }

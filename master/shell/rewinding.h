@@ -7,11 +7,13 @@
 #ifndef MR_SHELL_REWINDING_H
 #define MR_SHELL_REWINDING_H
 
-#include "master/shell/reports.h"
+#include "master/shell/jobs.h"
 
-/* An attempt has ended since it can't read the pairs of a task of the round before. The first
- * report may be about the network of the one who reports. */
-void mr_rewinding_report(struct mr_master *master, const struct mr_reports_about *about,
+struct mr_master;
+
+/* An attempt of this round of the core has ended since it can't read the pairs of a task of the
+ * round before. The first report may be about the network of the one who reports. */
+void mr_rewinding_report(struct mr_master *master, struct mr_jobs_row *job, uint32_t core_round,
                          uint32_t lost_task, const char *why);
 
 #endif

@@ -6,7 +6,6 @@
 #include "master/shell/ending.h"
 #include "master/shell/inside.h"
 #include "master/shell/reports.h"
-#include "master/shell/rewinding.h"
 #include <stdlib.h>
 
 struct mr_turning_wait {
@@ -109,7 +108,7 @@ static void take(struct mr_session *session, const struct mr_wire_turned *turned
     struct mr_reports_failure failure = {
         .status = -(int)turned->status, .why = turned->why, .is_fatal = turned->is_fatal};
     if (turned->status && turned->has_lost) {
-        mr_rewinding_report(master, &about, (uint32_t)turned->lost_task, turned->why);
+        mr_reports_lose_pairs(master, &about, (uint32_t)turned->lost_task, turned->why);
     } else if (turned->status) {
         failure.is_uncounted = failure.is_quiet = failure.status == MR_ERR_INTERRUPTED;
         mr_reports_fail(master, &about, &failure);
