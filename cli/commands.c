@@ -8,9 +8,29 @@
 #include <string.h>
 
 const struct mr_command *const mr_commands_table[] = {
-    &mr_run_command,     &mr_explain_command, &mr_simulate_command, &mr_verify_command,
-    &mr_fsck_command,    &mr_secret_command,  &mr_jobs_command,     &mr_help_command,
-    &mr_version_command, &mr_docs_command,    &mr_task_command,     NULL,
+    &mr_run_command,
+    &mr_explain_command,
+    &mr_simulate_command,
+    &mr_verify_command,
+    &mr_fsck_command,
+    &mr_jobs_command,
+    &mr_submit_command,
+    &mr_wait_command,
+    &mr_status_command,
+    &mr_logs_command,
+    &mr_cancel_command,
+    &mr_nodes_command,
+    &mr_drain_command,
+    &mr_cluster_command,
+    &mr_master_command,
+    &mr_mapper_command,
+    &mr_reducer_command,
+    &mr_secret_command,
+    &mr_help_command,
+    &mr_version_command,
+    &mr_docs_command,
+    &mr_task_command,
+    NULL,
 };
 
 #define COMMANDS_MAX 32
@@ -51,8 +71,10 @@ static int fail_unknown(const char *typed, struct mr_error *err) {
 
 int mr_commands_find(const char *typed, const struct mr_command **command, struct mr_error *err) {
     if (!typed) {
-        return mr_error_set(err, MR_ERR_USAGE,
-                            "no command: run, explain, simulate, verify, fsck or jobs?");
+        return mr_error_set(
+            err, MR_ERR_USAGE,
+            "no command: run, explain, verify, jobs, submit, status or cluster? `millrace "
+            "--help` lists them all");
     }
     for (size_t i = 0; mr_commands_table[i]; i++) {
         if (strcmp(mr_commands_table[i]->name, typed) == 0) {
@@ -67,6 +89,15 @@ int mr_commands_find(const char *typed, const struct mr_command **command, struc
         }
     }
     return fail_unknown(typed, err);
+}
+
+const struct mr_option_value *mr_commands_value(const struct mr_command *command,
+                                                const struct mr_option_value *values,
+                                                const char *name) {
+    static const struct mr_option_value none;
+    size_t count = mr_options_count(command->options);
+    const struct mr_option *row = mr_options_find(command->options, count, name);
+    return row ? &values[row - command->options] : &none;
 }
 
 int mr_commands_parse(const struct mr_command *command, char **args, size_t most,

@@ -1,7 +1,7 @@
 /* completion: shell completions, made from the tables of commands, options and parameters.
  *
  * Every script knows three things: the commands; the options of each; and, behind `run JOB` and
- * `explain JOB`, the parameters of the built-in jobs. A value is completed by its row: a choice
+ * the like, the parameters of the built-in jobs. A value is completed by its row: a choice
  * from its list, DIR by directories, FILE by files, anything else not at all. */
 #include "cli/completion.h"
 
@@ -58,7 +58,7 @@ static void for_jobs(struct mr_page *page, void (*add)(struct mr_page *page, con
                                                        const struct mr_option *rows)) {
     for (const struct mr_job *const *job = mr_run_jobs(); *job && !page->status; job++) {
         struct mr_option *rows = NULL;
-        page->status = mr_parameters_rows(*job, &rows, page->err);
+        page->status = mr_parameters_rows(*job, NULL, &rows, page->err);
         if (!page->status) {
             add(page, (*job)->name, rows);
         }
@@ -104,6 +104,31 @@ static void bash_values(struct mr_page *page, const char *job, const struct mr_o
             mr_page_put(page, replies[values_of(row)]);
         }
         mr_page_put(page, "return ;;\n");
+    }
+}
+
+/* Whether a command before this one has an option of that name: its values are completed as
+ * theirs. */
+static bool is_known(size_t command, const char *name) {
+    for (size_t i = 0; i < command; i++) {
+        const struct mr_option *rows = mr_commands_table[i]->options;
+        if (!mr_commands_table[i]->hidden && mr_options_find(rows, mr_options_count(rows), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What other commands have besides: an option of one name means the same wherever it is. */
+static void bash_more_values(struct mr_page *page) {
+    for (size_t i = 0; mr_commands_table[i]; i++) {
+        const struct mr_option *row = mr_commands_table[i]->options;
+        for (; !mr_commands_table[i]->hidden && row->name; row++) {
+            struct mr_option one[2] = {*row, {.name = NULL}};
+            if (!is_known(i, row->name)) {
+                bash_values(page, "", one);
+            }
+        }
     }
 }
 
@@ -159,6 +184,7 @@ void mr_completion_bash(struct mr_page *page) {
                 "    done\n"
                 "    case \"$job $previous\" in\n");
     bash_values(page, "", mr_run_command.options);
+    bash_more_values(page);
     for_jobs(page, bash_values);
     mr_page_put(page, "    esac\n    case $command in\n");
     for (size_t i = 0; mr_commands_table[i]; i++) {
@@ -167,7 +193,7 @@ void mr_completion_bash(struct mr_page *page) {
         }
     }
     mr_page_put(page, "    esac\n"
-                      "    case $command in run|explain|simulate)\n"
+                      "    case $command in run|explain|simulate|submit)\n"
                       "        case $job in\n");
     for_jobs(page, bash_job_words);
     mr_page_put(page, "        esac ;;\n"
@@ -313,7 +339,8 @@ static void fish_options(struct mr_page *page, const char *condition,
 static void fish_job(struct mr_page *page, const char *job, const struct mr_option *rows) {
     char condition[256];
     snprintf(condition, sizeof condition,
-             "__fish_seen_subcommand_from run explain simulate; and __fish_seen_subcommand_from %s",
+             "__fish_seen_subcommand_from run explain simulate submit; and "
+             "__fish_seen_subcommand_from %s",
              job);
     fish_options(page, condition, rows);
 }

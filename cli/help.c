@@ -36,7 +36,7 @@ void mr_help_options(struct mr_page *page, const struct mr_option *rows) {
 void mr_help_job(struct mr_page *page, const struct mr_job *job) {
     struct mr_option *rows = NULL;
     if (!page->status) {
-        page->status = mr_parameters_rows(job, &rows, page->err);
+        page->status = mr_parameters_rows(job, NULL, &rows, page->err);
     }
     if (rows && rows[0].name) {
         mr_page_printf(page, "\nParameters of %s:\n", job->name);

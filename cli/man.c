@@ -67,7 +67,7 @@ static void add_examples(struct mr_page *page, const struct mr_command *command)
 static void add_job(struct mr_page *page, const struct mr_job *job) {
     struct mr_option *rows = NULL;
     if (!page->status) {
-        page->status = mr_parameters_rows(job, &rows, page->err);
+        page->status = mr_parameters_rows(job, NULL, &rows, page->err);
     }
     add_line(page, ".SS ", job->name, "\n");
     add_text(page, job->summary ? job->summary : "");

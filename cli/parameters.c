@@ -23,7 +23,8 @@ static struct mr_option to_option(const struct mr_param *param) {
     return option;
 }
 
-int mr_parameters_rows(const struct mr_job *job, struct mr_option **rows, struct mr_error *err) {
+int mr_parameters_rows(const struct mr_job *job, const struct mr_option *reserved,
+                       struct mr_option **rows, struct mr_error *err) {
     size_t count = 0;
     while (job->params && job->params[count].name) {
         count++;
@@ -32,7 +33,7 @@ int mr_parameters_rows(const struct mr_job *job, struct mr_option **rows, struct
     if (!made) {
         return mr_error_nomem(err, "listing the job's parameters");
     }
-    const struct mr_option *reserved = mr_run_command.options;
+    reserved = reserved ? reserved : mr_run_command.options;
     size_t reserved_count = mr_options_count(reserved);
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {

@@ -14,116 +14,87 @@
 #define JOBS_MAX 64           /* names that an unknown job is compared with */
 #define MEMORY_LEAST 16777216 /* 16 MiB */
 #define THREADS_MOST 1024
-#define PARTITIONS_MOST 4096
 
 const struct mr_option mr_request_options[] = {
-    [MR_REQUEST_HELP] = MR_COMMANDS_HELP_ROW,
-    [MR_REQUEST_OUTPUT] = {.name = "output",
-                           .letter = 'o',
-                           .kind = MR_OPTION_TEXT,
-                           .metavar = "DIR",
-                           .help = "Make the directory DIR with the result in parts and a manifest "
-                                   "with their checksums. Without it the result goes to standard "
-                                   "output, sorted."},
-    [MR_REQUEST_OVERWRITE] = {.name = "overwrite",
-                              .kind = MR_OPTION_FLAG,
-                              .help = "Replace DIR, once all is done, where it holds an earlier "
-                                      "result."},
-    [MR_REQUEST_THREADS] = {.name = "threads",
-                            .kind = MR_OPTION_U64,
-                            .metavar = "N",
-                            .least = 1,
-                            .most = THREADS_MOST,
-                            .help = "Use N threads instead of one for each CPU."},
-    [MR_REQUEST_MEMORY] = {.name = "memory",
-                           .kind = MR_OPTION_SIZE,
-                           .metavar = "SIZE",
-                           .least = MEMORY_LEAST,
-                           .help = "Keep the process within SIZE (256M, 2G; at least 16M), and "
-                                   "spill to disk past it, instead of half of the machine's."},
-    [MR_REQUEST_TMP] = {.name = "tmp",
-                        .kind = MR_OPTION_TEXT,
-                        .metavar = "DIR",
-                        .help = "Spill into DIR instead of $TMPDIR or /tmp."},
-    [MR_REQUEST_STATE] = {.name = "state",
-                          .kind = MR_OPTION_TEXT,
-                          .metavar = "DIR",
-                          .help = "Keep a journal in DIR, so that the run survives its process: "
-                                  "after a kill, a crash or a power cut the same command goes on "
-                                  "where it was. Needs -o, and inputs that are files."},
-    [MR_REQUEST_PARTITIONS] = {.name = "partitions",
-                               .kind = MR_OPTION_U64,
-                               .metavar = "N",
-                               .least = 1,
-                               .most = PARTITIONS_MOST,
-                               .help = "Write N parts (at most 4096) instead of a number that "
-                                       "follows from the size of the input. Goes with -o, and "
-                                       "not with jobs that settle the number themselves, as "
-                                       "wordcount --top does."},
-    [MR_REQUEST_MAX_RECORD] = {.name = "max-record",
-                               .kind = MR_OPTION_SIZE,
-                               .metavar = "SIZE",
-                               .fallback = "64M",
-                               .least = 1,
-                               .help = "Refuse records (lines) longer than SIZE."},
-    [MR_REQUEST_ISOLATE] = {.name = "isolate",
-                            .kind = MR_OPTION_FLAG,
-                            .help =
-                                "Run the job's code in processes of its own, one for each thread: "
-                                "a crash is a failed attempt, not the end of the job."},
-    [MR_REQUEST_TASK_MEMORY] = {.name = "task-memory",
-                                .kind = MR_OPTION_SIZE,
-                                .metavar = "SIZE",
-                                .least = 67108864,
-                                .help =
-                                    "With --isolate: let a task, and what it starts, use no more "
-                                    "than SIZE (at least 64M); one that takes more is tried once "
-                                    "more with half the buffers."},
-    [MR_REQUEST_TASK_TIMEOUT] = {.name = "task-timeout",
-                                 .kind = MR_OPTION_U64,
-                                 .metavar = "SECONDS",
-                                 .fallback = "600",
-                                 .least = 1,
-                                 .most = 1000000,
-                                 .help = "With --isolate: end an attempt that takes longer than "
-                                         "SECONDS over one record."},
-    [MR_REQUEST_MAX_ATTEMPTS] = {.name = "max-attempts",
-                                 .kind = MR_OPTION_U64,
-                                 .metavar = "N",
-                                 .fallback = "4",
-                                 .least = 1,
-                                 .most = 1000,
-                                 .help =
-                                     "With --isolate: fail after N failed attempts at one task, "
-                                     "with the cause of the first."},
-    [MR_REQUEST_SKIP] = {.name = "skip-bad-records",
-                         .kind = MR_OPTION_U64,
-                         .metavar = "N",
-                         .least = 1,
-                         .most = 1000000,
-                         .help =
-                             "With --isolate and -o: set aside up to N records that the job's "
-                             "code fails or crashes on, into DIR/_skipped, instead of failing at "
-                             "the first."},
-    [MR_REQUEST_JSON] = {.name = "json",
-                         .kind = MR_OPTION_FLAG,
-                         .help = "Print the manifest when done: to standard output with -o, else "
-                                 "to standard error."},
-    [MR_REQUEST_REPORT] = {.name = "report",
-                           .kind = MR_OPTION_FLAG,
-                           .help = "Say on standard error where the time and the memory went, and "
-                                   "whether more threads would help."},
-    [MR_REQUEST_QUIET] = {.name = "quiet",
-                          .letter = 'q',
-                          .kind = MR_OPTION_FLAG,
-                          .help = "Show no progress and no closing line on a terminal."},
-    [MR_REQUEST_VERBOSE] =
-        {.name = "verbose",
-         .letter = 'v',
-         .kind = MR_OPTION_FLAG,
-         .help = "Show the job's log, what is skipped of the inputs, and the closing line "
-                 "on anything."},
-    [MR_REQUEST_OPTIONS] = {.name = NULL},
+    MR_COMMANDS_HELP_ROW,
+    {.name = "output",
+     .letter = 'o',
+     .kind = MR_OPTION_TEXT,
+     .metavar = "DIR",
+     .help = "Make the directory DIR with the result in parts and a manifest with their checksums. "
+             "Without it the result goes to standard output, sorted."},
+    MR_REQUEST_OVERWRITE_ROW,
+    {.name = "threads",
+     .kind = MR_OPTION_U64,
+     .metavar = "N",
+     .least = 1,
+     .most = THREADS_MOST,
+     .help = "Use N threads instead of one for each CPU."},
+    {.name = "memory",
+     .kind = MR_OPTION_SIZE,
+     .metavar = "SIZE",
+     .least = MEMORY_LEAST,
+     .help = "Keep the process within SIZE (256M, 2G; at least 16M), and spill to disk past it, "
+             "instead of half of the machine's."},
+    {.name = "tmp",
+     .kind = MR_OPTION_TEXT,
+     .metavar = "DIR",
+     .help = "Spill into DIR instead of $TMPDIR or /tmp."},
+    {.name = "state",
+     .kind = MR_OPTION_TEXT,
+     .metavar = "DIR",
+     .help =
+         "Keep a journal in DIR, so that the run survives its process: after a kill, a crash or a "
+         "power cut the same command goes on where it was. Needs -o, and inputs that are files."},
+    MR_REQUEST_PARTITIONS_ROW,
+    MR_REQUEST_MAX_RECORD_ROW,
+    {.name = "isolate",
+     .kind = MR_OPTION_FLAG,
+     .help = "Run the job's code in processes of its own, one for each thread: a crash is a failed "
+             "attempt, not the end of the job."},
+    {.name = "task-memory",
+     .kind = MR_OPTION_SIZE,
+     .metavar = "SIZE",
+     .least = 67108864,
+     .help = "With --isolate: let a task, and what it starts, use no more than SIZE (at least "
+             "64M); one "
+             "that takes more is tried once more with half the buffers."},
+    {.name = "task-timeout",
+     .kind = MR_OPTION_U64,
+     .metavar = "SECONDS",
+     .fallback = "600",
+     .least = 1,
+     .most = 1000000,
+     .help = "With --isolate: end an attempt that takes longer than SECONDS over one record."},
+    {.name = "max-attempts",
+     .kind = MR_OPTION_U64,
+     .metavar = "N",
+     .fallback = "4",
+     .least = 1,
+     .most = 1000,
+     .help =
+         "With --isolate: fail after N failed attempts at one task, with the cause of the first."},
+    {.name = "skip-bad-records",
+     .kind = MR_OPTION_U64,
+     .metavar = "N",
+     .least = 1,
+     .most = 1000000,
+     .help = "With --isolate and -o: set aside up to N records that the job's code fails or "
+             "crashes on, into DIR/_skipped, instead of failing at the first."},
+    {.name = "json",
+     .kind = MR_OPTION_FLAG,
+     .help = "Print the manifest when done: to standard output with -o, else to standard error."},
+    {.name = "report",
+     .kind = MR_OPTION_FLAG,
+     .help = "Say on standard error where the time and the memory went, and whether more threads "
+             "would help."},
+    MR_REQUEST_QUIET_ROW,
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = MR_OPTION_FLAG,
+     .help =
+         "Show the job's log, what is skipped of the inputs, and the closing line on anything."},
+    {.name = NULL},
 };
 
 static int fail_unknown_job(const char *name, struct mr_error *err) {
@@ -164,10 +135,11 @@ int mr_request_find_job(const char *name, const struct mr_job **job, struct mr_e
 static int join_rows(struct mr_request *request, struct mr_error *err) {
     int status = 0;
     struct mr_option *more = NULL;
-    if (request->spec.job && (status = mr_parameters_rows(request->spec.job, &more, err))) {
+    if (request->spec.job &&
+        (status = mr_parameters_rows(request->spec.job, request->options, &more, err))) {
         return status;
     }
-    size_t count = MR_REQUEST_OPTIONS;
+    size_t count = mr_options_count(request->options);
     size_t more_count = mr_options_count(more);
     size_t all = count + more_count + 1;
     struct mr_option *rows = realloc(request->rows, all * sizeof *rows);
@@ -177,7 +149,7 @@ static int join_rows(struct mr_request *request, struct mr_error *err) {
     if (!rows || !values) {
         status = mr_error_nomem(err, "reading the command line");
     } else if (!more) {
-        memcpy(rows, mr_request_options, (count + 1) * sizeof *rows);
+        memcpy(rows, request->options, (count + 1) * sizeof *rows);
         memset(values, 0, all * sizeof *values);
     } else {
         memcpy(rows + count, more, (more_count + 1) * sizeof *rows);
@@ -208,7 +180,7 @@ static int read_args(struct mr_request *request, char **args, struct mr_error *e
     }
     struct mr_options options = {.rows = request->rows,
                                  .values = request->values,
-                                 .count = MR_REQUEST_OPTIONS,
+                                 .count = mr_options_count(request->rows),
                                  .args = args};
     struct mr_run_spec *spec = &request->spec;
     const char *operand;
@@ -227,8 +199,9 @@ static int read_args(struct mr_request *request, char **args, struct mr_error *e
 }
 
 static int gather_params(struct mr_request *request, struct mr_error *err) {
-    const struct mr_option *rows = request->rows + MR_REQUEST_OPTIONS;
-    const struct mr_option_value *values = request->values + MR_REQUEST_OPTIONS;
+    size_t own = mr_options_count(request->options);
+    const struct mr_option *rows = request->rows + own;
+    const struct mr_option_value *values = request->values + own;
     size_t count = mr_options_count(rows);
     request->params = calloc(count + 1, sizeof *request->params);
     if (!request->params) {
@@ -245,41 +218,59 @@ static int gather_params(struct mr_request *request, struct mr_error *err) {
     return 0;
 }
 
+const struct mr_option_value *mr_request_value(const struct mr_request *request, const char *name) {
+    static const struct mr_option_value none;
+    const struct mr_option *row =
+        mr_options_find(request->rows, mr_options_count(request->options), name);
+    return row ? &request->values[row - request->rows] : &none;
+}
+
+static bool is_given(const struct mr_request *request, const char *name) {
+    return mr_request_value(request, name)->given;
+}
+
+static uint64_t number(const struct mr_request *request, const char *name) {
+    return mr_request_value(request, name)->number;
+}
+
+static const char *text(const struct mr_request *request, const char *name) {
+    return mr_request_value(request, name)->text;
+}
+
 static void fill_spec(struct mr_request *request) {
-    const struct mr_option_value *values = request->values;
     struct mr_run_spec *spec = &request->spec;
-    request->json = values[MR_REQUEST_JSON].given;
-    request->report = values[MR_REQUEST_REPORT].given;
-    request->quiet = values[MR_REQUEST_QUIET].given;
-    request->verbose = values[MR_REQUEST_VERBOSE].given;
-    spec->output = values[MR_REQUEST_OUTPUT].text;
+    request->json = is_given(request, "json");
+    request->report = is_given(request, "report");
+    request->quiet = is_given(request, "quiet");
+    request->verbose = is_given(request, "verbose");
+    spec->output = text(request, "output");
     spec->output_fd = STDOUT_FILENO;
-    spec->overwrite = values[MR_REQUEST_OVERWRITE].given;
-    spec->threads = (unsigned)values[MR_REQUEST_THREADS].number;
-    spec->memory_bytes = values[MR_REQUEST_MEMORY].number;
-    spec->tmp = values[MR_REQUEST_TMP].text;
-    spec->state = values[MR_REQUEST_STATE].text;
-    spec->partitions = (uint32_t)values[MR_REQUEST_PARTITIONS].number;
-    spec->record_bytes_max = values[MR_REQUEST_MAX_RECORD].number;
+    spec->overwrite = is_given(request, "overwrite");
+    spec->threads = (unsigned)number(request, "threads");
+    spec->memory_bytes = number(request, "memory");
+    spec->tmp = text(request, "tmp");
+    spec->state = text(request, "state");
+    spec->partitions = (uint32_t)number(request, "partitions");
+    spec->record_bytes_max = number(request, "max-record");
     spec->verbose = request->verbose;
-    spec->isolate = values[MR_REQUEST_ISOLATE].given;
+    spec->isolate = is_given(request, "isolate");
     spec->task_program = "/proc/self/exe";
     spec->job_name = request->job_name;
-    spec->task_memory_bytes = values[MR_REQUEST_TASK_MEMORY].number;
-    spec->task_timeout = (double)values[MR_REQUEST_TASK_TIMEOUT].number;
-    spec->skip_bad_records = (uint32_t)values[MR_REQUEST_SKIP].number;
-    spec->max_attempts = (uint32_t)values[MR_REQUEST_MAX_ATTEMPTS].number;
+    spec->task_memory_bytes = number(request, "task-memory");
+    spec->task_timeout = (double)number(request, "task-timeout");
+    spec->skip_bad_records = (uint32_t)number(request, "skip-bad-records");
+    spec->max_attempts = (uint32_t)number(request, "max-attempts");
 }
 
 /* What is said to task processes is in vain without them. */
 static int check_isolated(const struct mr_request *request, struct mr_error *err) {
-    static const unsigned rows[] = {MR_REQUEST_TASK_MEMORY, MR_REQUEST_TASK_TIMEOUT,
-                                    MR_REQUEST_MAX_ATTEMPTS, MR_REQUEST_SKIP};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows && !request->spec.isolate; i++) {
-        if (request->values[rows[i]].given) {
+    static const char *const names[] = {"task-memory", "task-timeout", "max-attempts",
+                                        "skip-bad-records"};
+    bool is_threads = request->options == mr_request_options && !request->spec.isolate;
+    for (size_t i = 0; i < sizeof names / sizeof *names && is_threads; i++) {
+        if (is_given(request, names[i])) {
             return mr_error_set(err, MR_ERR_USAGE,
-                                "--%s is about task processes: give --isolate too",
-                                mr_request_options[rows[i]].name);
+                                "--%s is about task processes: give --isolate too", names[i]);
         }
     }
     if (request->spec.skip_bad_records && !request->spec.output) {
@@ -290,7 +281,8 @@ static int check_isolated(const struct mr_request *request, struct mr_error *err
     return 0;
 }
 
-static int check(const struct mr_run_spec *spec, struct mr_error *err) {
+static int check(const struct mr_request *request, struct mr_error *err) {
+    const struct mr_run_spec *spec = &request->spec;
     if (!spec->job) {
         return mr_error_set(err, MR_ERR_USAGE, "which job? `millrace jobs` lists them");
     }
@@ -311,11 +303,12 @@ static int check(const struct mr_run_spec *spec, struct mr_error *err) {
 }
 
 int mr_request_parse(struct mr_request *request, char **args, struct mr_error *err) {
+    request->options = request->options ? request->options : mr_request_options;
     int status = read_args(request, args, err);
     if (status == MR_ERR_NOMEM) {
         return status;
     }
-    if (request->values[MR_REQUEST_HELP].given) {
+    if (is_given(request, "help")) {
         request->help = true;
         return 0;
     }
@@ -323,7 +316,7 @@ int mr_request_parse(struct mr_request *request, char **args, struct mr_error *e
         return status;
     }
     fill_spec(request);
-    status = check(&request->spec, err);
+    status = check(request, err);
     status = status ? status : check_isolated(request, err);
     return status ? status : gather_params(request, err);
 }

@@ -1,5 +1,4 @@
-/* request: what `run` and `explain` are asked for: a command line made into a run's specification.
- */
+/* request: what `run`, `explain` and `submit` are asked for, as the specification of a run. */
 #ifndef MR_CLI_REQUEST_H
 #define MR_CLI_REQUEST_H
 
@@ -7,36 +6,39 @@
 
 #include <mr/run.h>
 
-/* The options of `run`; the rows of mr_request_options stand in this order. */
-enum mr_request_option {
-    MR_REQUEST_HELP,
-    MR_REQUEST_OUTPUT,
-    MR_REQUEST_OVERWRITE,
-    MR_REQUEST_THREADS,
-    MR_REQUEST_MEMORY,
-    MR_REQUEST_TMP,
-    MR_REQUEST_STATE,
-    MR_REQUEST_PARTITIONS,
-    MR_REQUEST_MAX_RECORD,
-    MR_REQUEST_ISOLATE,
-    MR_REQUEST_TASK_MEMORY,
-    MR_REQUEST_TASK_TIMEOUT,
-    MR_REQUEST_MAX_ATTEMPTS,
-    MR_REQUEST_SKIP,
-    MR_REQUEST_JSON,
-    MR_REQUEST_REPORT,
-    MR_REQUEST_QUIET,
-    MR_REQUEST_VERBOSE,
-    MR_REQUEST_OPTIONS
-};
+/* Rows that `run` and `submit` have alike. */
+#define MR_REQUEST_OVERWRITE_ROW                                                                   \
+    {                                                                                              \
+        .name = "overwrite", .kind = MR_OPTION_FLAG,                                               \
+        .help = "Replace DIR, once all is done, where it holds an earlier result."                 \
+    }
+#define MR_REQUEST_PARTITIONS_ROW                                                                  \
+    {                                                                                              \
+        .name = "partitions", .kind = MR_OPTION_U64, .metavar = "N", .least = 1, .most = 4096,     \
+        .help = "Write N parts (at most 4096) instead of a number that follows from the size of "  \
+                "the input. Goes with -o, and not with jobs that settle the number themselves, "   \
+                "as wordcount --top does."                                                         \
+    }
+#define MR_REQUEST_MAX_RECORD_ROW                                                                  \
+    {                                                                                              \
+        .name = "max-record", .kind = MR_OPTION_SIZE, .metavar = "SIZE", .fallback = "64M",        \
+        .least = 1, .help = "Refuse records (lines) longer than SIZE."                             \
+    }
+#define MR_REQUEST_QUIET_ROW                                                                       \
+    {                                                                                              \
+        .name = "quiet", .letter = 'q', .kind = MR_OPTION_FLAG,                                    \
+        .help = "Show no progress and no closing line on a terminal."                              \
+    }
 
+/* The options of `run`. */
 extern const struct mr_option mr_request_options[];
 
 /* Zero-initialise; release with mr_request_fini. */
 struct mr_request {
-    struct mr_run_spec spec;        /* borrows from the fields below and from the command line */
-    struct mr_option *rows;         /* the options of run, then the job's parameters */
-    struct mr_option_value *values; /* one a row */
+    const struct mr_option *options; /* what may be given; NULL: mr_request_options */
+    struct mr_run_spec spec;         /* borrows from the fields below and from the command line */
+    struct mr_option *rows;          /* the options, then the job's parameters */
+    struct mr_option_value *values;  /* one a row */
     struct mr_run_param *params;
     const char *job_name;
     bool help; /* asked for; spec.job may be NULL then, and nothing else of spec counts */
@@ -50,6 +52,9 @@ struct mr_request {
  * the parameters' values, which the run does. `args` becomes the list of inputs. */
 MR_MUST_USE int mr_request_parse(struct mr_request *request, char **args, struct mr_error *err);
 void mr_request_fini(struct mr_request *request);
+
+/* What was given for an option, by its name; nothing where there is no such option. */
+const struct mr_option_value *mr_request_value(const struct mr_request *request, const char *name);
 
 /* Finds a job by what a user typed: unknown names get the nearest one, a plugin named without a '/'
  * the path to type. */

@@ -114,7 +114,7 @@ static int take_job(struct words *words, struct mr_options *line, const char *na
                     struct mr_error *err) {
     struct mr_option *more = NULL;
     if (mr_request_find_job(name, &words->run.job, err) ||
-        mr_parameters_rows(words->run.job, &more, err)) {
+        mr_parameters_rows(words->run.job, NULL, &more, err)) {
         return err->code;
     }
     size_t count = mr_options_count(more);

@@ -10,10 +10,14 @@
 static atomic_bool stop_flag;
 static atomic_int stop_signal;
 
-static void handle_signal(int signal_number) {
+void mr_stop_note(int signal_number) {
     int none = 0;
     atomic_compare_exchange_strong(&stop_signal, &none, signal_number);
     atomic_store(&stop_flag, true);
+}
+
+static void handle_signal(int signal_number) {
+    mr_stop_note(signal_number);
 }
 
 const atomic_bool *mr_stop_catch(void) {

@@ -30,5 +30,5 @@ int main(int argc, char **argv) {
     if (status == MR_ERR_USAGE) {
         say_try(command);
     }
-    return mr_stop_exit_status(status);
+    return status > 0 ? status : mr_stop_exit_status(status); /* a daemon has its own */
 }

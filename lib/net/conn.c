@@ -4,10 +4,10 @@
 #include "lib/base/check.h"
 #include "lib/base/error.h"
 #include "lib/net/address.h"
+#include "lib/net/cipher.h"
 #include "lib/net/dial.h"
 #include "lib/net/greeting.h"
 #include "lib/net/intake.h"
-#include "lib/net/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +18,8 @@
 #define READ_BYTES ((size_t)64 << 10) /* room for plain bytes at a time */
 #define LABEL_MAX (MR_ADDRESS_HOST_MAX + MR_ADDRESS_PORT_MAX + 4)
 
-_Static_assert(MR_CONN_FULL_BYTES == MR_STREAM_FULL_BYTES, "one bound");
-_Static_assert(MR_CONN_DRAINED_BYTES == MR_STREAM_DRAINED_BYTES, "one bound");
+_Static_assert(MR_CONN_FULL_BYTES == MR_CIPHER_FULL_BYTES, "one bound");
+_Static_assert(MR_CONN_DRAINED_BYTES == MR_CIPHER_DRAINED_BYTES, "one bound");
 
 /* X(name, the states that may follow it) */
 #define STATE_TABLE(X)                                                                             \
@@ -53,7 +53,7 @@ struct mr_conn {
     struct mr_greeting theirs;
     struct mr_conn_peer peer;
     struct mr_dial *dial;
-    struct mr_stream *stream;
+    struct mr_cipher *stream;
     uv_timer_t timer; /* the deadline of the state */
     unsigned parts;   /* stream and timer, not gone yet */
     struct mr_intake intake;
@@ -104,7 +104,7 @@ static void end(struct mr_conn *conn, bool by_peer, const struct mr_error *why) 
         conn->dial = NULL;
     }
     if (conn->stream) {
-        mr_stream_destroy(conn->stream);
+        mr_cipher_destroy(conn->stream);
     }
     uv_close((uv_handle_t *)&conn->timer, on_timer_closed);
 }
@@ -132,7 +132,7 @@ static void leave(struct mr_conn *conn, const struct mr_error *why) {
     }
     set_state(conn, LEAVING);
     uv_timer_start(&conn->timer, on_deadline, conn->net->limits.farewell_ms, 0);
-    mr_stream_finish(conn->stream);
+    mr_cipher_finish(conn->stream);
 }
 
 void mr_conn_drop(struct mr_conn *conn, const struct mr_error *why) {
@@ -160,7 +160,7 @@ static struct mr_greeting ours(const struct mr_conn *conn) {
 static int send_made(struct mr_conn *conn, struct mr_error *err) {
     const struct mr_buffer *frame = &conn->net->frame;
     return conn->is_at_door ? mr_buffer_append(&conn->early, frame->data, frame->len, err)
-                            : mr_stream_write(conn->stream, frame->data, frame->len, err);
+                            : mr_cipher_write(conn->stream, frame->data, frame->len, err);
 }
 
 /* Says who we are. */
@@ -187,9 +187,9 @@ static void refuse(struct mr_conn *conn, const struct mr_error *why) {
 static void set_ready(struct mr_conn *conn) {
     set_state(conn, READY);
     uv_timer_stop(&conn->timer);
-    mr_stream_trust(conn->stream);
+    mr_cipher_trust(conn->stream);
     if (conn->is_paused) {
-        mr_stream_pause(conn->stream);
+        mr_cipher_pause(conn->stream);
     }
 }
 
@@ -198,7 +198,7 @@ static void hear_hello(struct mr_conn *conn) {
     struct mr_greeting greeting = ours(conn);
     struct mr_error err = {0};
     conn->is_at_door = true;
-    if (!mr_greeting_judge(&greeting, &conn->theirs, mr_stream_role(conn->stream), &err)) {
+    if (!mr_greeting_judge(&greeting, &conn->theirs, mr_cipher_role(conn->stream), &err)) {
         (void)conn->door(conn, conn->user, &err);
     }
     conn->is_at_door = false;
@@ -212,7 +212,7 @@ static void hear_hello(struct mr_conn *conn) {
     conn->net->counters.greeted++;
     set_ready(conn);
     if (say_greeting(conn, MR_GREETING_WELCOME, &err) ||
-        mr_stream_write(conn->stream, conn->early.data, conn->early.len, &err)) {
+        mr_cipher_write(conn->stream, conn->early.data, conn->early.len, &err)) {
         end(conn, false, &err);
     }
     mr_buffer_fini(&conn->early);
@@ -304,12 +304,12 @@ static void on_readable(void *user) {
         if (!may_deliver(conn)) {
             return;
         }
-        size_t room = conn->state == READY ? READ_BYTES : MR_STREAM_STRANGER_BYTES;
+        size_t room = conn->state == READY ? READ_BYTES : MR_CIPHER_STRANGER_BYTES;
         if (mr_intake_reserve(&conn->intake, room, &where, &there, &err)) {
             end(conn, false, &err);
             return;
         }
-        size_t got = mr_stream_read(conn->stream, where, there);
+        size_t got = mr_cipher_read(conn->stream, where, there);
         if (got == 0) {
             return;
         }
@@ -353,7 +353,7 @@ static void on_ended(const struct mr_error *why, void *user) {
     end(conn, by_peer, conn->state == LEAVING ? NULL : why);
 }
 
-static const struct mr_stream_events stream_events = {
+static const struct mr_cipher_events stream_events = {
     .up = on_up,
     .readable = on_readable,
     .drained = on_drained,
@@ -395,7 +395,7 @@ static void write_peer_address(struct mr_conn *conn, int fd) {
 
 /* Goes on with a socket that is connected. */
 static int begin(struct mr_conn *conn, int fd, enum mr_tls_side side, struct mr_error *err) {
-    if (mr_stream_open(conn->net, fd, side, conn->label, &stream_events, conn, &conn->stream,
+    if (mr_cipher_open(conn->net, fd, side, conn->label, &stream_events, conn, &conn->stream,
                        err)) {
         return err->code;
     }
@@ -504,28 +504,28 @@ int mr_conn_send_bulk(struct mr_conn *conn, uint16_t kind, struct mr_bytes head,
 }
 
 size_t mr_conn_queued(const struct mr_conn *conn) {
-    return conn->stream && conn->state != ENDED ? mr_stream_queued(conn->stream) + conn->early.len
+    return conn->stream && conn->state != ENDED ? mr_cipher_queued(conn->stream) + conn->early.len
                                                 : 0;
 }
 
 bool mr_conn_is_full(const struct mr_conn *conn) {
-    return conn->stream && conn->state != ENDED && mr_stream_is_full(conn->stream);
+    return conn->stream && conn->state != ENDED && mr_cipher_is_full(conn->stream);
 }
 
 void mr_conn_pause(struct mr_conn *conn) {
     conn->is_paused = true;
     if (conn->state == READY) {
-        mr_stream_pause(conn->stream);
+        mr_cipher_pause(conn->stream);
     }
 }
 
 void mr_conn_resume(struct mr_conn *conn) {
     conn->is_paused = false;
     if (conn->state == READY) {
-        mr_stream_resume(conn->stream);
+        mr_cipher_resume(conn->stream);
     }
 }
 
 uint64_t mr_conn_heard_ms(const struct mr_conn *conn) {
-    return conn->stream ? mr_stream_heard_ms(conn->stream) : 0;
+    return conn->stream ? mr_cipher_heard_ms(conn->stream) : 0;
 }

@@ -35,7 +35,7 @@
 #define MR_WIRE_HELD_FIELDS(S, N, T, B, R)                                                         \
     T(S, id, MR_WIRE_ID_MAX, "of the job")                                                         \
     N(S, round, UINT32_MAX, "whose output it is")                                                  \
-    N(S, phase, 1, "0 a map output, 1 pairs for the next round")                                   \
+    N(S, phase, 3, "0 a map output, 1 pairs for the next round, 3 a part to be collected")         \
     N(S, task, UINT32_MAX, "")                                                                     \
     N(S, attempt, UINT32_MAX, "")                                                                  \
     N(S, digest, UINT64_MAX, "of the output: equal for equal records")
@@ -58,7 +58,8 @@
     N(S, records, UINT64_MAX, "")                                                                  \
     N(S, bytes, UINT64_MAX, "")                                                                    \
     N(S, xxh3, UINT64_MAX, "of the file")                                                          \
-    N(S, node, UINT32_MAX, "that holds it, where the output is collected")
+    N(S, node, UINT32_MAX, "that holds it, where the output is collected")                         \
+    N(S, round, UINT32_MAX, "that its task was of, as FETCH says it")
 
 #define MR_WIRE_ASIDE_FIELDS(S, N, T, B, R)                                                        \
     N(S, offset, UINT64_MAX, "of the record in its input")                                         \
@@ -290,6 +291,8 @@
 #define MR_WIRE_FENCED_FIELDS(S, N, T, B, R)                                                       \
     T(S, why, MR_WIRE_TEXT_MAX, "this incarnation is void: end all attempts, begin anew")
 
+#define MR_WIRE_DRAINED_FIELDS(S, N, T, B, R) N(S, node, UINT32_MAX, "which you are")
+
 /* ---- blobs: any two
  * ------------------------------------------------------------------------------*/
 
@@ -355,7 +358,10 @@
 #define MR_WIRE_COLLECTED_FIELDS(S, N, T, B, R)                                                    \
     T(S, job, MR_WIRE_NAME_MAX, "")                                                                \
     N(S, status, 255, "0: the client has all; or minus the status of why it can't")                \
-    T(S, why, MR_WIRE_TEXT_MAX, "")
+    T(S, why, MR_WIRE_TEXT_MAX, "")                                                                \
+    N(S, has_lost, 1, "a part is gone or wrong: which; PARTS comes again when it was made again")  \
+    N(S, lost_task, UINT32_MAX, "")                                                                \
+    N(S, lost_attempt, UINT32_MAX, "")
 
 #define MR_WIRE_CANCEL_FIELDS(S, N, T, B, R) T(S, job, MR_WIRE_NAME_MAX, "")
 
@@ -372,6 +378,7 @@
 #define MR_WIRE_ASK_LOG_FIELDS(S, N, T, B, R)                                                      \
     T(S, job, MR_WIRE_NAME_MAX, "")                                                                \
     N(S, phase, 3, "0 map, 1 reduce, 2 loop; 3: of the first failure")                             \
+    N(S, round, UINT32_MAX, "UINT32_MAX: the one under way; the master tells a worker which")      \
     N(S, task, UINT32_MAX, "")                                                                     \
     N(S, attempt, UINT32_MAX, "0: the last")
 
@@ -443,6 +450,7 @@
     X(FENCED, fenced, 38, "master", "you were given up")                                           \
     X(WANT, want, 39, "anybody", "send this blob")                                                 \
     X(BLOB, blob, 40 | MR_FRAME_BULK, "anybody", "a piece of a blob")                              \
+    X(DRAINED, drained, 41, "master", "nothing that you run or hold is needed: you may end")       \
     X(SUBMIT, submit, 48, "client", "run this job")                                                \
     X(SUBMITTED, submitted, 49, "master", "the job is journaled: nothing loses it")                \
     X(ASK_JOBS, ask_jobs, 50, "client", "how do jobs stand")                                       \

@@ -38,6 +38,7 @@ struct mr_commit {
     struct mr_pending_place place;
     struct mr_pending pending;
     bool is_pending; /* the pending directory is ours to remove */
+    bool is_joined;  /* it is somebody else's, and only worked in */
     struct mr_publish publish;
 };
 
@@ -103,6 +104,13 @@ int mr_commit_look(const char *dir, bool overwrite, struct mr_error *err) {
     return err->code;
 }
 
+static int fail_to_see(const char *dir, const char *node, struct mr_error *err) {
+    return mr_error_set(err, MR_ERR_IO,
+                        "node %.100s does not see \"" SHOWN "\": all reducers must see the file "
+                        "system of the output, or the job be submitted with --collect",
+                        node, dir);
+}
+
 /* Whether the output is there and its manifest bears the id. */
 static int look_for(const struct mr_commit *commit, const char *id, bool *is_done,
                     struct mr_error *err) {
@@ -160,6 +168,36 @@ int mr_commit_take_up(const char *dir, bool overwrite, const char *id, const cha
     *standing = is_done ? MR_COMMIT_PUBLISHED : MR_COMMIT_OPEN;
     *commit = made;
     return 0;
+}
+
+int mr_commit_join(const char *dir, const char *id, const char *node, struct mr_commit **commit,
+                   struct mr_error *err) {
+    struct mr_commit *made = NULL;
+    struct mr_error why = {0};
+    if (make_commit(dir, false, &made, &why)) {
+        return why.code == MR_ERR_USAGE ? fail_to_see(dir, node, err)
+                                        : mr_error_set(err, why.code, "%s", why.text);
+    }
+    if (mr_pending_join(&made->place, id, &made->pending, &why)) {
+        struct stat about;
+        bool is_there =
+            fstatat(made->place.parent_fd, made->pending.name, &about, AT_SYMLINK_NOFOLLOW) == 0 ||
+            errno != ENOENT;
+        mr_commit_leave(made);
+        return is_there ? mr_error_set(err, why.code, "%s", why.text) : fail_to_see(dir, node, err);
+    }
+    made->is_joined = true;
+    *commit = made;
+    return MR_OK;
+}
+
+int mr_commit_drop(const char *dir, const char *id, struct mr_error *err) {
+    struct mr_commit *commit = NULL;
+    if (!make_commit(dir, false, &commit, err)) {
+        mr_pending_drop(&commit->place, id);
+    }
+    mr_commit_leave(commit);
+    return err->code;
 }
 
 /* Cuts the path in the output's own name and what is around it. */
@@ -471,9 +509,11 @@ void mr_commit_end(struct mr_commit *commit) {
     if (!commit) {
         return;
     }
-    if (commit->is_pending) {
-        mr_pending_remove(&commit->pending);
+    if (!commit->is_pending) {
+        mr_commit_leave(commit);
+        return;
     }
+    mr_pending_remove(&commit->pending);
     destroy(commit);
 }
 
@@ -481,7 +521,7 @@ void mr_commit_leave(struct mr_commit *commit) {
     if (!commit) {
         return;
     }
-    if (commit->is_pending) {
+    if (commit->is_pending || commit->is_joined) {
         mr_pending_leave(&commit->pending);
     }
     destroy(commit);

@@ -2,6 +2,8 @@
 #ifndef MR_OUTPUT_COMMIT_H
 #define MR_OUTPUT_COMMIT_H
 
+#include "lib/output/pending.h"
+
 #include <mr/run.h>
 #include <stdbool.h>
 
@@ -30,6 +32,23 @@ MR_MUST_USE int mr_commit_take_up(const char *dir, bool overwrite, const char *i
 
 /* What mr_commit_begin would say of DIR now; nothing is changed. */
 MR_MUST_USE int mr_commit_look(const char *dir, bool overwrite, struct mr_error *err);
+
+/* The `owner` of an output that a cluster's job is to make. The client prepares it so and leaves it
+ * once the job is submitted (where that was refused, mr_commit_end removes it); other runs leave it
+ * alone from then on. Attempts join it; whoever publishes takes it up, with this owner again. */
+#define MR_COMMIT_CLUSTER MR_PENDING_CLUSTER
+
+/* Joins an output that somebody else prepared, to make directories of attempts in it: any number of
+ * processes, on any machine, at once. No lock is held. mr_commit_attempt, _check, _discard, _sync
+ * work on it; mr_commit_end is mr_commit_leave. Where the file system of DIR, or the preparation,
+ * can't be seen: MR_ERR_IO, and a sentence that names `node` and DIR. */
+MR_MUST_USE int mr_commit_join(const char *dir, const char *id, const char *node,
+                               struct mr_commit **commit, struct mr_error *err);
+
+/* Removes what is left of a cluster's job that has failed or was cancelled: its pending directory,
+ * with all attempts. One that is being published, or kept for the user, or not to be seen here,
+ * stays. Harmless at any time after the job's end, also where DIR was published. */
+MR_MUST_USE int mr_commit_drop(const char *dir, const char *id, struct mr_error *err);
 
 /* Whether the run of this id made the directory DIR. */
 MR_MUST_USE int mr_commit_is_done(const char *dir, const char *id, bool *is_done,

@@ -11,7 +11,7 @@
 #define MR_MANIFEST_NAME "_manifest.json"
 #define MR_MANIFEST_SUCCESS "_SUCCESS" /* the empty file that other systems look for */
 
-/* What a manifest is made from; borrowed. */
+/* What a manifest is made from; borrowed. All but `result` is known when the job is planned. */
 struct mr_manifest_source {
     const struct mr_job *job;
     const struct mr_params *params; /* of this job */
@@ -25,6 +25,13 @@ struct mr_manifest_source {
     const char *version;     /* of Millrace */
     struct timespec started; /* wall clock */
 };
+
+/* Describes the job, as the text of one JSON object: all that its manifest says but `result` (NULL,
+ * here), which need not be known by the same process. Stores malloc'ed, terminated text, which the
+ * caller frees. Any thread. MR_ERR_NOMEM; MR_ERR_JOB where the job's name for something is not
+ * UTF-8. */
+MR_MUST_USE int mr_manifest_describe(const struct mr_manifest_source *source, char **description,
+                                     struct mr_error *err);
 
 /* Makes the JSON text, keys in this order, two spaces a level, a line end at its end:
  *
@@ -43,8 +50,14 @@ struct mr_manifest_source {
  * thread_seconds, wait_seconds, bytes}}]
  *
  * A number above 2^63-1 is written as a string of its digits; text that is not UTF-8 as {hex: its
- * bytes}. Stores malloc'ed, terminated text, which the caller frees. Any thread. MR_ERR_NOMEM;
+ * bytes}. `description`: of mr_manifest_describe, terminated; that of another job, or of another
+ * process, can't do worse than make a wrong manifest. Stores malloc'ed, terminated text, which the
+ * caller frees. Any thread. MR_ERR_NOMEM; MR_ERR_INPUT where the description is malformed;
  * MR_ERR_JOB where the job's name for something is not UTF-8. */
+MR_MUST_USE int mr_manifest_finish(const char *description, const struct mr_run_result *result,
+                                   char **json, struct mr_error *err);
+
+/* Both, where one process knows all. */
 MR_MUST_USE int mr_manifest_write(const struct mr_manifest_source *source, char **json,
                                   struct mr_error *err);
 

@@ -4,9 +4,17 @@
  *     NAME.pending-ID/attempt-…/   what tasks write
  *     NAME.pending-ID/out/         what becomes NAME
  *     NAME.pending-ID/owner        the folder of the journal that remembers the run: not to be
- *                                  cleared while a journal is there
+ *                                  cleared while a journal is there; or that a cluster does:
+ *                                  cleared by the cluster alone
  *     NAME.pending-ID/kept         where `out` is left to the user: not to be cleared
  *     NAME.old-ID/                 the output before, while it is replaced in two steps
+ *
+ * A cluster's job has its directory from the moment it is submitted, and nobody holds its lock
+ * until it is published: attempts on several machines only make directories of their own in it.
+ * Whether the job lives can't be seen from here, so other runs never clear it. It is removed by who
+ * knows: the publisher, the client whose submission was refused, and the cluster when a job has
+ * failed or was cancelled (mr_pending_drop). What a cluster leaves that was thrown away with its
+ * state is the user's to remove.
  *
  * A run that is killed leaves its pending directory; the next run on the same output clears it.
  * Whether a run lives is told by its lock alone, which the kernel releases however the process
@@ -268,13 +276,14 @@ struct cleaning {
     const struct mr_pending_place *place;
     const char *owner;
     const char *id;
+    bool is_over; /* a cluster says that of its job */
 };
 
 static int visit_leftover(void *arg, const char *name, struct mr_error *err);
 
 void mr_pending_clean(const struct mr_pending_place *place, const char *owner, const char *id) {
     struct mr_error ignored = {0};
-    struct cleaning cleaning = {place, owner, id};
+    struct cleaning cleaning = {place, owner, id, false};
     int status = mr_tree_each(place->parent_fd, visit_leftover, &cleaning, &ignored);
     (void)status; /* what stays, the next run clears */
 }
@@ -320,15 +329,35 @@ static bool is_owned(const struct mr_pending *pending, const struct cleaning *cl
     }
     ssize_t len = read(fd, path, PATH_MAX);
     (void)close(fd); /* nothing was written */
-    if (len <= 0 || path[0] != '/') {
+    path[len > 0 ? len : 0] = '\0';
+    if (strcmp(path, MR_PENDING_CLUSTER) == 0) {
+        return !cleaning->is_over;
+    }
+    if (path[0] != '/') {
         return false;
     }
-    path[len] = '\0';
     if (cleaning->owner && strcmp(path, cleaning->owner) == 0) {
         return false; /* that journal remembers another run by now */
     }
     memcpy(path + len, OWNER_JOURNAL, sizeof OWNER_JOURNAL);
     return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+void mr_pending_drop(const struct mr_pending_place *place, const char *id) {
+    struct cleaning cleaning = {place, NULL, NULL, true};
+    if (is_id(id)) {
+        clean(&cleaning, id);
+    }
+}
+
+int mr_pending_join(const struct mr_pending_place *place, const char *id,
+                    struct mr_pending *pending, struct mr_error *err) {
+    if (!is_id(id)) {
+        return mr_error_set(err, MR_ERR_INTERNAL, "\"%.40s\" is no job id", id);
+    }
+    begin(pending, place, id);
+    pending->dir_fd = openat(place->parent_fd, pending->name, DIRECTORY_FLAGS);
+    return pending->dir_fd < 0 ? fail(pending, "open", err) : MR_OK;
 }
 
 /* Clears all that bears one id, unless its run lives. */

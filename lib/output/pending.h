@@ -39,6 +39,19 @@ MR_MUST_USE int mr_pending_take_up(const struct mr_pending_place *place, const c
                                    const char *owner, struct mr_pending *pending,
                                    struct mr_error *err);
 
+/* The owner of a directory that a cluster's job has: as mr_pending_take_up wants it. Only
+ * mr_pending_drop and the run's own process clear it. */
+#define MR_PENDING_CLUSTER "cluster"
+
+/* Opens the directory that somebody else made, to work in it, without holding its lock. Where it
+ * can't be seen: MR_ERR_IO. Let go with mr_pending_leave; never mr_pending_remove. */
+MR_MUST_USE int mr_pending_join(const struct mr_pending_place *place, const char *id,
+                                struct mr_pending *pending, struct mr_error *err);
+
+/* Clears what a cluster's job left that is over, unless somebody is publishing it or it is kept for
+ * the user. */
+void mr_pending_drop(const struct mr_pending_place *place, const char *id);
+
 /* Lets go, leaving all where it is, to be taken up again. */
 void mr_pending_leave(struct mr_pending *pending);
 

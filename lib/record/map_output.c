@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define VERSION 1u
-#define HEADER_BYTES 64
+#define HEADER_BYTES 64 /* MR_MAP_OUTPUT_HEADER */
 #define ROW_BYTES 48
 #define TRAILER_BYTES 64
 #define SEAL_AT 56 /* in header and trailer: XXH3-64 of what stands before */
@@ -403,4 +403,70 @@ int mr_map_output_run(const struct mr_map_output *output, uint32_t partition, st
 
 struct mr_map_output_summary mr_map_output_summary(const struct mr_map_output *output) {
     return output->summary;
+}
+
+/* ---- for who moves files ----------------------------------------------------------------------*/
+
+int mr_map_output_identify(const char *path, struct mr_map_output_identity *identity,
+                           struct mr_error *err) {
+    unsigned char header[HEADER_BYTES];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return mr_error_errno(err, MR_ERR_IO, errno, "open the map output \"%s\"", path);
+    }
+    int status = read_whole(fd, 0, header, sizeof header, path, err);
+    (void)close(fd); /* only read from */
+    if (status) {
+        return status;
+    }
+    if (memcmp(header, header_magic, sizeof header_magic) != 0 || !is_sealed(header) ||
+        get32(header + 8) != VERSION) {
+        return refuse(path, "its header is damaged, or of another version", err);
+    }
+    *identity = (struct mr_map_output_identity){.round = get32(header + 32),
+                                                .task = get32(header + 36),
+                                                .attempt = get32(header + 40),
+                                                .partitions = get32(header + 44),
+                                                .order = (enum mr_map_output_order)header[12],
+                                                .value = (enum mr_value)header[13]};
+    memcpy(identity->job, header + 16, sizeof identity->job);
+    return MR_OK;
+}
+
+void mr_map_output_extent(const struct mr_map_output *output, uint32_t partition, uint64_t *begin,
+                          uint64_t *end) {
+    size_t first;
+    size_t last;
+    find_rows(output, partition, &first, &last);
+    *begin = *end = HEADER_BYTES;
+    if (first < last) {
+        *begin = output->blocks[first].offset;
+        *end = output->blocks[last - 1].offset + output->blocks[last - 1].len;
+    }
+}
+
+uint64_t mr_map_output_index(const struct mr_map_output *output) {
+    return output->summary.bytes - TRAILER_BYTES - output->block_count * ROW_BYTES;
+}
+
+int mr_map_output_check(const struct mr_map_output *output, uint32_t partition,
+                        struct mr_error *err) {
+    struct mr_run run = {.fd = output->fd, .blocks = output->blocks};
+    size_t begin;
+    size_t end;
+    char *into = NULL;
+    size_t room = 0;
+    find_rows(output, partition, &begin, &end);
+    for (size_t i = begin; i < end && !err->code; i++) {
+        const struct mr_run_block *block = &output->blocks[i];
+        if (block->len > room) {
+            free(into);
+            room = block->len;
+            into = malloc(room);
+        }
+        (void)!(into ? mr_run_read_block(&run, block, into, err)
+                     : mr_error_nomem(err, "checking a map output"));
+    }
+    free(into);
+    return err->code;
 }

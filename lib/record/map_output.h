@@ -81,4 +81,20 @@ MR_MUST_USE int mr_map_output_run(const struct mr_map_output *output, uint32_t p
 
 struct mr_map_output_summary mr_map_output_summary(const struct mr_map_output *output);
 
+/* Whose output a file says that it is: reads its header. MR_ERR_IO: it is none. */
+MR_MUST_USE int mr_map_output_identify(const char *path, struct mr_map_output_identity *identity,
+                                       struct mr_error *err);
+
+/* For who moves files: where a partition's blocks lie (*begin = *end: it has none), and where the
+ * index begins, behind the last block. The header is before the first block: bytes 0 to
+ * MR_MAP_OUTPUT_HEADER. A file of the same size with header, wanted partitions, index and trailer
+ * in place, and holes elsewhere, opens like the whole one and gives these partitions. */
+#define MR_MAP_OUTPUT_HEADER ((uint64_t)64)
+void mr_map_output_extent(const struct mr_map_output *output, uint32_t partition, uint64_t *begin,
+                          uint64_t *end);
+uint64_t mr_map_output_index(const struct mr_map_output *output);
+/* Reads all blocks of a partition and compares their checksums; MR_ERR_IO: one is wrong. */
+MR_MUST_USE int mr_map_output_check(const struct mr_map_output *output, uint32_t partition,
+                                    struct mr_error *err);
+
 #endif

@@ -152,7 +152,8 @@ void mr_blobs_sweep(struct mr_blobs *blobs, bool (*is_needed)(void *arg, struct 
         struct mr_hash_128 hash;
         bool is_blob = read_name(entry->d_name, &hash);
         bool is_unfinished = strncmp(entry->d_name, "new-", 4) == 0;
-        if (is_unfinished || (is_blob && is_needed && !is_needed(arg, hash))) {
+        /* While the folder is open, what is unfinished is about to come. */
+        if ((is_unfinished && !is_needed) || (is_blob && is_needed && !is_needed(arg, hash))) {
             (void)unlinkat(blobs->dir_fd, entry->d_name, 0);
         }
     }

@@ -6,8 +6,10 @@
 #include "lib/base/intern.h"
 #include "lib/net/message.h"
 #include "lib/worker/verdict.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define LOOK_MS 100
 #define GRACE_SECONDS 2.0 /* between SIGTERM and SIGKILL */
@@ -336,6 +338,28 @@ static void note_broken(struct mr_hand_outcome *outcome, const struct mr_error *
     outcome->is_broken = err->code == MR_ERR_IO;
 }
 
+/* Logs that can't be kept are no reason to fail. */
+static int begin_log(struct mr_hand *hand) {
+    int fd = hand->log
+                 ? open(hand->log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)
+                 : -1;
+    mr_process_begin(hand->process);
+    mr_process_keep_log(hand->process, fd);
+    return fd;
+}
+
+static void end_log(struct mr_hand *hand, int fd) {
+    uint64_t bytes = mr_process_log_bytes(hand->process);
+    mr_process_keep_log(hand->process, -1);
+    if (fd >= 0 && bytes > MR_PROCESS_LOG_MAX) {
+        (void)!dprintf(fd, "\n[%llu bytes in all: the rest was dropped]\n",
+                       (unsigned long long)bytes);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
                   struct mr_hand_outcome *outcome) {
     struct watch watch = {.hand = hand, .task = task, .outcome = outcome};
@@ -349,7 +373,7 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
         }
         return;
     }
-    mr_process_begin(hand->process);
+    int log_fd = begin_log(hand);
     watch.last = mr_process_where(hand->process);
     int ended = give_order(&watch, task, &err) ? err.code : hear_answer(&watch, &err);
     if (outcome->err.code == MR_ERR_JOB) {
@@ -361,6 +385,7 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
     } else if (ended < 0) {
         note_broken(outcome, &err);
     }
+    end_log(hand, log_fd);
     if (outcome->err.code) { /* the next attempt begins afresh */
         mr_hand_stop(hand);
     } else {

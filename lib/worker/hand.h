@@ -33,6 +33,7 @@ struct mr_hand {
     uint64_t orders;             /* likewise: the number of the last one */
     const atomic_bool *run_stop; /* the same, set from outside of the run; or NULL */
     atomic_bool stop;            /* set by anybody: the attempt under way is not wanted any more */
+    const char *log; /* a file to make, which holds the log of the next attempt; NULL: none */
     atomic_uint_fast64_t position; /* in its input, of the map attempt under way: for progress */
 };
 

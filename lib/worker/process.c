@@ -34,6 +34,7 @@ struct mr_process {
     bool is_abandoned;
     bool echoes;
     double kill_seconds;
+    int keep_fd;        /* where the log goes besides; -1: nowhere */
     uint64_t log_bytes; /* of the attempt */
     char tail[2 * MR_PROCESS_TAIL];
     size_t tail_len;
@@ -65,7 +66,7 @@ int mr_process_start(const struct mr_process_options *options, struct mr_process
     if (!made) {
         return mr_error_nomem(err, "starting a task process");
     }
-    made->channel.fd = -1;
+    made->channel.fd = made->keep_fd = -1;
     made->spawn = MR_SPAWN_NONE;
     made->echoes = options->echoes;
     made->kill_seconds =
@@ -112,6 +113,9 @@ static void take_log(struct mr_process *process) {
         uint64_t before = process->log_bytes;
         process->log_bytes += (uint64_t)got;
         keep_tail(process, text, (size_t)got);
+        if (process->keep_fd >= 0 && before < MR_PROCESS_LOG_MAX) { /* a full disk: it is shorter */
+            (void)!mr_file_write(process->keep_fd, text, (size_t)got, "a log", &ignored);
+        }
         if (process->echoes && before < MR_PROCESS_LOG_MAX) {
             (void)!mr_file_write(STDERR_FILENO, text, (size_t)got, "standard error", &ignored);
         }
@@ -209,6 +213,14 @@ int mr_process_wait(struct mr_process *process, int timeout_ms, enum mr_process_
 void mr_process_begin(struct mr_process *process) {
     process->log_bytes = 0;
     process->tail_len = 0;
+}
+
+void mr_process_keep_log(struct mr_process *process, int fd) {
+    process->keep_fd = fd;
+}
+
+uint64_t mr_process_log_bytes(const struct mr_process *process) {
+    return process->log_bytes;
 }
 
 static void order(struct mr_process *process, enum mr_supervisor_order what) {

@@ -54,6 +54,10 @@ MR_MUST_USE int mr_process_wait(struct mr_process *process, int timeout_ms,
 
 /* An attempt begins: its log is counted from 0. */
 void mr_process_begin(struct mr_process *process);
+/* From here on what it logs goes to `fd` too, up to MR_PROCESS_LOG_MAX an attempt; -1: nowhere. The
+ * descriptor stays the caller's. And how much the attempt has logged. */
+void mr_process_keep_log(struct mr_process *process, int fd);
+uint64_t mr_process_log_bytes(const struct mr_process *process);
 /* While it does not read what is sent to it: hears what it says, for so long at most, until it may
  * read again. MR_ERR_CLOSED: it has ended. */
 MR_MUST_USE int mr_process_tend(struct mr_process *process, int timeout_ms, struct mr_error *err);

@@ -62,7 +62,15 @@ static const handler handlers[MR_CORE_EVENT_KINDS] = {
     [MR_CORE_TICK] = mr_watch_tick,
     [MR_CORE_HEARD] = mr_watch_heard,
     [MR_CORE_PROGRESS] = mr_watch_progress,
+    [MR_CORE_ROUND_AGAIN] = mr_rounds_again,
 };
+
+void mr_core_configure(struct mr_core *core, const struct mr_core_options *options) {
+    core->options = options ? *options : (struct mr_core_options){0};
+    core->options.lease_ms = core->options.lease_ms ? core->options.lease_ms : LEASE_MS;
+    core->options.tick_ms = core->options.tick_ms ? core->options.tick_ms : TICK_MS;
+    core->options.aside_ms = core->options.aside_ms ? core->options.aside_ms : ASIDE_MS;
+}
 
 int mr_core_create(const struct mr_core_options *options, struct mr_core **core,
                    struct mr_error *err) {
@@ -70,10 +78,7 @@ int mr_core_create(const struct mr_core_options *options, struct mr_core **core,
     if (!made) {
         return mr_error_nomem(err, "making the scheduler");
     }
-    made->options = options ? *options : (struct mr_core_options){0};
-    made->options.lease_ms = made->options.lease_ms ? made->options.lease_ms : LEASE_MS;
-    made->options.tick_ms = made->options.tick_ms ? made->options.tick_ms : TICK_MS;
-    made->options.aside_ms = made->options.aside_ms ? made->options.aside_ms : ASIDE_MS;
+    mr_core_configure(made, options);
     made->attempt_free = made->attempt_oldest = made->attempt_newest = NONE;
     for (int roles = 0; roles <= MR_CORE_DOES_BOTH; roles++) {
         made->node_first[roles] = made->node_last[roles] = NONE;

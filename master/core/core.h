@@ -22,6 +22,8 @@ struct mr_core; /* opaque */
 MR_MUST_USE int mr_core_create(const struct mr_core_options *options, struct mr_core **core,
                                struct mr_error *err);
 void mr_core_destroy(struct mr_core *core);
+/* Other options (NULL: the defaults), which touch nothing durable. */
+void mr_core_configure(struct mr_core *core, const struct mr_core_options *options);
 
 /* Applies one event. Whatever comes from a worker has an answer: a result of an attempt that is not
  * expected changes nothing and is answered (ANSWER, not accepted), as is a repeated one (with the

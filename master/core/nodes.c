@@ -161,7 +161,7 @@ int mr_nodes_take_back(struct mr_core *core, const struct mr_core_event *event,
                        struct mr_error *err) {
     (void)err;
     struct mr_state_node *node = mr_state_find_worker(core, event->worker);
-    if (node && node->state == MR_CORE_NODE_SET_ASIDE) {
+    if (node && node->state != MR_CORE_NODE_READY) {
         node->failures = 0;
         mr_state_set_node_state(core, node, MR_CORE_NODE_READY);
         mr_slots_update(core, event->worker.node);

@@ -262,6 +262,32 @@ int mr_rounds_close(struct mr_core *core, const struct mr_core_event *event, str
     return MR_OK;
 }
 
+int mr_rounds_again(struct mr_core *core, const struct mr_core_event *event, struct mr_error *err) {
+    struct mr_state_job *job = mr_state_find_job(core, event->job);
+    struct opening opening;
+    if (!job) {
+        return event->job <= core->last_job ? MR_OK : refuse(err, event, "there is no such job");
+    }
+    bool is_under_way = job->state == MR_CORE_JOB_RUNNING || job->state == MR_CORE_JOB_CLOSING;
+    if (!is_under_way || event->round <= job->round) {
+        return MR_OK;
+    }
+    if (event->round == NONE) {
+        return refuse(err, event, "there are too many rounds");
+    }
+    if (prepare(event, &opening, err)) {
+        return err->code;
+    }
+    mr_attempts_stop_job(core, job);
+    mr_outputs_release(core, job);
+    if (job->state == MR_CORE_JOB_RUNNING) {
+        mr_state_set_job_state(job, MR_CORE_JOB_CLOSING);
+    }
+    job->round = event->round;
+    open_round(core, job, &opening);
+    return MR_OK;
+}
+
 int mr_rounds_fail(struct mr_core *core, const struct mr_core_event *event, struct mr_error *err) {
     struct mr_state_job *job = mr_state_find_job(core, event->job);
     if (event->status >= 0) {

@@ -11,6 +11,8 @@ MR_MUST_USE int mr_rounds_cancel(struct mr_core *core, const struct mr_core_even
                                  struct mr_error *err);
 MR_MUST_USE int mr_rounds_close(struct mr_core *core, const struct mr_core_event *event,
                                 struct mr_error *err);
+MR_MUST_USE int mr_rounds_again(struct mr_core *core, const struct mr_core_event *event,
+                                struct mr_error *err);
 MR_MUST_USE int mr_rounds_fail(struct mr_core *core, const struct mr_core_event *event,
                                struct mr_error *err);
 MR_MUST_USE int mr_rounds_publish(struct mr_core *core, const struct mr_core_event *event,

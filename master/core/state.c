@@ -49,7 +49,7 @@ static const bool node_steps[MR_CORE_NODE_STATES][MR_CORE_NODE_STATES] = {
     [MR_CORE_NODE_READY] = {[MR_CORE_NODE_GONE] = true,
                             [MR_CORE_NODE_DRAINING] = true,
                             [MR_CORE_NODE_SET_ASIDE] = true},
-    [MR_CORE_NODE_DRAINING] = {[MR_CORE_NODE_GONE] = true},
+    [MR_CORE_NODE_DRAINING] = {[MR_CORE_NODE_GONE] = true, [MR_CORE_NODE_READY] = true},
     [MR_CORE_NODE_SET_ASIDE] =
         {[MR_CORE_NODE_GONE] = true, [MR_CORE_NODE_READY] = true, [MR_CORE_NODE_DRAINING] = true},
 };

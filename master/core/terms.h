@@ -59,7 +59,8 @@ struct mr_core_shape {
       "a worker came, or came back; the map outputs it still holds")                               \
     X(NODE_LOST, "node lost", true, "worker", "a worker is gone, with all it ran and held")        \
     X(NODE_DRAIN, "node drain", true, "worker", "a worker shall get nothing new")                  \
-    X(NODE_BACK, "node back", true, "worker", "a worker that was set aside gets tasks again")      \
+    X(NODE_BACK, "node back", true, "worker",                                                      \
+      "a worker that was set aside, or drains, gets tasks again")                                  \
     X(ATTEMPT_DONE, "attempt done", true, "worker attempt digest",                                 \
       "an attempt asks to be the task's winner")                                                   \
     X(ATTEMPT_FAILED, "attempt failed", true, "worker attempt status is_fatal is_uncounted",       \
@@ -72,7 +73,9 @@ struct mr_core_shape {
     X(PART_LOST, "part lost", true, "attempt", "a committed part is gone or wrong")                \
     X(TICK, "tick", false, "", "time has passed")                                                  \
     X(HEARD, "heard", false, "worker", "a worker acknowledged the last renewal of its lease")      \
-    X(PROGRESS, "progress", false, "worker attempt permille", "how far a running attempt is")
+    X(PROGRESS, "progress", false, "worker attempt permille", "how far a running attempt is")      \
+    X(ROUND_AGAIN, "round again", true, "job round shape",                                         \
+      "what an earlier round made is lost: the job goes on with this later round instead")
 
 enum mr_core_event_kind {
 #define MR_CORE_EVENT_ROW(name, words, durable, fields, doc) MR_CORE_##name,

@@ -7,6 +7,7 @@
 #include "master/local/fsck.h"
 
 #include "lib/base/error.h"
+#include "master/local/common/books.h"
 #include "master/local/files/turns.h"
 #include "master/local/plan/identity.h"
 #include <stdio.h>
@@ -40,6 +41,9 @@ static void count_file(const struct mr_ledger *ledger, const struct mr_core_atte
     struct mr_orders_task name = {.phase = id->phase, .task = id->task, .attempt = id->attempt};
     struct stat found;
     char path[MR_ORDERS_PATH_MAX];
+    if (!ledger->dir) {
+        return; /* a cluster's: the files are with its workers */
+    }
     name.pass = place.pass;
     name.round = place.rounds ? id->round % (uint32_t)place.rounds : id->round;
     if (!mr_orders_path(ledger->dir, &name, path, err)) {
@@ -90,10 +94,13 @@ static int check_rounds(const struct mr_ledger *ledger, const struct mr_run_jour
         struct mr_account sum;
         struct mr_books books;
         bool is_there;
-        if (!mr_ledger_get(ledger, MR_LEDGER_ROUND, round, 0, &sum, &is_there, err) && !is_there) {
+        if (mr_ledger_get(ledger, MR_LEDGER_ROUND, round, 0, &sum, &is_there, err)) {
+            break;
+        }
+        if (!is_there && ledger->dir) { /* a cluster may begin again, or loop */
             mr_error_set(err, MR_ERR_INPUT, "the journal lacks the books of round %u", round);
-        } else if (!err->code) {
-            mr_account_keep_books(&sum, &books);
+        } else if (is_there) {
+            mr_books_of_account(&sum, &books);
             (void)!mr_books_check(&books, "the journal", err);
         }
         mr_account_fini(&sum);
@@ -119,6 +126,12 @@ static const char *text_of(const struct mr_ledger *ledger, enum mr_ledger_fact k
     return fact ? fact->bytes : "";
 }
 
+/* The journal is a master's (master/shell/notes.h): the files are with its workers, and the core's
+ * rounds are not those of the job's list. */
+static bool facts_of_cluster(const struct mr_ledger *ledger) {
+    return mr_journal_find(ledger->journal, 0, 16, 0) != NULL;
+}
+
 static int describe_job(struct mr_ledger *ledger, struct mr_run_journal *about,
                         struct mr_error *err) {
     struct mr_core_job_view view = mr_core_job(mr_journal_core(ledger->journal), ledger->job);
@@ -136,6 +149,9 @@ static int describe_job(struct mr_ledger *ledger, struct mr_run_journal *about,
     about->command = strdup(text_of(ledger, MR_LEDGER_LABEL));
     if (strcmp(about->state, "failed") == 0) {
         about->why = strdup(why ? why + 1 : "");
+    }
+    if (facts_of_cluster(ledger)) {
+        return about->command ? MR_OK : mr_error_nomem(err, "looking at a journal");
     }
     if (!about->command || asprintf(&ledger->dir, "%s/outputs-%s", ledger->owner, about->id) < 0) {
         ledger->dir = NULL;
@@ -157,6 +173,9 @@ static int look(struct mr_ledger *ledger, struct mr_run_journal *about, struct m
         return err->code;
     }
     ledger->job = facts[count - 1].job;
+    if (ledger->job == 0) {
+        return MR_OK; /* a cluster that had no job yet */
+    }
     if (describe_job(ledger, about, err) || check_phase(ledger, MR_PHASE_MAP, about, err) ||
         check_phase(ledger, MR_PHASE_REDUCE, about, err) || check_rounds(ledger, about, err)) {
         return err->code;

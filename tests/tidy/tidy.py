@@ -45,14 +45,18 @@ MAY_INCLUDE = {
     "master/simulate": ["lib/base", *LEAVES, *MIDDLE, "master/core", "master/local"],
     "jobs": [],  # written on <mr/...> alone
     "cli": ["lib/base", "lib/term"],  # written on <mr/run.h>
-    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "cli"],
+    # A client plans as the engine in this process does, and describes tasks for its processes.
+    "lib/client": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "task", "master/local"],
+    "cluster": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "lib/client", "cli", "master/shell"],
+    "master/shell": ["lib/base", *LEAVES, *MIDDLE, "lib/net", "lib/worker", "master/core", "master/journal",
+                     "master/local"],
 }
 
 # Headers of the C library, the compiler and the kernel. Anything else in <> is ours (mr/) or somebody else's.
 SYSTEM_HEADER = re.compile(
     r"(assert|cpuid|ctype|dirent|dlfcn|endian|errno|execinfo|fcntl|fenv|float|fnmatch|ftw|getopt|glob|immintrin"
     r"|inttypes|limits|locale|malloc|math|netdb|poll|pthread|sched|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool"
-    r"|stddef|stdint|stdio|stdlib|string|strings|termios|threads|time|ucontext|unistd|wchar|arm_neon"
+    r"|stddef|stdint|stdio|stdlib|string|strings|sysexits|termios|threads|time|ucontext|unistd|wchar|arm_neon"
     r"|sys/\w+|linux/\w+|asm/\w+|arpa/\w+|net/\w+|netinet/\w+)\.h$")
 # What a room that decides may know: no files, no clock, no threads.
 PURE_HEADER = re.compile(r"(assert|inttypes|limits|stdalign|stdbool|stddef|stdint|stdlib|string)\.h$|mr/\w+\.h$")

@@ -130,3 +130,26 @@ int mr_books_merge_counters(const struct mr_counters *counters, struct mr_run_re
     }
     return err->code;
 }
+
+void mr_books_of_account(const struct mr_account *sum, struct mr_books *books) {
+    *books = (struct mr_books){.map = {.records_read = sum->records_read,
+                                       .records_mapped = sum->records_mapped,
+                                       .records_skipped = sum->records_skipped,
+                                       .bytes = sum->bytes_read,
+                                       .read_seconds = (double)sum->read_us / 1e6},
+                               .reduce = {.pairs_reduced = sum->pairs_reduced,
+                                          .groups = sum->groups,
+                                          .groups_with_output = sum->groups_with_output,
+                                          .groups_without_output = sum->groups_without_output,
+                                          .records_out = sum->records_out,
+                                          .bytes_out = sum->bytes_out,
+                                          .wait_seconds = (double)sum->wait_us / 1e6},
+                               .emitted = sum->emitted,
+                               .combined = sum->combined + sum->merged,
+                               .shuffled = sum->output_records - sum->merged,
+                               .run_bytes = sum->output_bytes,
+                               .bytes_spilled = sum->spilled,
+                               .map_seconds = (double)sum->map_us / 1e6,
+                               .reduce_seconds = (double)sum->reduce_us / 1e6,
+                               .counters = sum->counters};
+}

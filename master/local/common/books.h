@@ -2,6 +2,7 @@
 #ifndef MR_COMMON_BOOKS_H
 #define MR_COMMON_BOOKS_H
 
+#include "lib/worker/account.h"
 #include "mapper/map_task.h"
 #include "reducer/reduce_task.h"
 
@@ -38,5 +39,8 @@ void mr_books_report(const struct mr_books *books, struct mr_run_round *round);
 /* Adds the job's counters to the result's, by name. */
 MR_MUST_USE int mr_books_merge_counters(const struct mr_counters *counters,
                                         struct mr_run_result *result, struct mr_error *err);
+
+/* Fills in the books of a round from its sum; the counters are borrowed. */
+void mr_books_of_account(const struct mr_account *sum, struct mr_books *books);
 
 #endif

@@ -24,6 +24,16 @@ int mr_aside_note(struct mr_ledger *ledger, uint32_t task, const struct mr_order
     return err->code;
 }
 
+int mr_aside_line(const char *path, uint64_t offset, struct mr_bytes record, struct mr_buffer *text,
+                  struct mr_error *err) {
+    record.len -= record.len && record.data[record.len - 1] == '\n';
+    if (!mr_buffer_printf(text, err, "%s\t%" PRIu64 "\t", path, offset) &&
+        !mr_buffer_append(text, record.data, record.len, err)) {
+        (void)!mr_buffer_append(text, "\n", 1, err);
+    }
+    return err->code;
+}
+
 int mr_aside_text(const struct mr_ledger *ledger, const struct mr_plan *plan,
                   struct mr_buffer *text, struct mr_error *err) {
     size_t count;
@@ -36,13 +46,8 @@ int mr_aside_text(const struct mr_ledger *ledger, const struct mr_plan *plan,
             return mr_error_set(err, MR_ERR_INPUT, "the journal's record %zu set aside is damaged",
                                 i);
         }
-        record.len -= record.len && record.data[record.len - 1] == '\n';
-        if (!mr_buffer_printf(text, err, "%s\t%" PRIu64 "\t",
-                              plan->inputs.items[plan->splits.items[task].input].path,
-                              numbers[0]) &&
-            !mr_buffer_append(text, record.data, record.len, err)) {
-            (void)!mr_buffer_append(text, "\n", 1, err);
-        }
+        const char *path = plan->inputs.items[plan->splits.items[task].input].path;
+        (void)!mr_aside_line(path, numbers[0], record, text, err);
     }
     return err->code;
 }

@@ -13,8 +13,11 @@ MR_MUST_USE int mr_aside_note(struct mr_ledger *ledger, uint32_t task,
                               const struct mr_orders_skipped *skipped, size_t count,
                               struct mr_error *err);
 
-/* The side file's text: a line each, PATH TAB OFFSET TAB RECORD, in the order of the input; empty
- * where there are none. */
+/* Appends a line of the side file: PATH TAB OFFSET TAB RECORD. */
+MR_MUST_USE int mr_aside_line(const char *path, uint64_t offset, struct mr_bytes record,
+                              struct mr_buffer *text, struct mr_error *err);
+
+/* The side file's text: a line each, in the order of the input; empty where there are none. */
 MR_MUST_USE int mr_aside_text(const struct mr_ledger *ledger, const struct mr_plan *plan,
                               struct mr_buffer *text, struct mr_error *err);
 

@@ -3,6 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
+#include "master/local/common/books.h"
 #include "master/local/files/turns.h"
 #include "master/local/files/work.h"
 #include <stdlib.h>
@@ -207,7 +208,7 @@ int mr_closing_round(struct mr_slots *run, struct mr_error *err) {
         mr_account_fini(&sum);
         return err->code;
     }
-    mr_account_keep_books(&sum, &books);
+    mr_books_of_account(&sum, &books);
     if (mr_books_check(&books, run->plan->job->name, &why)) {
         (void)!fail_round(run, &view, &why, err);
     } else if (!mr_closing_is_turn(run, &view) ||

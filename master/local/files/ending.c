@@ -5,6 +5,7 @@
 #include "lib/base/file.h"
 #include "lib/output/manifest.h"
 #include "lib/output/manifest_read.h"
+#include "master/local/common/books.h"
 #include "master/local/common/outlet.h"
 #include "master/local/files/aside.h"
 #include "master/local/files/closing.h"
@@ -22,7 +23,7 @@
 static void add_to_row(const struct mr_slots *run, uint32_t round, const struct mr_account *sum,
                        struct mr_books *books) {
     struct mr_run_result *result = run->result;
-    mr_account_keep_books(sum, books);
+    mr_books_of_account(sum, books);
     books->seconds_map = run->seconds[round][MR_PHASE_MAP];
     books->seconds_reduce = run->seconds[round][MR_PHASE_REDUCE];
     mr_books_report(books, &result->rounds[round]);

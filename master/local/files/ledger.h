@@ -13,8 +13,8 @@
 #ifndef MR_FILES_LEDGER_H
 #define MR_FILES_LEDGER_H
 
+#include "lib/worker/account.h"
 #include "master/journal/journal.h"
-#include "master/local/files/account.h"
 #include "master/local/plan/plan.h"
 
 #define MR_LEDGER_ID_LEN 32

@@ -2,9 +2,9 @@
 #include "lib/net/listener.h"
 
 #include "lib/job/problems.h"
+#include "lib/net/cipher.h"
 #include "lib/net/greeting.h"
 #include "lib/net/message.h"
-#include "lib/net/stream.h"
 #include "tests/unit/net/rig.h"
 
 #include <sys/resource.h>
@@ -181,7 +181,7 @@ Test(listener, no_flood_before_the_greeting) {
     RIG_UNTIL(&rig, is_closed(stranger.fd) && rig.turned_away);
     cr_assert_eq(mr_net_counters(rig.server)->bad_frames, (uint64_t)1);
     cr_assert_not_null(strstr(rig.last_turned_away.text, "before it said who it is"));
-    cr_assert_leq(mr_net_counters(rig.server)->bytes_received, (uint64_t)MR_STREAM_STRANGER_BYTES);
+    cr_assert_leq(mr_net_counters(rig.server)->bytes_received, (uint64_t)MR_CIPHER_STRANGER_BYTES);
     stranger_end(&stranger);
     rig_stop(&rig);
 }

@@ -260,6 +260,48 @@ Test(manifest, refuses_names_that_are_no_keys) {
     mr_params_destroy(params);
 }
 
+Test(manifest, is_made_of_its_halves) {
+    struct mr_error err = {0};
+    struct mr_params *params = make_params("caf\xe9 \x01");
+    struct mr_manifest_source source = make_source(params);
+    char *whole = NULL;
+    char *description = NULL;
+    char *json = NULL;
+    source.loops = true;
+    cr_assert_eq(mr_manifest_write(&source, &whole, &err), 0, "%s", err.text);
+    source.result = NULL;
+    cr_assert_eq(mr_manifest_describe(&source, &description, &err), 0, "%s", err.text);
+    mr_params_destroy(params);
+    cr_assert_eq(mr_manifest_finish(description, &result, &json, &err), 0, "%s", err.text);
+    cr_assert_str_eq(json, whole);
+    cr_assert(has(json, "\"loop\": {"));
+    free(json);
+    free(description);
+    free(whole);
+}
+
+Test(manifest, refuses_a_description_that_is_none) {
+    static const char *const wrong[] = {
+        "",
+        "[]",
+        "{\"format\": 1}",
+        "{\"format\": 1, \"job\": \"j\", \"parameters\": 1, \"facts\": {}, \"loops\": false, "
+        "\"partitions\": 1, \"id\": \"i\", \"version\": \"1\", \"started\": \"\", \"output\": "
+        "null, "
+        "\"inputs\": []}",
+        "{\"format\": 2, \"job\": \"j\", \"parameters\": {}, \"facts\": {}, \"loops\": false, "
+        "\"partitions\": 1, \"id\": \"i\", \"version\": \"1\", \"started\": \"\", \"output\": "
+        "null, "
+        "\"inputs\": []}",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct mr_error err = {0};
+        char *json = NULL;
+        cr_assert_eq(mr_manifest_finish(wrong[i], &result, &json, &err), MR_ERR_INPUT, "%zu", i);
+        cr_assert_null(json);
+    }
+}
+
 Test(manifest, is_read_back) {
     struct mr_error err = {0};
     struct mr_run_part *parts = NULL;

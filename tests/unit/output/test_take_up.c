@@ -150,3 +150,85 @@ Test(take_up, published_and_not_known_to_be) {
                  MR_ERR_USAGE, "another's");
     leave();
 }
+
+static struct mr_commit *prepare_for_cluster(void) {
+    struct mr_commit *commit = NULL;
+    struct mr_error err = {0};
+    enum mr_commit_standing standing;
+    cr_assert_eq(
+        mr_commit_take_up("counts", false, ID, MR_COMMIT_CLUSTER, &commit, &standing, &err), 0,
+        "%s", err.text);
+    cr_assert_eq(standing, MR_COMMIT_OPEN);
+    return commit;
+}
+
+static struct mr_commit *join(void) {
+    struct mr_commit *commit = NULL;
+    struct mr_error err = {0};
+    cr_assert_eq(mr_commit_join("counts", ID, "reducer-1", &commit, &err), 0, "%s", err.text);
+    return commit;
+}
+
+Test(take_up, a_clusters_is_worked_in_by_many_and_published_by_one) {
+    enter();
+    struct mr_error err = {0};
+    mr_commit_leave(prepare_for_cluster());
+    rival();
+    struct mr_commit *one = join();
+    struct mr_commit *two = join();
+    struct mr_run_part parts[2] = {write_part(one, 0, 1), {0}};
+    parts[1] = write_part(two, 1, 2);
+    (void)write_part(two, 0, 2);
+    cr_assert(is_whole(two, 0, 1, &parts[0]), "seen by all");
+    const uint32_t winners[2] = {1, 2};
+    cr_assert_eq(mr_commit_publish(one, parts, winners, 2, MANIFEST, &err), MR_ERR_INTERNAL);
+    mr_commit_end(one);
+    rival();
+    cr_assert(is_there(PENDING "/attempt-0-1"), "a cluster remembers it");
+
+    err = (struct mr_error){0};
+    struct mr_commit *publisher = prepare_for_cluster();
+    cr_assert_eq(mr_commit_publish(publisher, parts, winners, 2, MANIFEST, &err), 0, "%s",
+                 err.text);
+    mr_commit_end(publisher);
+    mr_commit_leave(two);
+    cr_assert(is_there("counts/part-00001"));
+    cr_assert_not(is_there(PENDING));
+    cr_assert_eq(mr_commit_drop("counts", ID, &err), 0);
+    cr_assert(is_there("counts/part-00001"));
+    leave();
+}
+
+Test(take_up, a_clusters_goes_when_the_cluster_says_so) {
+    enter();
+    struct mr_error err = {0};
+    struct mr_commit *commit = prepare_for_cluster();
+    cr_assert_eq(mr_commit_drop("counts", ID, &err), 0);
+    cr_assert(is_there(PENDING), "somebody works on it");
+    mr_commit_leave(commit);
+    struct mr_commit *joined = join();
+    (void)write_part(joined, 0, 1);
+    mr_commit_leave(joined);
+    cr_assert_eq(mr_commit_drop("counts", OTHER_ID, &err), 0);
+    cr_assert(is_there(PENDING));
+    cr_assert_eq(mr_commit_drop("counts", ID, &err), 0);
+    cr_assert_not(is_there(PENDING));
+    cr_assert_eq(mr_commit_drop("counts", ID, &err), 0);
+    mr_commit_end(prepare_for_cluster());
+    cr_assert_not(is_there(PENDING), "its submission was refused");
+    leave();
+}
+
+Test(take_up, what_a_node_does_not_see_is_said) {
+    enter();
+    static const char *const places[] = {"counts", "nowhere/counts"};
+    for (size_t i = 0; i < 2; i++) {
+        struct mr_error err = {0};
+        struct mr_commit *commit = NULL;
+        cr_assert_eq(mr_commit_join(places[i], ID, "reducer-1", &commit, &err), MR_ERR_IO);
+        cr_assert_not_null(strstr(err.text, "node reducer-1 does not see \""), "%s", err.text);
+        cr_assert_not_null(strstr(err.text, places[i]), "%s", err.text);
+        cr_assert_null(commit);
+    }
+    leave();
+}

@@ -23,18 +23,20 @@ static const char effect_letters[MR_CORE_EFFECT_KINDS] = {
 
 static const char *const answers[PLACES][MR_CORE_EVENT_KINDS] = {
     /* submit, cancel, closed, round failed, up, lost, drain, back, done, failed, output lost,
-       backup, published, publish failed, part lost, tick, heard, progress */
-    [NOTHING] = {"SS", "", "-", "", "", "", "t", "", "f", "f", "f", "", "", "", "", "w", "", ""},
+       backup, published, publish failed, part lost, tick, heard, progress, round again */
+    [NOTHING] = {"SS", "", "-", "", "", "", "t", "", "f", "f", "f", "", "", "", "", "w", "", "",
+                 "-"},
     [MAPPING] = {"", "XXO", "-", "", "", "DD", "", "", "A", "fDtS", "f", "", "-", "-", "", "w", "",
-                 ""},
+                 "", "XXO"},
     [REDUCING] = {"", "XO", "-", "", "", "DDtDt", "", "", "A", "f", "fDS", "", "-", "-", "", "w",
-                  "", ""},
+                  "", "", "XOS"},
     [CLOSING] = {"", "OF", "OS", "OF", "", "", "", "", "A", "f", "f", "", "-", "-", "DtS", "w", "",
-                 ""},
+                 "", "OS"},
     [PUBLISHING] = {"", "", "", "", "", "", "", "", "A", "f", "f", "", "OF", "OF", "DtS", "w", "",
-                    ""},
-    [STOPPING] = {"", "", "", "", "", "DDF", "", "", "fD", "fD", "f", "", "", "", "", "w", "", ""},
-    [FINISHED] = {"", "", "", "", "", "", "t", "", "f", "f", "f", "", "", "", "", "w", "", ""},
+                    "", ""},
+    [STOPPING] = {"", "", "", "", "", "DDF", "", "", "fD", "fD", "f", "", "", "", "", "w", "", "",
+                  ""},
+    [FINISHED] = {"", "", "", "", "", "", "t", "", "f", "f", "f", "", "", "", "", "w", "", "", ""},
 };
 
 #endif

@@ -87,6 +87,14 @@ __attribute__((unused)) static struct mr_core_event last_round(uint32_t round) {
     return (struct mr_core_event){.kind = MR_CORE_ROUND_CLOSED, .job = JOB, .round = round};
 }
 
+__attribute__((unused)) static struct mr_core_event round_again(uint32_t round, uint32_t maps,
+                                                                uint32_t reduces) {
+    return (struct mr_core_event){.kind = MR_CORE_ROUND_AGAIN,
+                                  .job = JOB,
+                                  .round = round,
+                                  .shape = {.map_tasks = maps, .reduce_tasks = reduces}};
+}
+
 __attribute__((unused)) static struct mr_core_event of_job(enum mr_core_event_kind kind,
                                                            int status) {
     return (struct mr_core_event){.kind = kind, .job = JOB, .status = status};

@@ -37,6 +37,8 @@ static struct mr_core_event sample(enum mr_core_event_kind kind) {
         return submit(JOB, 2, 1);
     case MR_CORE_ROUND_CLOSED:
         return next_round(0, 1, 1);
+    case MR_CORE_ROUND_AGAIN:
+        return round_again(1, 1, 1);
     case MR_CORE_CANCEL:
     case MR_CORE_ROUND_FAILED:
     case MR_CORE_PUBLISHED:
@@ -113,6 +115,28 @@ Test(core, rounds_follow_one_another_without_a_known_number) {
         cr_assert_str_eq(answer(core, event), "f");                  /* of a round that is closed */
     }
     cr_assert_eq(mr_core_job(core, JOB).round, 1000u);
+    mr_core_destroy(reload(core));
+}
+
+Test(core, a_job_goes_on_with_a_later_round_in_the_place_of_one_that_cannot_be_done) {
+    struct mr_core *core = reach(MAPPING);
+    cr_assert_str_eq(answer(core, done(MR_PHASE_MAP, 0, 1)), "A");
+    cr_assert_str_eq(answer(core, round_again(4, 2, 1)), "XOS");
+    cr_assert_str_eq(answer(core, round_again(4, 2, 1)), ""); /* said twice */
+    cr_assert_eq(mr_core_job(core, JOB).round, 4u);
+    core = reload(core);
+    cr_assert_str_eq(answer(core, done(MR_PHASE_MAP, 1, 1)), "fDS"); /* its slot is free now */
+    cr_assert_str_eq(answer(core, done(MR_PHASE_MAP, 0, 1)), "f");   /* had won, in that round */
+    for (uint32_t task = 0; task < 2; task++) {
+        struct mr_core_event event = done(MR_PHASE_MAP, task, 1);
+        event.attempt.round = 4;
+        cr_assert_str_eq(answer(core, event), task ? "AMS" : "A");
+    }
+    struct mr_core_event event = done(MR_PHASE_REDUCE, 0, 1);
+    event.attempt.round = 4;
+    cr_assert_str_eq(answer(core, event), "AR");
+    cr_assert_str_eq(answer(core, last_round(4)), "P");
+    cr_assert_str_eq(answer(core, round_again(5, 0, 0)), ""); /* too late */
     mr_core_destroy(reload(core));
 }
 

@@ -112,6 +112,19 @@ Test(nodes, a_node_that_fails_repeatedly_is_set_aside_and_taken_back) {
     mr_core_destroy(core);
 }
 
+Test(nodes, one_that_drains_can_be_taken_back) {
+    struct mr_core *core = make_core();
+    struct mr_core_event event = {.kind = MR_CORE_NODE_DRAIN, .worker = {0, 1}};
+    cr_assert_str_eq(answer(core, node_up(0, 1, MR_CORE_DOES_BOTH, 1)), "");
+    cr_assert_str_eq(answer(core, event), "t");
+    cr_assert_str_eq(answer(core, submit(JOB, 1, 1)), "");
+    event.kind = MR_CORE_NODE_BACK;
+    cr_assert_str_eq(answer(core, event), "S");
+    cr_assert_str_eq(answer(core, event), "");
+    cr_assert_eq(mr_core_node(core, 0).state, MR_CORE_NODE_READY);
+    mr_core_destroy(reload(core));
+}
+
 Test(nodes, no_more_than_a_third_is_set_aside) {
     struct mr_core *core = make_core();
     (void)answer(core, node_up(0, 1, MR_CORE_MAPS, 4));

@@ -1,5 +1,5 @@
 /* account: what an attempt did, as numbers that a journal keeps. */
-#include "master/local/files/account.h"
+#include "lib/worker/account.h"
 
 #include "lib/base/error.h"
 #include "lib/base/intern.h"
@@ -157,27 +157,4 @@ int mr_account_get(struct mr_account *account, const void *bytes, size_t len,
         mr_account_fini(account);
     }
     return err->code;
-}
-
-void mr_account_keep_books(const struct mr_account *sum, struct mr_books *books) {
-    *books = (struct mr_books){.map = {.records_read = sum->records_read,
-                                       .records_mapped = sum->records_mapped,
-                                       .records_skipped = sum->records_skipped,
-                                       .bytes = sum->bytes_read,
-                                       .read_seconds = (double)sum->read_us / 1e6},
-                               .reduce = {.pairs_reduced = sum->pairs_reduced,
-                                          .groups = sum->groups,
-                                          .groups_with_output = sum->groups_with_output,
-                                          .groups_without_output = sum->groups_without_output,
-                                          .records_out = sum->records_out,
-                                          .bytes_out = sum->bytes_out,
-                                          .wait_seconds = (double)sum->wait_us / 1e6},
-                               .emitted = sum->emitted,
-                               .combined = sum->combined + sum->merged,
-                               .shuffled = sum->output_records - sum->merged,
-                               .run_bytes = sum->output_bytes,
-                               .bytes_spilled = sum->spilled,
-                               .map_seconds = (double)sum->map_us / 1e6,
-                               .reduce_seconds = (double)sum->reduce_us / 1e6,
-                               .counters = sum->counters};
 }

@@ -1,5 +1,7 @@
 /* test_account: an account goes out and comes back, adds up, and hostile bytes are refused. */
-#include "master/local/files/account.h"
+#include "lib/worker/account.h"
+
+#include "master/local/common/books.h"
 
 #include "tests/unit/test.h"
 
@@ -64,26 +66,6 @@ Test(account, cut_is_refused) {
     mr_buffer_fini(&bytes);
 }
 
-/* Version 1 ended with part_xxh3. */
-Test(account, version_1_is_read) {
-    struct mr_account account = make(5, "mine");
-    struct mr_buffer bytes = encode(&account);
-    size_t head = (2 + 18) * sizeof(uint64_t);
-    size_t more = 5 * sizeof(uint64_t);
-    struct mr_account back;
-    struct mr_error err = {0};
-    memmove(bytes.data + head, bytes.data + head + more, bytes.len - head - more);
-    bytes.data[0] = 1;
-    cr_assert_eq(mr_account_get(&back, bytes.data, bytes.len - more, &err), 0, "%s", err.text);
-    cr_assert_eq(back.part_xxh3, account.part_xxh3);
-    cr_assert_eq(back.records_skipped, (uint64_t)0);
-    cr_assert_eq(back.counters.count, 2u);
-    cr_assert_eq(back.counters.items[1].value, 7u);
-    mr_account_fini(&back);
-    mr_account_fini(&account);
-    mr_buffer_fini(&bytes);
-}
-
 Test(account, adds_up_to_books_that_balance) {
     struct mr_account sum = {0};
     struct mr_account map = {.records_read = 10,
@@ -100,10 +82,10 @@ Test(account, adds_up_to_books_that_balance) {
     struct mr_error err = {0};
     cr_assert_eq(mr_account_add(&sum, &map, &err), 0);
     cr_assert_eq(mr_account_add(&sum, &reduce, &err), 0);
-    mr_account_keep_books(&sum, &books);
+    mr_books_of_account(&sum, &books);
     cr_assert_eq(mr_books_check(&books, "job", &err), 0, "%s", err.text);
     sum.pairs_reduced--; /* one is lost */
-    mr_account_keep_books(&sum, &books);
+    mr_books_of_account(&sum, &books);
     cr_assert_eq(mr_books_check(&books, "job", &err), MR_ERR_INTERNAL);
     struct mr_account one = make(1, "mine");
     struct mr_account two = make(2, "yours");

@@ -1,5 +1,5 @@
-/* stream: the bytes of one TLS connection on a loop, with its queue and back-pressure. */
-#include "lib/net/stream.h"
+/* cipher: the bytes of one TLS connection on a loop, with its queue and back-pressure. */
+#include "lib/net/cipher.h"
 
 #include "lib/base/error.h"
 #include "lib/net/outbox.h"
@@ -14,10 +14,10 @@
 
 #define HANDLES 3
 
-struct mr_stream {
+struct mr_cipher {
     struct mr_net *net;
     const char *label;
-    const struct mr_stream_events *events;
+    const struct mr_cipher_events *events;
     void *user;
     enum mr_tls_side side;
     struct mr_tls *tls;
@@ -44,14 +44,14 @@ struct mr_stream {
 static void on_idle(uv_idle_t *idle);
 
 /* The rest is done from the loop, before it sleeps. */
-static void wake(struct mr_stream *stream) {
+static void wake(struct mr_cipher *stream) {
     if (!stream->is_closing) {
         uv_idle_start(&stream->idle, on_idle);
     }
 }
 
 /* Notes the end, which is told from the loop. */
-static void end(struct mr_stream *stream, const struct mr_error *why) {
+static void end(struct mr_cipher *stream, const struct mr_error *why) {
     if (!stream->has_ended) {
         stream->has_ended = true;
         if (why) {
@@ -61,7 +61,7 @@ static void end(struct mr_stream *stream, const struct mr_error *why) {
     }
 }
 
-static void end_errno(struct mr_stream *stream, int status) {
+static void end_errno(struct mr_cipher *stream, int status) {
     struct mr_error why = {0};
     if (stream->finishes) {
         end(stream, NULL); /* all was sent, or the other side does not want it */
@@ -78,11 +78,11 @@ static void end_errno(struct mr_stream *stream, int status) {
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-size_t mr_stream_queued(const struct mr_stream *stream) {
+size_t mr_cipher_queued(const struct mr_cipher *stream) {
     return mr_tls_output(stream->tls)->len + mr_outbox_left(&stream->outbox);
 }
 
-bool mr_stream_is_full(const struct mr_stream *stream) {
+bool mr_cipher_is_full(const struct mr_cipher *stream) {
     return stream->is_full;
 }
 
@@ -91,14 +91,14 @@ static void on_failed(int status, void *user) {
 }
 
 static void on_moved(void *user) {
-    struct mr_stream *stream = user;
+    struct mr_cipher *stream = user;
     if (stream->is_full) {
         wake(stream); /* perhaps drained */
     }
 }
 
 static void on_stalled(size_t left, void *user) {
-    struct mr_stream *stream = user;
+    struct mr_cipher *stream = user;
     struct mr_error why = {0};
     mr_error_set(&why, MR_ERR_CLOSED, "%s took nothing for %u ms, and %zu bytes wait for it",
                  stream->label, stream->net->limits.stall_ms, left);
@@ -110,7 +110,7 @@ static const struct mr_outbox_events outbox_events = {
     .failed = on_failed, .moved = on_moved, .stalled = on_stalled};
 
 /* Hands what is encrypted to the kernel, as much as it takes. */
-static void flush(struct mr_stream *stream) {
+static void flush(struct mr_cipher *stream) {
     struct mr_buffer *out = mr_tls_output(stream->tls);
     if (out->len == 0 || stream->is_closing) {
         return;
@@ -126,7 +126,7 @@ static void flush(struct mr_stream *stream) {
     }
 }
 
-int mr_stream_write(struct mr_stream *stream, const void *data, size_t len, struct mr_error *err) {
+int mr_cipher_write(struct mr_cipher *stream, const void *data, size_t len, struct mr_error *err) {
     if (stream->has_ended || stream->finishes) {
         return mr_error_set(err, MR_ERR_CLOSED, "the connection with %s is closed", stream->label);
     }
@@ -137,7 +137,7 @@ int mr_stream_write(struct mr_stream *stream, const void *data, size_t len, stru
     if (mr_tls_output(stream->tls)->len >= FLUSH_BYTES) {
         flush(stream);
     }
-    stream->is_full |= mr_stream_queued(stream) >= MR_STREAM_FULL_BYTES;
+    stream->is_full |= mr_cipher_queued(stream) >= MR_CIPHER_FULL_BYTES;
     wake(stream);
     return MR_OK;
 }
@@ -145,7 +145,7 @@ int mr_stream_write(struct mr_stream *stream, const void *data, size_t len, stru
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 /* Why TLS ended, in words for this side. */
-static void end_tls(struct mr_stream *stream, enum mr_tls_end how) {
+static void end_tls(struct mr_cipher *stream, enum mr_tls_end how) {
     struct mr_error why = {0};
     struct mr_net_counters *counters = &stream->net->counters;
     bool is_client = stream->side == MR_TLS_CLIENT;
@@ -182,7 +182,7 @@ static void end_tls(struct mr_stream *stream, enum mr_tls_end how) {
     end(stream, &why);
 }
 
-size_t mr_stream_read(struct mr_stream *stream, void *data, size_t room) {
+size_t mr_cipher_read(struct mr_cipher *stream, void *data, size_t room) {
     size_t got = 0;
     if (!stream->has_ended && !stream->finishes) {
         end_tls(stream, mr_tls_read(stream->tls, data, room, &got));
@@ -191,7 +191,7 @@ size_t mr_stream_read(struct mr_stream *stream, void *data, size_t room) {
 }
 
 /* Takes what was given to TLS as far as it goes. */
-static void pump(struct mr_stream *stream) {
+static void pump(struct mr_cipher *stream) {
     if (!stream->is_up && !stream->has_ended && !stream->finishes) {
         end_tls(stream, mr_tls_shake(stream->tls));
         stream->is_up = mr_tls_is_up(stream->tls);
@@ -209,7 +209,7 @@ static void pump(struct mr_stream *stream) {
 }
 
 /* Keeps what pausing left, since the memory that it was read into is for all. */
-static void hold(struct mr_stream *stream) {
+static void hold(struct mr_cipher *stream) {
     struct mr_bytes rest = mr_tls_rest(stream->tls);
     struct mr_buffer *held = &stream->held;
     struct mr_error err = {0};
@@ -230,13 +230,13 @@ static void hold(struct mr_stream *stream) {
 }
 
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-    const struct mr_stream *stream = handle->data;
+    const struct mr_cipher *stream = handle->data;
     (void)suggested;
     size_t room = stream->is_trusted ? MR_NET_RECEIVED_BYTES : stream->stranger_left;
     *buf = uv_buf_init(stream->net->received, (unsigned)room);
 }
 
-static void receive(struct mr_stream *stream, size_t len) {
+static void receive(struct mr_cipher *stream, size_t len) {
     struct mr_net *net = stream->net;
     net->counters.bytes_received += len;
     stream->heard_ms = uv_now(net->loop);
@@ -251,19 +251,19 @@ static void receive(struct mr_stream *stream, size_t len) {
     if (!stream->is_trusted && stream->stranger_left == 0 && !is_over) {
         struct mr_error why = {0};
         mr_error_set(&why, MR_ERR_IO, "%s sent %zu bytes before it said who it is", stream->label,
-                     MR_STREAM_STRANGER_BYTES);
+                     MR_CIPHER_STRANGER_BYTES);
         net->counters.bad_frames++;
         end(stream, &why);
     }
 }
 
-static void read_no_more(struct mr_stream *stream) {
+static void read_no_more(struct mr_cipher *stream) {
     stream->reads = false;
     uv_read_stop((uv_stream_t *)&stream->tcp);
 }
 
 static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf) {
-    struct mr_stream *stream = tcp->data;
+    struct mr_cipher *stream = tcp->data;
     (void)buf;
     if (got > 0) {
         receive(stream, (size_t)got);
@@ -273,7 +273,7 @@ static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf) {
     }
 }
 
-static void read_on(struct mr_stream *stream) {
+static void read_on(struct mr_cipher *stream) {
     int status =
         stream->reads ? 0 : uv_read_start((uv_stream_t *)&stream->tcp, on_allocate, on_read);
     stream->reads = status == 0;
@@ -282,33 +282,33 @@ static void read_on(struct mr_stream *stream) {
     }
 }
 
-void mr_stream_pause(struct mr_stream *stream) {
+void mr_cipher_pause(struct mr_cipher *stream) {
     stream->is_paused = true;
     if (!stream->is_closing && !stream->finishes) {
         read_no_more(stream);
     }
 }
 
-void mr_stream_resume(struct mr_stream *stream) {
+void mr_cipher_resume(struct mr_cipher *stream) {
     stream->is_paused = false;
     wake(stream); /* first what is held */
 }
 
-uint64_t mr_stream_heard_ms(const struct mr_stream *stream) {
+uint64_t mr_cipher_heard_ms(const struct mr_cipher *stream) {
     return stream->heard_ms;
 }
 
 /* ---- from the loop --------------------------------------------------------------------------- */
 
 static void on_shut(uv_shutdown_t *request, int status) {
-    struct mr_stream *stream = request->data;
+    struct mr_cipher *stream = request->data;
     if (status && status != UV_ECANCELED) {
         end(stream, NULL);
     }
 }
 
-static void tell_drained(struct mr_stream *stream) {
-    if (stream->is_full && mr_stream_queued(stream) < MR_STREAM_DRAINED_BYTES) {
+static void tell_drained(struct mr_cipher *stream) {
+    if (stream->is_full && mr_cipher_queued(stream) < MR_CIPHER_DRAINED_BYTES) {
         stream->is_full = false;
         if (!stream->has_ended && !stream->finishes) {
             stream->events->drained(stream->user);
@@ -317,7 +317,7 @@ static void tell_drained(struct mr_stream *stream) {
 }
 
 /* What pausing held back comes first, then reading goes on. */
-static void go_on(struct mr_stream *stream) {
+static void go_on(struct mr_cipher *stream) {
     if (stream->is_paused || stream->has_ended || stream->finishes || stream->reads) {
         return;
     }
@@ -329,7 +329,7 @@ static void go_on(struct mr_stream *stream) {
 }
 
 static void on_idle(uv_idle_t *idle) {
-    struct mr_stream *stream = idle->data;
+    struct mr_cipher *stream = idle->data;
     uv_idle_stop(idle);
     go_on(stream);
     flush(stream);
@@ -341,7 +341,7 @@ static void on_idle(uv_idle_t *idle) {
     }
 }
 
-void mr_stream_finish(struct mr_stream *stream) {
+void mr_cipher_finish(struct mr_cipher *stream) {
     if (stream->finishes || stream->has_ended || stream->is_closing) {
         return;
     }
@@ -359,16 +359,16 @@ void mr_stream_finish(struct mr_stream *stream) {
 
 /* ---- its life -------------------------------------------------------------------------------- */
 
-enum mr_role_key mr_stream_role(const struct mr_stream *stream) {
+enum mr_role_key mr_cipher_role(const struct mr_cipher *stream) {
     return mr_tls_role(stream->tls);
 }
 
-void mr_stream_trust(struct mr_stream *stream) {
+void mr_cipher_trust(struct mr_cipher *stream) {
     stream->is_trusted = true;
 }
 
 static void on_closed(uv_handle_t *handle) {
-    struct mr_stream *stream = handle->data;
+    struct mr_cipher *stream = handle->data;
     if (--stream->handles == 0) {
         mr_tls_destroy(stream->tls);
         mr_buffer_fini(&stream->held);
@@ -380,7 +380,7 @@ static void on_closed(uv_handle_t *handle) {
     }
 }
 
-void mr_stream_destroy(struct mr_stream *stream) {
+void mr_cipher_destroy(struct mr_cipher *stream) {
     if (!stream->is_closing) {
         flush(stream); /* an alert tells the other side more than an end does */
         stream->is_closing = true;
@@ -390,7 +390,7 @@ void mr_stream_destroy(struct mr_stream *stream) {
     }
 }
 
-static void start_handles(struct mr_stream *stream) {
+static void start_handles(struct mr_cipher *stream) {
     uv_loop_t *loop = stream->net->loop;
     (void)uv_tcp_init(loop, &stream->tcp); /* makes no socket: can't fail */
     (void)uv_idle_init(loop, &stream->idle);
@@ -401,10 +401,10 @@ static void start_handles(struct mr_stream *stream) {
     stream->handles = HANDLES;
 }
 
-int mr_stream_open(struct mr_net *net, int fd, enum mr_tls_side side, const char *label,
-                   const struct mr_stream_events *events, void *user, struct mr_stream **stream,
+int mr_cipher_open(struct mr_net *net, int fd, enum mr_tls_side side, const char *label,
+                   const struct mr_cipher_events *events, void *user, struct mr_cipher **stream,
                    struct mr_error *err) {
-    struct mr_stream *made = calloc(1, sizeof *made);
+    struct mr_cipher *made = calloc(1, sizeof *made);
     struct mr_tls *tls = NULL;
     if (!made) {
         (void)mr_error_nomem(err, "opening a connection");
@@ -414,18 +414,18 @@ int mr_stream_open(struct mr_net *net, int fd, enum mr_tls_side side, const char
         (void)close(fd);
         return err->code;
     }
-    *made = (struct mr_stream){.net = net,
+    *made = (struct mr_cipher){.net = net,
                                .label = label,
                                .user = user,
                                .side = side,
                                .tls = tls,
-                               .stranger_left = MR_STREAM_STRANGER_BYTES,
+                               .stranger_left = MR_CIPHER_STRANGER_BYTES,
                                .heard_ms = uv_now(net->loop)};
     start_handles(made);
     int status = uv_tcp_open(&made->tcp, fd);
     if (status) {
         (void)close(fd);
-        mr_stream_destroy(made);
+        mr_cipher_destroy(made);
         return mr_error_errno(err, MR_ERR_IO, -status, "open a connection with %s", label);
     }
     (void)uv_tcp_nodelay(&made->tcp, 1); /* only speed depends on it */

@@ -1,10 +1,10 @@
 /* account: what an attempt did, as numbers that a journal keeps. */
-#ifndef MR_FILES_ACCOUNT_H
-#define MR_FILES_ACCOUNT_H
+#ifndef MR_WORKER_ACCOUNT_H
+#define MR_WORKER_ACCOUNT_H
 
 #include "lib/base/buffer.h"
+#include "lib/job/context.h"
 #include "lib/worker/orders.h"
-#include "master/local/common/books.h"
 
 #define MR_ACCOUNT_TABLE(X)                                                                        \
     X(records_read)                                                                                \
@@ -61,8 +61,5 @@ MR_MUST_USE int mr_account_put(const struct mr_account *account, struct mr_buffe
                                struct mr_error *err);
 MR_MUST_USE int mr_account_get(struct mr_account *account, const void *bytes, size_t len,
                                struct mr_error *err);
-
-/* Fills in the books of a round from its sum; the counters are borrowed. */
-void mr_account_keep_books(const struct mr_account *sum, struct mr_books *books);
 
 #endif

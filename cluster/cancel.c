@@ -1,0 +1,23 @@
+/* cancel: `millrace cancel JOB`: ends a job. */
+#include "cluster/cancel.h"
+
+#include "cluster/connect.h"
+#include "lib/client/ask.h"
+
+int mr_cancel_main(const struct mr_command *command, char **args, struct mr_error *err) {
+    struct mr_option_value values[MR_CONNECT_OPTIONS_MAX] = {{0}};
+    struct mr_client *client = NULL;
+    if (mr_connect_begin(command, args, 1, "which job? millrace status lists them", values, &client,
+                         err) ||
+        !client) {
+        return err->code;
+    }
+    struct mr_wire_cancel question = {.job = args[0]};
+    struct mr_ask ask = {
+        .question = MR_WIRE_CANCEL, .message = &question, .answer = MR_WIRE_RESULT};
+    if (!mr_ask(client, &ask, err)) {
+        (void)!mr_connect_say_done(command, values, err);
+    }
+    mr_client_close(client);
+    return err->code;
+}

@@ -1,0 +1,53 @@
+/* folder: a worker's own folder on disk: who it is, and where it keeps what it holds.
+ *
+ *     lock       held by flock as long as the worker lives
+ *     node       its name, the cluster that all of this belongs to, and the last word of its master
+ *     blobs/     lib/worker/blobs
+ *     jobs/ID/   what a job's tasks leave; what this worker made, and is done, is in jobs/ID/own/
+ * too trash/     what is being removed
+ *
+ * Without a folder of its own choosing a worker takes the first that nobody holds of those that
+ * workers of its role left in the user's directory, so that one that comes back finds what it had.
+ */
+#ifndef MR_NODE_FOLDER_H
+#define MR_NODE_FOLDER_H
+
+#include "lib/worker/blobs.h"
+
+#define MR_FOLDER_PATH_MAX 4096
+#define MR_FOLDER_NAME_MAX 128
+#define MR_FOLDER_CLUSTER_MAX 33
+
+struct mr_folder {
+    char path[MR_FOLDER_PATH_MAX]; /* absolute, without links */
+    int dir_fd;
+    int lock_fd;
+    char name[MR_FOLDER_NAME_MAX];       /* the worker's */
+    char cluster[MR_FOLDER_CLUSTER_MAX]; /* empty: none yet */
+    uint64_t epoch;                      /* of the master that it obeyed last; 0: none */
+    uint64_t sequence;                   /* of that master's journal */
+    struct mr_blobs *blobs;
+    uint64_t trashed;
+};
+
+struct mr_folder_options {
+    const char *path; /* NULL: found or made as said above */
+    const char *name; /* of the worker; NULL: as it was, or HOST-ROLE-xxxxxx */
+    const char *role; /* "mapper" */
+};
+
+/* Opens it, making what is missing. One that another worker holds: MR_ERR_USAGE. */
+MR_MUST_USE int mr_folder_open(struct mr_folder *folder, const struct mr_folder_options *options,
+                               struct mr_error *err);
+/* Lets go. Harmless on one that was not opened (zeroed, with descriptors -1). */
+void mr_folder_close(struct mr_folder *folder);
+
+/* Notes cluster, epoch and sequence, where they changed. */
+MR_MUST_USE int mr_folder_note(struct mr_folder *folder, const char *cluster, uint64_t epoch,
+                               uint64_t sequence, struct mr_error *err);
+
+/* Moves jobs/ID out of sight, to be removed by mr_folder_empty_trash, from any thread. */
+void mr_folder_trash(struct mr_folder *folder, const char *id);
+void mr_folder_empty_trash(const struct mr_folder *folder);
+
+#endif

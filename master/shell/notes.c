@@ -1,0 +1,76 @@
+/* notes: what the master keeps in its journal besides the scheduler's events. */
+#include "master/shell/notes.h"
+
+#include "lib/base/check.h"
+#include <endian.h>
+#include <string.h>
+
+int mr_notes_put_numbers(struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
+                         uint64_t key, const uint64_t *numbers, size_t count,
+                         struct mr_error *err) {
+    uint64_t bytes[MR_NOTES_NUMBERS_MAX];
+    MR_CHECK(count <= MR_NOTES_NUMBERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        bytes[i] = htole64(numbers[i]);
+    }
+    return mr_journal_put(journal, job, (uint32_t)kind, key, bytes, count * sizeof *bytes, err);
+}
+
+bool mr_notes_get_numbers(const struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
+                          uint64_t key, uint64_t *numbers, size_t count) {
+    const struct mr_fact *fact = mr_journal_find(journal, job, (uint32_t)kind, key);
+    if (!fact || fact->len != count * sizeof *numbers) {
+        return false;
+    }
+    memcpy(numbers, fact->bytes, fact->len);
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = le64toh(numbers[i]);
+    }
+    return true;
+}
+
+const char *mr_notes_text(const struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
+                          uint64_t key) {
+    const struct mr_fact *fact = mr_journal_find(journal, job, (uint32_t)kind, key);
+    return fact ? fact->bytes : NULL;
+}
+
+int mr_notes_put_account(struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
+                         uint64_t key, const struct mr_account *account, struct mr_error *err) {
+    struct mr_buffer bytes = {0};
+    if (!mr_account_put(account, &bytes, err)) {
+        (void)!mr_journal_put(journal, job, (uint32_t)kind, key, bytes.data, bytes.len, err);
+    }
+    mr_buffer_fini(&bytes);
+    return err->code;
+}
+
+int mr_notes_get_account(const struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
+                         uint64_t key, struct mr_account *account, bool *is_there,
+                         struct mr_error *err) {
+    const struct mr_fact *fact = mr_journal_find(journal, job, (uint32_t)kind, key);
+    *account = (struct mr_account){0};
+    *is_there = fact != NULL;
+    return fact ? mr_account_get(account, fact->bytes, fact->len, err) : MR_OK;
+}
+
+const struct mr_fact *mr_notes_first(const struct mr_journal *journal, uint32_t job,
+                                     enum mr_notes_kind kind, size_t *count) {
+    size_t all;
+    const struct mr_fact *facts = mr_journal_facts(journal, &all);
+    size_t begin = 0;
+    size_t end = all;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        const struct mr_fact *at = &facts[middle];
+        bool is_before = at->job < job || (at->job == job && at->kind < (uint32_t)kind);
+        begin = is_before ? middle + 1 : begin;
+        end = is_before ? end : middle;
+    }
+    *count = 0;
+    while (begin + *count < all && facts[begin + *count].job == job &&
+           facts[begin + *count].kind == (uint32_t)kind) {
+        (*count)++;
+    }
+    return *count ? &facts[begin] : NULL;
+}

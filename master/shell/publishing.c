@@ -1,0 +1,290 @@
+/* publishing: has outputs appear, by a reducer that does the last step, or by who collects. */
+#include "master/shell/publishing.h"
+
+#include "lib/base/error.h"
+#include "master/shell/following.h"
+#include "master/shell/inside.h"
+#include "master/shell/outcome.h"
+#include "master/shell/sessions.h"
+#include "master/shell/supply.h"
+#include "master/shell/workers.h"
+#include <stdlib.h>
+
+#define PARTS_A_MESSAGE 8192
+
+static bool is_publishing(const struct mr_master *master, const struct mr_jobs_row *job) {
+    return !job->is_over && job->publishes &&
+           mr_core_job(master->core, job->number).state == MR_CORE_JOB_PUBLISHING;
+}
+
+/* ---- to a reducer -----------------------------------------------------------------------------*/
+
+static void send_publish(struct mr_session *session, const struct mr_jobs_row *job) {
+    struct mr_master *master = session->master;
+    struct mr_wire_row_part *parts = NULL;
+    struct mr_hash_128 blobs[3];
+    size_t count = 0;
+    size_t sent = 0;
+    struct mr_error err = {0};
+    if (mr_outcome_parts(master, job, &parts, &count, &err)) {
+        mr_inside_fail(master, &err);
+        free(parts);
+        return;
+    }
+    (void)mr_outcome_find(master, job->number, blobs);
+    mr_supply_tell_job(session, job);
+    do {
+        struct mr_wire_publish publish = {.job = job->number,
+                                          .parts = parts + sent,
+                                          .parts_count = count - sent,
+                                          .manifest_high = blobs[0].high,
+                                          .manifest_low = blobs[0].low,
+                                          .aside_high = blobs[1].high,
+                                          .aside_low = blobs[1].low,
+                                          .lines_high = blobs[2].high,
+                                          .lines_low = blobs[2].low};
+        if (publish.parts_count > PARTS_A_MESSAGE) {
+            publish.parts_count = PARTS_A_MESSAGE;
+            publish.parts_follow = 1;
+        }
+        sent += publish.parts_count;
+        mr_sessions_send(session, MR_WIRE_PUBLISH, &publish);
+    } while (sent < count);
+    free(parts);
+}
+
+/* The next reducer, behind the one that had it, that is ready and connected; NULL: none. */
+static struct mr_session *choose(const struct mr_master *master, uint32_t before) {
+    uint32_t count = master->roster.count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number =
+            before == MR_CORE_NONE ? i : (uint32_t)(((uint64_t)before + 1 + i) % count);
+        struct mr_core_node_view view = mr_core_node(master->core, number);
+        struct mr_session *session =
+            mr_sessions_of(master, (struct mr_core_worker){number, view.incarnation});
+        bool may_do = view.state == MR_CORE_NODE_READY || view.state == MR_CORE_NODE_SET_ASIDE;
+        if (session && may_do && ((int)view.roles & MR_CORE_REDUCES)) {
+            return session;
+        }
+    }
+    return NULL;
+}
+
+static void give(struct mr_master *master, struct mr_jobs_row *job) {
+    struct mr_session *session = choose(master, job->published_last);
+    if (session) {
+        job->publisher = job->published_last = session->node->number;
+        job->publisher_incarnation = mr_core_node(master->core, job->publisher).incarnation;
+        send_publish(session, job);
+    }
+}
+
+/* Whether a worker that lives publishes the job; and its connection, or NULL. */
+static bool is_published(const struct mr_master *master, struct mr_jobs_row *job,
+                         struct mr_session **session) {
+    struct mr_core_worker worker = {job->publisher, job->publisher_incarnation};
+    struct mr_core_node_view view = mr_core_node(master->core, worker.node);
+    bool is_there = job->publisher != MR_CORE_NONE && view.state != MR_CORE_NODE_GONE &&
+                    view.incarnation == worker.incarnation;
+    *session = is_there ? mr_sessions_of(master, worker) : NULL;
+    job->publisher = is_there ? job->publisher : MR_CORE_NONE;
+    return is_there;
+}
+
+static void go_on(struct mr_master *master, struct mr_jobs_row *job) {
+    struct mr_session *session;
+    if (!is_published(master, job, &session)) {
+        give(master, job);
+    } else if (session && session->is_back) {
+        send_publish(session, job);
+    }
+}
+
+/* ---- how it went ------------------------------------------------------------------------------*/
+
+static void end(struct mr_master *master, struct mr_jobs_row *job, const struct mr_error *how) {
+    struct mr_core_event event = {.kind = how->code ? MR_CORE_PUBLISH_FAILED : MR_CORE_PUBLISHED,
+                                  .job = job->number,
+                                  .status = how->code};
+    struct mr_error err = {0};
+    if (how->code) {
+        (void)!mr_jobs_give_up(job, master->journal, how, &err);
+    }
+    if (mr_inside_check(master, &err)) {
+        (void)mr_inside_apply(master, &event, NULL);
+    }
+}
+
+/* The part is made again, and the output published then. */
+static void lose_part(struct mr_master *master, struct mr_jobs_row *job, uint32_t task,
+                      uint32_t attempt) {
+    uint32_t round = mr_core_job(master->core, job->number).round;
+    struct mr_core_event lost = {.kind = MR_CORE_PART_LOST,
+                                 .attempt = {job->number, round, MR_PHASE_REDUCE, task, attempt}};
+    job->publishes = false;
+    (void)mr_inside_apply(master, &lost, NULL);
+    if (mr_core_job(master->core, job->number).state == MR_CORE_JOB_PUBLISHING) {
+        job->publishes = true; /* no such part is known: it was another that was lost */
+        master->has_to_publish = true;
+    }
+}
+
+/* Whether another reducer may do better. */
+static bool may_pass(int status) {
+    return status == MR_ERR_IO || status == MR_ERR_NOMEM || status == MR_ERR_INTERRUPTED ||
+           status == MR_ERR_CLUSTER;
+}
+
+void mr_publishing_published(struct mr_session *session, union mr_wire_any *message,
+                             const struct mr_frame *frame) {
+    struct mr_master *master = session->master;
+    const struct mr_wire_published *said = &message->published_;
+    struct mr_jobs_row *job = mr_jobs_find(&master->jobs, (uint32_t)said->job);
+    struct mr_core_worker worker;
+    struct mr_error how = {0};
+    (void)frame;
+    if (!mr_workers_identify(session, &worker) || !job || !is_publishing(master, job) ||
+        job->publisher != worker.node || job->publisher_incarnation != worker.incarnation) {
+        return; /* somebody else does it by now, or it is done */
+    }
+    job->publisher = MR_CORE_NONE;
+    if (said->status) {
+        mr_error_set(&how, -(int)said->status, "%s (by \"%s\")",
+                     said->why ? said->why : "the output can't be put in place",
+                     session->node->name);
+    }
+    if (said->status && said->has_lost && !job->loops) {
+        mr_jobs_tell(job, "%s", how.text);
+        lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt);
+        return;
+    }
+    if (how.code && !job->publish_err.code) {
+        job->publish_err = how; /* the first cause is what the job fails by */
+    }
+    if (how.code && may_pass(how.code) && ++job->publish_tries < job->max_attempts) {
+        mr_jobs_tell(job, "%s; it is tried again", how.text);
+        master->has_to_publish = true;
+        return;
+    }
+    end(master, job, how.code ? &job->publish_err : &how);
+}
+
+/* ---- to a client ------------------------------------------------------------------------------*/
+
+static void send_parts(struct mr_session *session, const struct mr_jobs_row *job) {
+    struct mr_master *master = session->master;
+    struct mr_wire_row_part *parts = NULL;
+    struct mr_hash_128 blobs[3];
+    size_t count = 0;
+    size_t sent = 0;
+    struct mr_error err = {0};
+    if (mr_outcome_parts(master, job, &parts, &count, &err)) {
+        mr_inside_fail(master, &err);
+        free(parts);
+        return;
+    }
+    (void)mr_outcome_find(master, job->number, blobs);
+    for (size_t i = 0; i < count; i++) {
+        mr_supply_tell_peer(session, (uint32_t)parts[i].node);
+    }
+    do {
+        struct mr_wire_parts message = {.parts = parts + sent,
+                                        .parts_count = count - sent,
+                                        .manifest_high = blobs[0].high,
+                                        .manifest_low = blobs[0].low,
+                                        .aside_high = blobs[1].high,
+                                        .aside_low = blobs[1].low,
+                                        .lines_high = blobs[2].high,
+                                        .lines_low = blobs[2].low};
+        if (message.parts_count > PARTS_A_MESSAGE) {
+            message.parts_count = PARTS_A_MESSAGE;
+            message.follows = 1;
+        }
+        sent += message.parts_count;
+        mr_sessions_send(session, MR_WIRE_PARTS, &message);
+    } while (sent < count);
+    free(parts);
+}
+
+/* To each client that waits for the job's parts and was not told of these. */
+static void offer(struct mr_master *master, const struct mr_jobs_row *job) {
+    for (struct mr_session *at = master->sessions.first; at; at = at->after) {
+        if (at->collects == job->number && !at->has_parts) {
+            at->has_parts = true;
+            send_parts(at, job);
+        }
+    }
+}
+
+void mr_publishing_collect(struct mr_session *session, union mr_wire_any *message,
+                           const struct mr_frame *frame) {
+    struct mr_master *master = session->master;
+    const char *text = message->collect_.job;
+    struct mr_error err = {0};
+    (void)frame;
+    uint32_t number = mr_jobs_resolve(&master->jobs, text ? text : "", &err);
+    const struct mr_jobs_row *job = mr_jobs_find(&master->jobs, number);
+    if (job && !job->is_collected) {
+        mr_error_set(&err, MR_ERR_USAGE, "job %u writes its output to a directory", number);
+    }
+    if (err.code) {
+        mr_sessions_answer(session, &err);
+        return;
+    }
+    session->collects = number; /* of a job that has ended: following tells so */
+    session->has_parts = false;
+    mr_following_add(session, number);
+    if (job && is_publishing(master, job)) {
+        offer(master, job);
+    }
+}
+
+void mr_publishing_collected(struct mr_session *session, union mr_wire_any *message,
+                             const struct mr_frame *frame) {
+    struct mr_master *master = session->master;
+    const struct mr_wire_collected *said = &message->collected_;
+    struct mr_error err = {0};
+    struct mr_error how = {0};
+    (void)frame;
+    uint32_t number = mr_jobs_resolve(&master->jobs, said->job ? said->job : "", &err);
+    struct mr_jobs_row *job = mr_jobs_find(&master->jobs, number);
+    if (!job || !job->is_collected || !is_publishing(master, job)) {
+        return; /* it is over already: ENDED tells */
+    }
+    if (said->status && said->has_lost && !job->loops) {
+        session->has_parts = false;
+        mr_jobs_tell(job, "%s", said->why ? said->why : "a part can't be had");
+        lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt);
+        return;
+    }
+    if (said->status) {
+        mr_error_set(&how, -(int)said->status, "%s",
+                     said->why ? said->why : "the output can't be collected");
+    }
+    end(master, job, &how);
+}
+
+void mr_publishing_give_up(struct mr_master *master, struct mr_jobs_row *job,
+                           const struct mr_error *why) {
+    end(master, job, why);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------*/
+
+void mr_publishing_go_on(struct mr_master *master) {
+    master->has_to_publish = false;
+    for (size_t i = 0; i < master->jobs.count; i++) {
+        struct mr_jobs_row *job = master->jobs.rows[i];
+        if (!is_publishing(master, job)) {
+            continue;
+        }
+        if (job->is_collected) {
+            offer(master, job);
+        } else {
+            go_on(master, job);
+        }
+    }
+    for (struct mr_session *at = master->sessions.first; at; at = at->after) {
+        at->is_back = false;
+    }
+}

@@ -1,0 +1,220 @@
+/* views: jobs, tasks and nodes as lines for people. */
+#include "master/shell/views.h"
+
+#include "master/shell/inside.h"
+#include <string.h>
+
+/* ---- jobs -------------------------------------------------------------------------------------*/
+
+/* Whether a worker is there that could do so. */
+static bool has_worker(const struct mr_master *master, enum mr_core_role role) {
+    for (uint32_t i = 0; i < master->roster.count; i++) {
+        struct mr_core_node_view view = mr_core_node(master->core, i);
+        if (view.state == MR_CORE_NODE_READY && ((int)view.roles & (int)role)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Why nothing of it runs; NULL: something does, or could. */
+static const char *why_waiting(const struct mr_master *master,
+                               const struct mr_core_job_view *view) {
+    bool has_maps = has_worker(master, MR_CORE_MAPS);
+    bool has_reduces = has_worker(master, MR_CORE_REDUCES);
+    if (view->state != MR_CORE_JOB_RUNNING || view->running > 0) {
+        return NULL;
+    }
+    if (!has_maps && !has_reduces) {
+        return "no worker is there";
+    }
+    if (view->maps_open > 0) {
+        return has_maps ? "all slots are taken" : "no mapper is there";
+    }
+    return has_reduces ? "all slots are taken" : "no reducer is there";
+}
+
+static const char *why_unpublished(const struct mr_jobs_row *job) {
+    if (job->is_collected) {
+        return "its output waits for a client to collect it";
+    }
+    return job->publisher == MR_CORE_NONE ? "no reducer is there to put the output in place" : NULL;
+}
+
+static uint64_t bytes_under_way(const struct mr_master *master, const struct mr_jobs_row *job,
+                                uint32_t round) {
+    uint64_t bytes = 0;
+    bool reads_input = !mr_jobs_is_turn(job, round) && mr_jobs_list_round(job, round) == 0;
+    for (uint32_t i = 0; reads_input && i < master->runs.capacity; i++) {
+        const struct mr_runs_row *row = &master->runs.rows[i];
+        if (row->is_used && row->attempt.job == job->number && row->attempt.phase == MR_PHASE_MAP &&
+            row->attempt.attempt == 1) {
+            bytes += row->bytes;
+        }
+    }
+    return bytes;
+}
+
+static void name_state(const struct mr_master *master, const struct mr_jobs_row *job,
+                       const struct mr_core_job_view *view, struct mr_wire_row_job_line *line) {
+    static const char *const names[MR_CORE_JOB_STATES] = {
+        [MR_CORE_JOB_UNKNOWN] = "stopping",  [MR_CORE_JOB_RUNNING] = "running",
+        [MR_CORE_JOB_CLOSING] = "closing",   [MR_CORE_JOB_PUBLISHING] = "publishing",
+        [MR_CORE_JOB_STOPPING] = "stopping", [MR_CORE_JOB_FINISHED] = "stopping"};
+    line->state = names[view->state];
+    line->why = why_waiting(master, view);
+    if (line->why) {
+        line->state = "waiting";
+    } else if (view->state == MR_CORE_JOB_PUBLISHING) {
+        line->why = why_unpublished(job);
+    }
+}
+
+struct mr_wire_row_job_line mr_views_job(const struct mr_master *master,
+                                         const struct mr_jobs_row *job) {
+    struct mr_core_job_view view = mr_core_job(master->core, job->number);
+    bool is_turn = mr_jobs_is_turn(job, view.round);
+    uint64_t now = mr_inside_wall_ms();
+    uint64_t bytes = job->bytes_done + bytes_under_way(master, job, view.round);
+    struct mr_wire_row_job_line line = {
+        .job = job->number,
+        .id = job->id,
+        .label = job->label,
+        .round = is_turn ? job->rounds - 1 : mr_jobs_list_round(job, view.round),
+        .rounds = job->rounds,
+        .pass = job->pass,
+        .map_tasks = view.map_tasks,
+        .maps_done = view.map_tasks - view.maps_open,
+        .reduce_tasks = view.reduce_tasks,
+        .reduces_done = view.reduce_tasks - view.reduces_open,
+        .running = view.running,
+        .failed = job->failed,
+        .bytes_done = bytes < job->input_bytes ? bytes : job->input_bytes,
+        .bytes_total = job->input_bytes,
+        .seconds_us = now > job->submitted_wall_ms ? (now - job->submitted_wall_ms) * 1000 : 0};
+    name_state(master, job, &view, &line);
+    return line;
+}
+
+struct mr_wire_row_job_line mr_views_ended(const struct mr_jobs_ended *ended) {
+    uint64_t lasted = ended->ended_wall_ms > ended->submitted_wall_ms
+                          ? ended->ended_wall_ms - ended->submitted_wall_ms
+                          : 0;
+    return (struct mr_wire_row_job_line){.job = ended->number,
+                                         .id = ended->id,
+                                         .label = ended->label,
+                                         .state = ended->status ? "failed" : "done",
+                                         .seconds_us = lasted * 1000,
+                                         .status = (uint64_t)-ended->status,
+                                         .why = ended->status ? ended->why : NULL};
+}
+
+bool mr_views_find(const struct mr_master *master, uint32_t number,
+                   struct mr_wire_row_job_line *line) {
+    const struct mr_jobs_row *job = mr_jobs_find(&master->jobs, number);
+    const struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
+    if (job) {
+        *line = mr_views_job(master, job);
+    } else if (ended) {
+        *line = mr_views_ended(ended);
+    }
+    return job || ended;
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------*/
+
+static const char *name_of(const struct mr_master *master, uint32_t number) {
+    const struct mr_roster_node *node = mr_roster_at(&master->roster, number);
+    return node ? node->name : NULL;
+}
+
+static struct mr_wire_row_task_line view_task(const struct mr_master *master,
+                                              const struct mr_jobs_row *job, uint32_t round,
+                                              enum mr_phase phase, uint32_t task) {
+    struct mr_core_attempt id = {job->number, round, phase, task, 0};
+    const struct mr_core_attempt told = mr_jobs_outward(job, &id);
+    struct mr_core_winner winner = mr_core_winner(master->core, job->number, phase, task);
+    const char *text = mr_notes_text(master->journal, job->number, MR_NOTES_FAILURE,
+                                     mr_notes_key((uint32_t)phase, task));
+    const char *why = text ? strchr(text, '\n') : NULL;
+    bool is_timed = job->maps.round == round && task < job->spent_count[phase];
+    return (struct mr_wire_row_task_line){
+        .round = told.round,
+        .phase = told.phase,
+        .task = task,
+        .attempt = winner.attempt,
+        .state = winner.attempt ? "done" : "ready",
+        .node = winner.attempt ? name_of(master, winner.worker.node) : NULL,
+        .seconds_us = is_timed ? (uint64_t)job->spent_ms[phase][task] * 1000 : 0,
+        .permille = winner.attempt ? 1000 : 0,
+        .why = why ? why + 1 : NULL};
+}
+
+/* Fills in what runs, in one pass through all that runs. */
+static void view_runs(const struct mr_master *master, const struct mr_jobs_row *job,
+                      struct mr_wire_row_task_line *lines, size_t count,
+                      const struct mr_core_job_view *view, uint64_t from) {
+    for (uint32_t i = 0; i < master->runs.capacity; i++) {
+        const struct mr_runs_row *row = &master->runs.rows[i];
+        uint64_t at = row->attempt.task +
+                      (row->attempt.phase == MR_PHASE_REDUCE ? (uint64_t)view->map_tasks : 0);
+        if (!row->is_used || row->attempt.job != job->number || row->attempt.round != view->round ||
+            at < from || at - from >= count) {
+            continue;
+        }
+        struct mr_wire_row_task_line *line = &lines[at - from];
+        if (strcmp(line->state, "done") != 0 && row->attempt.attempt > line->attempt) {
+            line->state = "running";
+            line->attempt = row->attempt.attempt;
+            line->node = name_of(master, row->worker.node);
+            line->permille = row->permille;
+            line->seconds_us = (uv_now(master->loop) - row->started_ms) * 1000;
+        }
+    }
+}
+
+size_t mr_views_tasks(const struct mr_master *master, const struct mr_jobs_row *job, uint64_t from,
+                      struct mr_wire_row_task_line *lines, size_t most) {
+    struct mr_core_job_view view = mr_core_job(master->core, job->number);
+    uint64_t all = (uint64_t)view.map_tasks + view.reduce_tasks;
+    size_t count = 0;
+    for (uint64_t at = from; at < all && count < most; at++) {
+        bool is_map = at < view.map_tasks;
+        lines[count++] = view_task(master, job, view.round, is_map ? MR_PHASE_MAP : MR_PHASE_REDUCE,
+                                   (uint32_t)(is_map ? at : at - view.map_tasks));
+    }
+    view_runs(master, job, lines, count, &view, from);
+    return count;
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------*/
+
+struct mr_wire_row_node_line mr_views_node(const struct mr_master *master,
+                                           const struct mr_roster_node *node) {
+    static const char *const names[MR_CORE_NODE_STATES] = {[MR_CORE_NODE_GONE] = "gone",
+                                                           [MR_CORE_NODE_READY] = "ready",
+                                                           [MR_CORE_NODE_DRAINING] = "draining",
+                                                           [MR_CORE_NODE_SET_ASIDE] = "set aside"};
+    struct mr_core_node_view view = mr_core_node(master->core, node->number);
+    uint64_t heard = 0;
+    if (node->session && node->session->conn) {
+        heard = uv_now(master->loop) - mr_conn_heard_ms(node->session->conn);
+    }
+    return (struct mr_wire_row_node_line){.node = node->number,
+                                          .name = node->name,
+                                          .state = names[view.state],
+                                          .roles = (uint64_t)view.roles,
+                                          .slots = view.slots,
+                                          .busy = view.busy,
+                                          .held = view.held,
+                                          .address = node->address,
+                                          .heard_ms = heard};
+}
+
+uint32_t mr_views_ready(const struct mr_master *master) {
+    uint32_t ready = 0;
+    for (uint32_t i = 0; i < master->roster.count; i++) {
+        ready += mr_core_node(master->core, i).state == MR_CORE_NODE_READY;
+    }
+    return ready;
+}

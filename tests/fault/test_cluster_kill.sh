@@ -1,0 +1,59 @@
+# test_cluster_kill: daemons that die at any moment, under --restart: the bytes of `millrace run` (faults F1, F8, F18, F20).
+. "$(dirname "$0")/lib.sh"
+. "$SOURCE/tests/cluster.sh"
+
+seq 1 150000 | sed 's/\(.*\)\(..\)$/word\2 \1 the end/' >many.txt
+"$MILLRACE" run wordcount many.txt --partitions 5 -o want
+
+cluster_up --mappers 2 --reducers 2 --slots 1 --restart
+# ---- each daemon once, with nothing to do and with work under way ------------------------------------------------------------
+for name in mapper-1 mapper-2 reducer-1 reducer-2 master; do
+    before=$(pid_of $name)
+    kill -9 "$before"
+    expect_status 0 "$MILLRACE" submit wordcount many.txt --partitions 5 -o "idle-$name"
+    expect_equal "idle-$name" want "$name killed while idle"
+    check "$name is another now" [ "$(pid_of $name)" != "$before" ]
+    "$MILLRACE" submit wordcount many.txt --partitions 5 -o "busy-$name" --wait >submit.out 2>&1 &
+    client=$!
+    await "$name is there" test -n "$(pid_of $name)"
+    kill -9 "$(pid_of $name)" 2>/dev/null || true
+    status=0
+    wait $client || status=$?
+    check "$name killed at work: status $status: $(cat submit.out)" [ "$status" -eq 0 ]
+    expect_equal "busy-$name" want "$name killed at work"
+done
+
+# ---- random ones, for as long as jobs run --------------------------------------------------------------------------------------
+names=(master mapper-1 mapper-2 reducer-1 reducer-2)
+RANDOM=7
+for i in 1 2 3 4 5 6; do
+    way=(-o "random-$i")
+    [ $((i % 3)) -ne 0 ] || way=(--collect -o "random-$i")
+    "$MILLRACE" submit wordcount many.txt --partitions 5 "${way[@]}" >submit.out 2>&1 &
+    client=$!
+    while kill -0 $client 2>/dev/null; do
+        read -r -t "0.$((RANDOM % 10))" <>"$T/pause" || true
+        victim=$(pid_of "${names[RANDOM % 5]}")
+        [ -z "$victim" ] || kill -9 "$victim" 2>/dev/null || true
+    done
+    status=0
+    wait $client || status=$?
+    check "random kills, job $i: status $status: $(cat submit.out)" [ "$status" -eq 0 ]
+    expect_equal "random-$i" want "random kills, job $i"
+done
+check "nothing pending" [ "$(echo ./*.pending-*)" = './*.pending-*' ]
+cluster_down
+
+# ---- the one that holds them: none survives it -----------------------------------------------------------------------------------
+cluster_up --mappers 2
+children=$(children_of "$up")
+kill -9 "$up"
+wait "$up" || true
+up=
+all_gone() {
+    local child
+    for child in $children; do
+        ! grep -q '^State:[[:space:]]*[^Z]' "/proc/$child/status" 2>/dev/null || return 1
+    done
+}
+await "no daemon survives cluster up" all_gone

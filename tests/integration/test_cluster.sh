@@ -1,0 +1,233 @@
+# test_cluster: jobs submitted to clusters: the bytes of `millrace run`, however many do them; what can be seen and said.
+. "$(dirname "$0")/../lib.sh"
+cd "$T"
+. "$SOURCE/tests/cluster.sh"
+plugins=$BUILD/tests/plugins
+
+mkdir logs
+seq 1 40000 | sed 's/\(.*\)\(.\)$/word\2 \1 the end/' >logs/a.txt
+seq 1 9000 | sed 's/$/ caf\xc3\xa9/' | gzip >logs/b.gz
+: >logs/empty.txt
+printf 'the\nend\n' >stopwords
+"$MILLRACE" run wordcount logs -o want
+"$MILLRACE" run wordcount logs --partitions 7 -o want7
+"$MILLRACE" run wordcount logs --top 20 --stopwords stopwords >want-top
+"$MILLRACE" run wordcount logs >want-stream
+
+# ---- as many bytes, whoever counts them --------------------------------------------------------------------------------
+for mappers in 1 2 3; do
+    cluster_up --mappers $mappers --reducers $((4 - mappers)) --slots 2
+    expect_status 0 "$MILLRACE" submit wordcount logs -o "out$mappers"
+    expect_no_out
+    expect_no_err
+    expect_equal "out$mappers" want "$mappers mappers"
+    expect_status 0 "$MILLRACE" submit wordcount logs --partitions 7 -o "out7-$mappers" --shuffle-codec none
+    expect_equal "out7-$mappers" want7 "$mappers mappers, 7 parts"
+    expect_status 0 "$MILLRACE" submit wordcount logs --top 20 --stopwords stopwords
+    expect_same .out want-top "$mappers mappers, to standard output, with a file that travels"
+    cluster_down
+done
+
+cluster_up --mappers 2 --reducers 1 --slots 2 --state "$T/state"
+# ---- where the output goes ---------------------------------------------------------------------------------------------
+expect_status 0 "$MILLRACE" submit wordcount logs
+expect_same .out want-stream "to standard output, sorted"
+expect_status 0 "$MILLRACE" submit wordcount logs --partitions 7 --collect -o collected
+expect_equal collected want7 "collected"
+expect_status 2 "$MILLRACE" submit wordcount logs -o collected
+expect_err '"collected" exists: name another, or give --overwrite'
+expect_status 0 "$MILLRACE" submit wordcount logs -o collected --overwrite
+expect_equal collected want "replaced"
+expect_status 0 "$MILLRACE" submit wordcount logs --partitions 7 --collect --detach
+id=$(cat .out)
+check "an id is printed" [ "${#id}" -eq 32 ]
+expect_status 0 "$MILLRACE" wait "${id:0:8}" --collect -o later
+expect_equal later want7 "collected later"
+expect_status 0 "$MILLRACE" wait "$id"
+check "nothing pending" [ "$(echo ./*.pending-*)" = './*.pending-*' ]
+expect_status 0 "$MILLRACE" submit wordcount logs -o with-json --json
+check "the manifest is printed" [ "$(field 'it["result"]["job"]')" = wordcount ]
+expect_status 0 "$MILLRACE" submit wordcount logs/empty.txt -o nothing
+check "empty input" [ ! -s nothing/part-00000 ]
+
+# ---- one's own job -------------------------------------------------------------------------------------------------------
+for job in rounds values sum_f64 ordered; do
+    "$MILLRACE" run "$plugins/$job.so" logs/a.txt -o "want-$job"
+    cp "$plugins/$job.so" my.so
+    expect_status 0 "$MILLRACE" submit ./my.so logs/a.txt -o "out-$job"
+    rm my.so # it has travelled
+    expect_equal "out-$job" "want-$job" "plugin $job"
+done
+
+# ---- a loop ----------------------------------------------------------------------------------------------------------------
+seq 1 60 >few.txt
+"$MILLRACE" run "$plugins/looping.so" few.txt -o want-loop
+expect_status 0 "$MILLRACE" submit "$plugins/looping.so" few.txt -o out-loop
+expect_equal out-loop want-loop "a loop"
+expect_status 0 "$MILLRACE" submit "$plugins/looping.so" few.txt --collect -o here-loop
+expect_equal here-loop want-loop "a loop, collected"
+expect_status 0 "$MILLRACE" submit "$plugins/looping.so" few.txt
+expect_same .out want-loop/part-00000 "a loop, to standard output"
+
+# ---- what is refused -------------------------------------------------------------------------------------------------------
+refused() {
+    local status=$1 pattern=$2
+    shift 2
+    expect_status "$status" "$MILLRACE" "$@"
+    expect_no_out
+    expect_err "$pattern"
+}
+mkfifo pipe
+refused 2 "standard input can't be read on other machines" submit wordcount - -o no
+refused 2 '"pipe" can.t be read on other machines' submit wordcount pipe -o no
+refused 2 'no input' submit wordcount -o no
+refused 3 '"absent"' submit wordcount absent -o no
+refused 2 'which\?' submit wordcount logs -o no --wait --detach
+refused 2 'give -o DIR, or --collect' submit wordcount logs --detach
+refused 2 'top wants a number' submit wordcount logs --top x -o no
+refused 2 'there is no job' submit wordcuont logs -o no
+refused 2 'job' wait none
+refused 2 'is no task' logs 1 map
+expect_missing no
+cp "$XDG_RUNTIME_DIR/millrace/cluster.key" here.key
+"$MILLRACE" secret new other.key
+refused 5 "doesn't know this secret" nodes --secret other.key
+expect_status 0 "$MILLRACE" nodes --secret here.key
+chmod 644 here.key
+refused 2 'chmod 600' nodes --secret here.key
+refused 5 'no master answers at 127.0.0.1:1' nodes --master 127.0.0.1:1 --connect-timeout 0
+
+# ---- a job that fails ---------------------------------------------------------------------------------------------------------
+printf 'a\t1\npoison\t2\n' >poison.txt
+expect_status 1 "$MILLRACE" submit "$plugins/fails.so" --at map poison.txt -o failed
+expect_no_out
+expect_err '^millrace: job [0-9]+ \([0-9a-f]{8}\) failed:'
+expect_err 'no luck in map'
+expect_err 'poison\.txt'
+expect_err 'to look further: millrace status [0-9a-f]{8}'
+expect_missing failed
+expect_status 0 "$MILLRACE" status --json
+failed=$(field '[job["id"] for job in it if job["status"]][-1]')
+expect_status 1 "$MILLRACE" wait "$failed"
+expect_err 'no luck in map'
+expect_status 0 "$MILLRACE" status "$failed"
+expect_out 'no luck in map'
+if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
+    seq 9 >nine.txt
+    expect_status 1 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how abort --at 7 nine.txt -o crashed
+    expect_err 'Aborted|SIGABRT'
+    expect_err '^millrace:   \| the last words'
+    expect_err 'to look further: millrace logs [0-9a-f]{8}'
+    crashed=$(sed -n 's/.*millrace logs \([0-9a-f]*\).*/\1/p' .err)
+    expect_status 0 "$MILLRACE" logs "$crashed"
+    expect_out '^the last words'
+    expect_err '^map-0, attempt [0-9]+, on node mapper-[12]: [0-9]+ bytes'
+    expect_status 0 "$MILLRACE" logs "$crashed" map-0 --json
+    check "the log as JSON" [ "$(field 'it["log"].count("the last words")')" -ge 1 ]
+    expect_status 2 "$MILLRACE" logs "$crashed" reduce-7
+    expect_missing crashed
+fi
+await "nothing pending of a job that failed" test ! -e "failed.pending-$failed"
+
+# ---- what can be seen ------------------------------------------------------------------------------------------------------------
+expect_status 0 "$MILLRACE" nodes
+expect_out '^NODE +NAME +STATE'
+expect_out 'mapper-1 +ready +maps +2'
+expect_out 'reducer-1 +ready +reduces +2'
+expect_status 0 "$MILLRACE" nodes --json
+check "three nodes" [ "$(field 'sorted(node["name"] for node in it)')" = "['mapper-1', 'mapper-2', 'reducer-1']" ]
+expect_status 0 "$MILLRACE" status
+expect_out '^JOB +ID +STATE'
+expect_out 'wordcount .*logs -o with-json'
+expect_status 0 "$MILLRACE" status "$id" --json
+check "it is done" [ "$(field 'it["state"]')" = done ]
+
+# ---- drained, cancelled ------------------------------------------------------------------------------------------------------------
+expect_status 0 "$MILLRACE" drain mapper-1
+expect_status 0 "$MILLRACE" drain mapper-2 --json
+expect_out 'true'
+expect_status 0 "$MILLRACE" nodes --json
+check "drained" [ "$(field '[node["state"] for node in it if node["name"] == "mapper-1"]')" != "['ready']" ]
+expect_status 2 "$MILLRACE" drain mapper-9
+expect_status 0 "$MILLRACE" submit wordcount logs -o waiting --detach
+id=$(cat .out)
+expect_status 0 "$MILLRACE" status "$id" --json
+check "no map task is done" [ "$(field 'it["maps_done"]')" = 0 ]
+expect_status 0 "$MILLRACE" cancel "${id:0:10}"
+run "$MILLRACE" wait "$id"
+check "its status is no success: $status" [ "$status" -ne 0 ]
+expect_err 'cancel'
+expect_missing waiting
+await "nothing pending of a job that was cancelled" test ! -e "waiting.pending-$id"
+
+# Ctrl-C leaves a job to the cluster; twice cancels it.
+submit_waiting() {
+    rm -f said
+    mkfifo said
+    (trap - INT; exec "$MILLRACE" submit wordcount logs "$@") >/dev/null 2>said &
+    client=$!
+    exec 8<said
+    await "it was submitted" is_submitted "$2"
+}
+is_submitted() {
+    [ -n "$("$MILLRACE" status --json | python3 -c '
+import json, sys
+for job in json.load(sys.stdin):
+    if job["command"].endswith(" " + sys.argv[1]) and job["state"] not in ("done", "failed"):
+        print(job["id"])' "$1")" ]
+}
+submit_waiting -o left
+kill -s INT $client
+read -r line <&8
+status=0
+wait $client || status=$?
+exec 8<&-
+check "Ctrl-C: $line" grep -q 'goes on: `millrace wait' <<<"$line"
+check "Ctrl-C: status $status" [ "$status" -eq 130 ]
+check "it goes on" is_submitted left
+submit_waiting -o twice
+kill -s INT $client
+read -r line <&8
+kill -s INT $client
+cat <&8 >rest
+status=0
+wait $client || status=$?
+exec 8<&-
+check "twice: status $status" [ "$status" -eq 130 ]
+check "twice: it is cancelled: $(cat rest)" grep -q cancelled rest
+submit_waiting -o dropped --cancel-on-exit
+kill -s TERM $client
+cat <&8 >rest
+status=0
+wait $client || status=$?
+exec 8<&-
+check "--cancel-on-exit: status $status" [ "$status" -eq 143 ]
+check "--cancel-on-exit: it is cancelled: $(cat rest)" grep -q cancelled rest
+expect_status 0 "$MILLRACE" drain mapper-1 --back
+expect_status 0 "$MILLRACE" drain mapper-2 --back
+id=$("$MILLRACE" status --json | python3 -c '
+import json, sys
+print([job["id"] for job in json.load(sys.stdin) if job["command"].endswith(" left")][-1])')
+expect_status 0 "$MILLRACE" wait "$id"
+expect_equal left want "after Ctrl-C"
+
+# ---- following ---------------------------------------------------------------------------------------------------------------------
+expect_status 0 "$MILLRACE" submit wordcount logs -o followed --follow
+expect_err '^[a-z]+: map [0-9]+/[0-9]+, reduce [0-9]+/[0-9]+, '
+export TERM=xterm
+expect_status 0 python3 "$SOURCE/tests/integration/terminal.py" 80 "$MILLRACE" submit wordcount logs -o on-terminal
+expect_out 'job [0-9]+ \([0-9a-f]{8}\), wordcount .* in '
+cluster_down
+
+# ---- a state that is kept ----------------------------------------------------------------------------------------------------------
+cluster_up --mappers 1 --state "$T/state"
+expect_status 0 "$MILLRACE" status --json
+check "the jobs of before are known" [ "$(field 'len(it)')" -gt 10 ]
+cluster_down
+
+# ---- what does not start -------------------------------------------------------------------------------------------------------------
+expect_status 5 "$MILLRACE" cluster up --listen 0.0.0.0:0
+expect_err 'master: .*secret'
+expect_err 'before it was ready'
+expect_status 2 "$MILLRACE" cluster
+expect_status 2 "$MILLRACE" cluster up --mappers 0

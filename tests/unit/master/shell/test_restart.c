@@ -1,0 +1,132 @@
+/* test_restart: the master: restarts, at any moment, with workers that go on. */
+#include "play.h"
+
+static const struct job_plan plain = {
+    .rounds = 1, .partitions = 1, .splits = 3, .output = "/out/dir"};
+
+static void come_back(struct actor *actor, struct play *play, const char *name,
+                      uint64_t incarnation, enum mr_core_role roles, uint32_t slots) {
+    actor_close(actor);
+    worker_open(actor, play, name, incarnation, roles, slots);
+}
+
+/* Attempts that run are kept, so is what is done; what was said and not answered is said again. */
+Test(restart, keeps) {
+    struct play play;
+    struct actor client, mapper, reducer;
+    struct mr_buffer spec = spec_of(&plain);
+    struct mr_wire_start starts[3];
+    struct taken taken;
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    actor_close(&client);
+    worker_open(&mapper, &play, "m", 7, MR_CORE_MAPS, 2);
+    worker_open(&reducer, &play, "r", 8, MR_CORE_REDUCES, 1);
+    starts[0] = actor_start(&mapper);
+    starts[1] = actor_start(&mapper);
+    actor_done(&mapper, &starts[0], 3);
+    actor_expect(&mapper, MR_WIRE_ANSWER);
+    starts[2] = actor_start(&mapper);
+    play_stop_master(&play);
+    play_start_master(&play);
+    come_back(&mapper, &play, "m", 7, MR_CORE_MAPS, 2);
+    come_back(&reducer, &play, "r", 8, MR_CORE_REDUCES, 1);
+    for (int i = 0; i < 2; i++) { /* the same attempts, not others */
+        struct mr_wire_start again = actor_start(&mapper);
+        cr_assert_eq(again.attempt, 1);
+        cr_assert(again.task == starts[1].task || again.task == starts[2].task);
+    }
+    actor_done(&mapper, &starts[0], 3); /* the answer might have been lost: it is given again */
+    actor_take(&mapper, MR_WIRE_ANSWER, &taken);
+    cr_assert_eq(taken.is.answer_.is_accepted, 1);
+    taken_release(&taken);
+    actor_done(&mapper, &starts[1], 3);
+    actor_done(&mapper, &starts[2], 3);
+    reducer.does_all = true;
+    struct mr_wire_start reduce = actor_start(&reducer);
+    cr_assert_eq(reduce.attempt, 1);
+    actor_work(&reducer, &reduce);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    cr_assert_eq(client_submit(&client, ID_A, &spec), 1); /* submitting twice is once */
+    client_follow(&client, ID_A);
+    actor_take(&client, MR_WIRE_ENDED, &taken);
+    cr_assert_eq(taken.is.ended_.jobs[0].status, 0);
+    taken_release(&taken);
+    actor_close(&client);
+    actor_close(&mapper);
+    actor_close(&reducer);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
+/* A worker that restarts with the master offers what lies in its scratch: that is not made again.
+ */
+Test(restart, offers) {
+    struct play play;
+    struct actor client, mapper;
+    struct mr_buffer spec = spec_of(&plain);
+    struct mr_wire_start start;
+    struct taken taken;
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    worker_open(&mapper, &play, "m", 7, MR_CORE_MAPS, 1);
+    start = actor_start(&mapper);
+    actor_done(&mapper, &start, 3);
+    actor_expect(&mapper, MR_WIRE_ANSWER);
+    actor_close(&mapper);
+    actor_close(&client);
+    play_stop_master(&play);
+    play_start_master(&play);
+    struct mr_wire_row_held held[3] = {{ID_A, 0, 0, start.task, 1, 100 + start.task},
+                                       {ID_A, 0, 0, 2, 9, 1},
+                                       {ID_B, 0, 0, 0, 1, 1}};
+    actor_open(&mapper, &play, MR_NET_MAPPER);
+    actor_register(&mapper, "m", 70, MR_CORE_MAPS, 1, held, 3);
+    actor_registered(&mapper);
+    cr_assert_eq(mapper.node, 0);
+    actor_take(&mapper, MR_WIRE_DISCARD, &taken); /* no such attempt won */
+    cr_assert_eq(taken.is.discard_.attempt, 9);
+    taken_release(&taken);
+    actor_take(&mapper, MR_WIRE_FORGET, &taken); /* no such job is known */
+    cr_assert_str_eq(taken.is.forget_.id, ID_B);
+    taken_release(&taken);
+    mapper.does_all = true;
+    for (int i = 0; i < 2; i++) {
+        struct mr_wire_start next = actor_start(&mapper);
+        cr_assert_neq(next.task, start.task);
+        if (i == 0) {
+            actor_done(&mapper, &next, 3);
+        }
+    }
+    cr_assert_eq(mapper.starts, 2);
+    actor_close(&mapper);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
+/* A second master on the same state is refused; a damaged journal, too. */
+Test(restart, refuses) {
+    struct play play;
+    struct play other;
+    struct mr_error err = {0};
+    char path[256];
+    play_open(&play);
+    play_start_master(&play);
+    other = play;
+    cr_assert_eq(play_try_master(&other, &err), MR_MASTER_EXIT_IN_USE, "%s", err.text);
+    play_stop_master(&play);
+    snprintf(path, sizeof path, "%s/journal.db", play.state);
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    fputs("this is no journal, and it is long enough to be seen as none at all", file);
+    fclose(file);
+    err = (struct mr_error){0};
+    cr_assert_eq(play_try_master(&play, &err), MR_MASTER_EXIT_CORRUPT, "%s", err.text);
+    uv_run(&play.loop, UV_RUN_DEFAULT);
+    play.master = NULL;
+    play_close(&play);
+}

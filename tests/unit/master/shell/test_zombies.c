@@ -1,0 +1,113 @@
+/* test_zombies: the master: workers that were given up, speak twice, or too late. */
+#include "play.h"
+
+static const struct job_plan plain = {
+    .rounds = 1, .partitions = 1, .splits = 1, .output = "/out/dir"};
+
+/* A worker starts again while its old self still speaks: what that says is void. */
+Test(zombies, incarnations) {
+    struct play play;
+    struct actor client, old, now;
+    struct mr_buffer spec = spec_of(&plain);
+    struct taken taken;
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    worker_open(&old, &play, "w", 7, MR_CORE_MAPS, 1);
+    struct mr_wire_start first = actor_start(&old);
+    cr_assert_eq(first.attempt, 1);
+    worker_open(&now, &play, "w", 8, MR_CORE_MAPS, 1);
+    cr_assert_eq(now.node, old.node);
+    struct mr_wire_start second = actor_start(&now);
+    cr_assert_eq(second.task, first.task);
+    cr_assert_eq(second.attempt, 2);
+    PLAY_UNTIL(&play, old.is_closed); /* its connection was closed */
+    actor_close(&old);
+    actor_open(&old, &play, MR_NET_MAPPER);
+    actor_register(&old, "w", 7, MR_CORE_MAPS, 1, NULL, 0);
+    actor_expect(&old, MR_WIRE_FENCED);
+    actor_done(&old, &first, 1); /* on a connection that is no worker's: nobody hears it */
+    actor_done(&now, &first, 1); /* of a life before: answered, not accepted */
+    actor_take(&now, MR_WIRE_ANSWER, &taken);
+    cr_assert_eq(taken.is.answer_.attempt, 1);
+    cr_assert_eq(taken.is.answer_.is_accepted, 0);
+    taken_release(&taken);
+    for (int i = 0; i < 2; i++) { /* said twice, answered twice, alike */
+        actor_done(&now, &second, 1);
+        actor_take(&now, MR_WIRE_ANSWER, &taken);
+        cr_assert_eq(taken.is.answer_.attempt, 2);
+        cr_assert_eq(taken.is.answer_.is_accepted, 1);
+        taken_release(&taken);
+    }
+    actor_close(&client);
+    actor_close(&old);
+    actor_close(&now);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
+/* A connection alone is no life: a worker that comes back with the same incarnation goes on. */
+Test(zombies, reconnects) {
+    struct play play;
+    struct actor client, worker;
+    struct mr_buffer spec = spec_of(&plain);
+    struct taken taken;
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    worker_open(&worker, &play, "w", 7, MR_CORE_MAPS, 1);
+    struct mr_wire_start start = actor_start(&worker);
+    actor_close(&worker);
+    worker_open(&worker, &play, "w", 7, MR_CORE_MAPS, 1);
+    struct mr_wire_start again = actor_start(&worker);
+    cr_assert_eq(again.attempt, start.attempt);
+    actor_done(&worker, &start, 1);
+    actor_take(&worker, MR_WIRE_ANSWER, &taken);
+    cr_assert_eq(taken.is.answer_.is_accepted, 1);
+    taken_release(&taken);
+    actor_close(&client);
+    actor_close(&worker);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
+/* A worker whose heartbeats arrive, but that hears no renewal, is given up: its task runs again
+ * elsewhere, and it is told when it can be. */
+Test(zombies, deaf) {
+    struct play play;
+    struct actor client, deaf, other;
+    struct mr_buffer spec = spec_of(&plain);
+    play_open(&play);
+    play.lease_ms = 400;
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    worker_open(&deaf, &play, "deaf", 7, MR_CORE_MAPS, 1);
+    (void)actor_start(&deaf);
+    worker_open(&other, &play, "other", 7, MR_CORE_MAPS, 1);
+    uint64_t number = 0;
+    uint64_t renewed = 0;
+    while (!actor_has(&deaf, MR_WIRE_FENCED) || !actor_has(&other, MR_WIRE_START)) {
+        struct mr_wire_heartbeat beat = {.number = ++number};
+        struct taken taken;
+        if (!actor_has(&deaf, MR_WIRE_FENCED)) {
+            actor_send(&deaf, MR_WIRE_HEARTBEAT, &beat);
+        }
+        beat.renewed = renewed;
+        actor_send(&other, MR_WIRE_HEARTBEAT, &beat);
+        actor_take(&other, MR_WIRE_RENEWED, &taken);
+        renewed = taken.is.renewed_.number;
+        taken_release(&taken);
+    }
+    struct mr_wire_start again = actor_start(&other);
+    cr_assert_eq(again.attempt, 2);
+    actor_register(&deaf, "deaf", 8, MR_CORE_MAPS, 1, NULL, 0); /* it begins a new life */
+    actor_registered(&deaf);
+    actor_close(&client);
+    actor_close(&deaf);
+    actor_close(&other);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
