@@ -13,7 +13,7 @@
 #include "lib/net/wire.h"
 #include "lib/worker/spec.h"
 #include "master/core/terms.h"
-#include "master/local/account.h"
+#include "lib/worker/account.h"
 #include "master/shell/master.h"
 #include <signal.h>
 #include <stdio.h>
