@@ -213,7 +213,9 @@ int mr_folder_note(struct mr_folder *folder, const char *cluster, uint64_t epoch
         folder->sequence == sequence) {
         return MR_OK;
     }
-    snprintf(folder->cluster, sizeof folder->cluster, "%s", cluster);
+    if (cluster != folder->cluster) {
+        snprintf(folder->cluster, sizeof folder->cluster, "%s", cluster);
+    }
     folder->epoch = epoch;
     folder->sequence = sequence;
     return write_note(folder, err);

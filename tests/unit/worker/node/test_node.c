@@ -327,6 +327,16 @@ Test(node, older_journal_is_refused) {
     finish(&stage, &cast);
 }
 
+static bool has_noted(const struct cast *cast, const char *words) {
+    char path[STAGE_PATH];
+    struct mr_buffer bytes = {0};
+    snprintf(path, sizeof path, "%.300s/node", cast->scratch);
+    stage_read(path, &bytes);
+    bool is_noted = strstr(bytes.data, words) != NULL;
+    mr_buffer_fini(&bytes);
+    return is_noted;
+}
+
 Test(node, scratch_of_another_cluster_is_cleared) {
     static struct cast cast;
     struct stage stage;
@@ -334,6 +344,9 @@ Test(node, scratch_of_another_cluster_is_cleared) {
     char path[STAGE_PATH];
     begin(&stage, &cast, &play);
     stage_map(&stage, 0, 0, 1, 1);
+    stage.sequence += 300; /* which the next renewal tells */
+    stage_until(&stage, has_noted(&cast, "sequence 340"));
+    cr_assert(has_noted(&cast, "cluster " STAGE_CLUSTER));
     cast_end(&stage, &cast);
     stage.cluster = "d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2";
     stage.sequence = 1; /* of another journal: not an older one */
