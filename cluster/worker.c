@@ -89,6 +89,7 @@ static int run(const struct mr_command *command, unsigned roles, char **args,
         mr_handover_command_path(program, err)) {
         return err->code;
     }
+    (void)unsetenv("MILLRACE_SECRET"); /* no task process need know where it lies */
     status = mr_node_run(&options, NULL, err);
     return status ? mr_node_exit_status(status) : MR_OK;
 }

@@ -124,9 +124,10 @@ int mr_dossier_load(struct mr_dossier *job, struct mr_error *err) {
 
 /* ---- what is held -----------------------------------------------------------------------------*/
 
+/* Parts are of the last round, whatever round who asks for one has heard of. */
 static bool is_row(const struct mr_wire_row_held *a, const struct mr_wire_row_held *b) {
-    return a->round == b->round && a->phase == b->phase && a->task == b->task &&
-           a->attempt == b->attempt;
+    return a->phase == b->phase && a->task == b->task && a->attempt == b->attempt &&
+           (a->round == b->round || a->phase == MR_DOSSIER_PART);
 }
 
 bool mr_dossier_holds(const struct mr_dossier *job, const struct mr_wire_row_held *row) {
