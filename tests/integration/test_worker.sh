@@ -38,6 +38,7 @@ wait_for() {
     return 1
 }
 start_master() {
+    rm -f master.out # of the master before
     "$MILLRACE" master --listen "$1" --state state --allow-root >master.out 2>>master.err &
     master=$!
     check "the master is ready" wait_for grep -q '^ready ' master.out

@@ -130,9 +130,6 @@ static int open_file(const struct mr_serving *serving, const struct mr_wire_fetc
     if (!job || !job->has_spec || message->phase == 2) {
         return mr_error_set(err, MR_ERR_INPUT, "nothing of that job is here");
     }
-    if (row.phase == MR_DOSSIER_PART) { /* which only the last round makes: a client needn't know */
-        row.round = job->spec.rounds_count - 1;
-    }
     if (!mr_dossier_holds(job, &row)) {
         return mr_error_set(err, MR_ERR_INPUT, "that output is not here");
     }
