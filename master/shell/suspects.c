@@ -1,5 +1,4 @@
-/* suspects: records that the job's code fails on: the search for them, and those that are set
- * aside. */
+/* suspects: records that the job's code fails on, and those of them that are set aside. */
 #include "master/shell/suspects.h"
 
 #include "lib/base/error.h"

@@ -1,5 +1,4 @@
-/* suspects: records that the job's code fails on: the search for them, and those that are set
- * aside.
+/* suspects: records that the job's code fails on, and those of them that are set aside.
  *
  * As with task processes of one run (master/local/files/care.c): an attempt that fails somewhere
  * in a block has the next map that block a record at a time; a record that fails twice is a bad
