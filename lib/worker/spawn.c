@@ -126,6 +126,9 @@ static int run(struct mr_spawn *spawn, const char *program, char *const *args,
     posix_spawn_file_actions_destroy(&files);
     if (failure) {
         spawn->pid = 0;
+        if (failure == ENOMEM) {
+            return mr_error_nomem(err, "starting a task process");
+        }
         return mr_error_errno(err,
                               failure == ENOENT || failure == EACCES ? MR_ERR_USAGE : MR_ERR_IO,
                               failure, "start \"%s\" as a task process", program);

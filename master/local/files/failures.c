@@ -5,7 +5,7 @@
 #include "master/local/files/numbers.h"
 #include <stdio.h>
 
-#define NUMBERS 4 /* count, attempt, code, is_short; the text behind them */
+#define NUMBERS 5 /* count, attempt, code, is_short, before; the text behind them */
 
 struct mr_failures mr_failures_of(const struct mr_ledger *ledger, enum mr_phase phase,
                                   uint32_t task) {
@@ -19,6 +19,7 @@ struct mr_failures mr_failures_of(const struct mr_ledger *ledger, enum mr_phase 
         failures.attempt = (uint32_t)numbers[1];
         failures.first.code = -(int)numbers[2];
         failures.is_short = numbers[3] != 0;
+        failures.before = (uint32_t)numbers[4];
         snprintf(failures.first.text, sizeof failures.first.text, "%.*s", (int)text.len, text.data);
     }
     return failures;
@@ -28,14 +29,16 @@ int mr_failures_note(struct mr_ledger *ledger, const struct mr_failures_row *row
                      struct mr_error *err) {
     struct mr_failures failures = mr_failures_of(ledger, row->phase, row->task);
     struct mr_buffer bytes = {0};
-    failures.count++;
     failures.is_short |= row->is_short;
     if (row->counts && failures.attempt == 0) {
         failures.attempt = row->attempt;
+        failures.before = failures.count;
         failures.first = *row->why;
     }
+    failures.count++;
     const uint64_t numbers[NUMBERS] = {failures.count, failures.attempt,
-                                       (uint64_t)-failures.first.code, failures.is_short};
+                                       (uint64_t)-failures.first.code, failures.is_short,
+                                       failures.before};
     if (!mr_numbers_put(&bytes, numbers, NUMBERS, err) &&
         !mr_buffer_append_text(&bytes, failures.first.text, err)) {
         uint64_t key = mr_ledger_key((uint32_t)row->phase, row->task);
@@ -48,8 +51,8 @@ int mr_failures_note(struct mr_ledger *ledger, const struct mr_failures_row *row
 void mr_failures_say(const struct mr_failures *failures, const struct mr_error *last,
                      struct mr_error *err) {
     *err = last ? *last : failures->first;
-    if (failures->count > 1) { /* before the first that counts there may have been others */
-        bool is_first = !last && failures->attempt == 1;
+    if (failures->count > 1) {
+        bool is_first = !last && failures->before == 0;
         mr_error_add(err, " (%s%u attempts that failed)", is_first ? "the first of " : "",
                      failures->count);
     }

@@ -9,6 +9,7 @@
 struct mr_failures {
     uint32_t count;        /* all that failed */
     uint32_t attempt;      /* the first that counts, 0: none yet */
+    uint32_t before;       /* that: attempts that failed and don't count */
     bool is_short;         /* an attempt's memory did not suffice: the next have half the buffers */
     struct mr_error first; /* why it did */
 };
