@@ -1,0 +1,320 @@
+"""cluster: what a cluster of daemons costs on this machine, and whether it holds: the table of promises of docs/cluster.md.
+
+usage: ./dev bench cluster [--rows NAMES] [--runs N] [--kills N] [--quick]
+
+Prints Markdown; progress goes to standard error. Every output is compared, byte for byte, with that of `millrace run`.
+Ratios are of medians of runs taken in turn.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import corpora
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+def say(words):
+    print(words, file=sys.stderr, flush=True)
+
+
+class Cluster:
+    """Daemons started one by one, so that each has slots of its own and can be struck."""
+
+    def __init__(self, millrace, work, mappers, reducers, lease="10s"):
+        self.millrace, self.work = millrace, pathlib.Path(tempfile.mkdtemp(dir=work, prefix="cluster-"))
+        self.secret = self.work / "key"
+        subprocess.run([millrace, "secret", "new", self.secret], check=True, stdout=subprocess.DEVNULL)
+        self.log = open(self.work / "log", "w")
+        self.daemons = {}
+        self.master = self.start("master", "--listen", "127.0.0.1:0", "--state", self.work / "state", "--lease", lease)
+        for number, slots in enumerate(mappers, 1):
+            self.start_worker("mapper", number, slots)
+        for number, slots in enumerate(reducers, 1):
+            self.start_worker("reducer", number, slots)
+        self.environment = {**os.environ, "MILLRACE_MASTER": self.master, "MILLRACE_SECRET": str(self.secret)}
+
+    def start(self, name, *words):
+        """Starts a daemon and returns the address where it is ready."""
+        command = [self.millrace, name.split("-")[0], *map(str, words), "--secret", self.secret]
+        daemon = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.daemons[name] = daemon
+        line = daemon.stdout.readline().split()
+        if line[:1] != ["ready"]:
+            sys.exit(f"{name} did not start: see {self.work}/log")
+        return line[1]
+
+    def start_worker(self, role, number, slots):
+        name = f"{role}-{number}"
+        self.start(name, "--master", self.master, "--slots", slots, "--name", name, "--scratch", self.work / name)
+
+    def command(self, *words):
+        return subprocess.Popen([self.millrace, *map(str, words)], env=self.environment, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
+    def submit(self, *words):
+        """Submits, waits, and returns the seconds it took and what it printed."""
+        begun = time.monotonic()
+        job = self.command("submit", *words)
+        out, err = job.communicate()
+        if job.returncode:
+            sys.exit(f"submit {words} ended with {job.returncode}: {err.decode()}")
+        return time.monotonic() - begun, out
+
+    def cpu_seconds(self, name):
+        fields = pathlib.Path(f"/proc/{self.daemons[name].pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self):
+        for daemon in self.daemons.values():
+            daemon.send_signal(signal.SIGCONT)
+            daemon.kill()
+            daemon.wait()
+        self.log.close()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+def parts(directory):
+    return [(path.name, path.read_bytes()) for path in sorted(pathlib.Path(directory).glob("part-*"))]
+
+
+class Bench:
+    def __init__(self, options, work):
+        self.options, self.work = options, work
+        self.millrace = ROOT / "build/release/millrace"
+        self.corpora = corpora.Corpora(corpora.cache_directory(), options.quick, say)
+        self.lines = []
+
+    def promise(self, measure, must, aim, got):
+        say(f"{measure}: {got}")
+        self.lines.append(f"| {measure} | {must} | {aim} | {got} |")
+
+    def run(self, *words):
+        begun = time.monotonic()
+        subprocess.run([self.millrace, "run", *map(str, words)], check=True, stderr=subprocess.DEVNULL)
+        return time.monotonic() - begun
+
+    def expect(self, output, wanted, words):
+        if parts(output) != parts(wanted):
+            sys.exit(f"{words}: another output than that of millrace run")
+
+    def source(self, copies=1):
+        """A directory with so many copies of the corpus, and what `run` makes of it."""
+        directory, wanted = self.work / f"source{copies}", self.work / f"wanted{copies}"
+        if not directory.exists():
+            directory.mkdir()
+            for copy in range(copies):
+                os.symlink(self.corpora.source(), directory / f"{copy}.txt")
+            self.run("wordcount", directory, "-o", wanted, "--threads", 2)
+        return directory, wanted
+
+    def submitted(self, cluster, source, wanted, words):
+        output = self.work / "out"
+        seconds, _ = cluster.submit("wordcount", source, "-o", output)
+        self.expect(output, wanted, words)
+        shutil.rmtree(output)
+        return seconds
+
+    # ---- the rows --------------------------------------------------------------------------------------------------
+
+    def row_wall(self):
+        source, wanted = self.source()
+        here, there = [], []
+        cluster = Cluster(self.millrace, self.work, [1, 1], [2])
+        for _ in range(self.options.runs + 1):
+            output = self.work / "here"
+            here.append(self.run("wordcount", source, "-o", output, "--threads", 2))
+            shutil.rmtree(output)
+            there.append(self.submitted(cluster, source, wanted, "wall"))
+        cluster.stop()
+        ratio = statistics.median(there[1:]) / statistics.median(here[1:])
+        self.promise("`source`: 2 mappers of 1 slot, 1 reducer of 2, against `run --threads 2`", "1.6", "1.25", f"{ratio:.2f}")
+
+    def row_kills(self):
+        quick = self.options.quick
+        source = self.work / "kills.txt"
+        with open(source, "wb") as out:
+            subprocess.run([ROOT / "build/release/tests/gen_logs", "20" if quick else "100"], check=True, stdout=out)
+        self.run("wordcount", source, "-o", self.work / "wanted-kills", "--partitions", 4)
+        random.seed(self.options.seed)
+        held = self.kill_session(source, self.options.kills)
+        self.promise(f"kill -9 of a random process, the master among them, every 2 s, {self.options.kills} jobs: equal bytes",
+                     "20 of 20", "1,000 of 1,000", f"{held[0]} of {self.options.kills}; {held[1]} kills")
+
+    def kill_session(self, source, jobs):
+        up = subprocess.Popen([self.millrace, "cluster", "up", "--listen", "127.0.0.1:0", "--mappers", "2", "--reducers", "1",
+                               "--restart", "--state", self.work / "kill-state"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)
+        address = up.stdout.readline().split()[1]
+        environment = {**os.environ, "MILLRACE_MASTER": address}
+        kills, ends = [0], threading.Event()
+
+        def strike():
+            while not ends.wait(2):
+                children = pathlib.Path(f"/proc/{up.pid}/task/{up.pid}/children").read_text().split()
+                if children:
+                    try:
+                        os.kill(int(random.choice(children)), signal.SIGKILL)
+                        kills[0] += 1
+                    except ProcessLookupError:
+                        pass
+
+        striker = threading.Thread(target=strike)
+        striker.start()
+        equal = 0
+        for number in range(jobs):
+            output = self.work / f"killed-{number}"
+            subprocess.run([self.millrace, "submit", "wordcount", source, "-o", output, "--partitions", "4"], check=True,
+                           env=environment, stderr=subprocess.DEVNULL)
+            equal += parts(output) == parts(self.work / "wanted-kills")
+            shutil.rmtree(output)
+        ends.set()
+        striker.join()
+        up.send_signal(signal.SIGINT)
+        up.wait()
+        return equal, kills[0]
+
+    def struck(self, strike, words, measure, must, aim):
+        """The wall time of a job that is struck while it maps, against one that is not."""
+        source, wanted = self.source(1 if self.options.quick else 4)
+        calm, rough = [], []
+        for is_struck in (False, True) * 2:
+            cluster = Cluster(self.millrace, self.work, [1, 1, 1], [2], lease="2s")
+            striker = threading.Timer(0, lambda: None)
+            if is_struck:
+                striker = strike(cluster, statistics.mean(calm))
+            striker.start()
+            (rough if is_struck else calm).append(self.submitted(cluster, source, wanted, words))
+            striker.cancel()
+            cluster.stop()
+        ratio = statistics.median(rough) / statistics.median(calm)
+        self.promise(measure, must, aim, f"{ratio:.2f}")
+
+    def row_lost(self):
+        def strike(cluster, seconds):
+            return threading.Timer(seconds / 3, lambda: cluster.daemons["mapper-2"].kill())
+
+        self.struck(strike, "lost", "`source` x 4, one of three mappers killed half-way through its maps, against undisturbed",
+                    "1.6", "1.35")
+
+    def row_slow(self):
+        def strike(cluster, _seconds):
+            return Pulses(cluster.daemons["mapper-2"])
+
+        self.struck(strike, "slow", "`source` x 4, one of three mappers held to a tenth of its time, against undisturbed",
+                    "1.6", "1.25")
+
+    def row_tasks(self):
+        plugin, line = ROOT / "build/release/tests/plugins/empty.so", self.corpora.line()
+        cluster = Cluster(self.millrace, self.work, [1, 1], [2])
+        output = self.work / "empty"
+        seconds, _ = cluster.submit(plugin, "--tasks", 5000, line, "-o", output)
+        shutil.rmtree(output)
+        cluster.stop()
+        self.promise("10,000 empty tasks: tasks a second", "500", "5,000", f"{10000 / seconds:,.0f}")
+
+    def row_line(self):
+        cluster = Cluster(self.millrace, self.work, [1, 1], [2])
+        times = [cluster.submit("wordcount", self.corpora.line())[0] * 1000 for _ in range(21)][1:]
+        cluster.stop()
+        self.promise("submit of one line on a warm cluster, to its printed result", "100 ms", "20 ms",
+                     f"{statistics.median(times):.0f} ms")
+
+    def row_rounds(self):
+        build = self.work / "examples"
+        plugin, data = build / "libregression.so", ROOT / "examples/regression/diabetes.csv"
+        build.mkdir(exist_ok=True)
+        subprocess.run(["cc", "-O3", "-fPIC", "-shared", f"-I{ROOT}/lib/include", "-o", plugin,
+                        *sorted((ROOT / "examples/regression").glob("*.c")), "-lm"], check=True)
+        wanted, output = self.work / "wanted-rounds", self.work / "rounds"
+        subprocess.run([self.millrace, "run", plugin, data, "-o", wanted], check=True, stderr=subprocess.DEVNULL)
+        cluster = Cluster(self.millrace, self.work, [1, 1], [1])
+        seconds, _ = cluster.submit(plugin, data, "-o", output)
+        cluster.stop()
+        self.expect(output, wanted, "rounds")
+        manifest = json.loads((output / "_manifest.json").read_text())
+        passes = manifest["result"]["loop"]["passes"]
+        self.promise("passes a second of least squares, 2 mappers and 1 reducer", "20", "200",
+                     f"{passes / seconds:.0f} ({passes} passes)")
+
+    def row_idle(self):
+        cluster = Cluster(self.millrace, self.work, [1, 1], [2])
+        cluster.submit("wordcount", self.corpora.line())
+        time.sleep(1)
+        before = {name: cluster.cpu_seconds(name) for name in cluster.daemons}
+        span = 10 if self.options.quick else 60
+        time.sleep(span)
+        worst = max((cluster.cpu_seconds(name) - before[name]) / span for name in cluster.daemons)
+        cluster.stop()
+        self.promise("an idle cluster: CPU of the busiest daemon", "0.1 %", "", f"{100 * worst:.2f} %")
+
+
+class Pulses(threading.Thread):
+    """Holds a daemon, and the tasks that it started, to a tenth of the time."""
+
+    def __init__(self, daemon):
+        super().__init__()
+        self.daemon_process, self.ends = daemon, threading.Event()
+
+    def family(self):
+        pids, left = [], [self.daemon_process.pid]
+        while left:
+            pid = left.pop()
+            pids.append(pid)
+            for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+                try:
+                    left += map(int, children.read_text().split())
+                except OSError:
+                    pass
+        return pids
+
+    def signal(self, number):
+        for pid in self.family():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+    def run(self):
+        while not self.ends.wait(0.02):
+            self.signal(signal.SIGSTOP)
+            self.ends.wait(0.18)
+            self.signal(signal.SIGCONT)
+
+    def cancel(self):
+        self.ends.set()
+        self.join()
+
+
+def main():
+    rows = [name[4:] for name in dir(Bench) if name.startswith("row_")]
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rows", default=",".join(rows), help="some of " + ", ".join(rows))
+    options.add_argument("--runs", type=int, default=3, help="of each command of a pair (3)")
+    options.add_argument("--kills", type=int, default=20, help="jobs under random kills (20)")
+    options.add_argument("--seed", type=int, default=int(time.time()))
+    options.add_argument("--quick", action="store_true", help="small inputs: shows that the bench works, no more")
+    options = options.parse_args()
+    say(f"seed {options.seed}")
+    with tempfile.TemporaryDirectory(prefix="millrace-cluster-", dir=os.environ.get("TMPDIR")) as work:
+        os.environ["XDG_RUNTIME_DIR"] = work
+        bench = Bench(options, pathlib.Path(work))
+        for row in options.rows.split(","):
+            getattr(bench, "row_" + row)()
+    print("| measure | must | aim | got |\n|---|---|---|---|")
+    print("\n".join(bench.lines))
+
+
+main()
