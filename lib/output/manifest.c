@@ -47,11 +47,13 @@ static json_t *load(const char *description, struct mr_error *err) {
     memset(&why, 0, sizeof why);
     errno = 0;
     json_t *root = json_loads(description, JSON_REJECT_DUPLICATES, &why);
-    if (root && is_whole(root)) {
+    /* Where its buffers could not grow, Jansson blames the text, or leaves a character out of it
+     * and says nothing; malloc leaves ENOMEM. */
+    bool is_short = errno == ENOMEM || json_error_code(&why) == json_error_out_of_memory;
+    if (root && !is_short && is_whole(root)) {
         return root;
     }
-    /* Where its buffers could not grow, Jansson blames the text; malloc leaves ENOMEM. */
-    if (!root && (errno == ENOMEM || json_error_code(&why) == json_error_out_of_memory)) {
+    if (is_short) {
         (void)mr_error_nomem(err, "writing the manifest");
     } else {
         mr_error_set(err, MR_ERR_INPUT, "the description of a job, for its manifest, is malformed");
