@@ -42,15 +42,27 @@ static bool is_whole(const json_t *description) {
     return whole;
 }
 
+/* Whether all of the text was taken up: where a buffer can't grow, Jansson may leave a character
+ * out and say nothing. */
+static bool is_same(const json_t *root, const char *description, struct mr_error *err) {
+    struct mr_draft none = {.job = ""};
+    char *again = NULL;
+    if (!mr_draft_print(&none, root, JSON_COMPACT, &again, err) &&
+        strcmp(again, description) != 0) {
+        mr_error_nomem(err, "writing the manifest");
+    }
+    free(again);
+    return !err->code;
+}
+
 static json_t *load(const char *description, struct mr_error *err) {
     json_error_t why;
     memset(&why, 0, sizeof why);
     errno = 0;
     json_t *root = json_loads(description, JSON_REJECT_DUPLICATES, &why);
-    /* Where its buffers could not grow, Jansson blames the text, or leaves a character out of it
-     * and says nothing; malloc leaves ENOMEM. */
-    bool is_short = errno == ENOMEM || json_error_code(&why) == json_error_out_of_memory;
-    if (root && !is_short && is_whole(root)) {
+    /* Where its buffers could not grow, Jansson blames the text; malloc leaves ENOMEM. */
+    bool is_short = !root && (errno == ENOMEM || json_error_code(&why) == json_error_out_of_memory);
+    if (root && is_whole(root) && is_same(root, description, err)) {
         return root;
     }
     if (is_short) {

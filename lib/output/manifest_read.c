@@ -111,12 +111,9 @@ static json_t *load(const char *text, size_t len, struct mr_error *err) {
     memset(&why, 0, sizeof why);
     errno = 0;
     json_t *root = json_loadb(text ? text : "", len, JSON_REJECT_DUPLICATES, &why);
-    /* Where its buffers could not grow, Jansson blames the text, or leaves a character out of it
-     * and says nothing; malloc leaves ENOMEM. */
-    bool is_short = errno == ENOMEM || json_error_code(&why) == json_error_out_of_memory;
-    if (!root || is_short) {
-        json_decref(root);
-        root = NULL;
+    if (!root) {
+        /* Where its buffers could not grow, Jansson blames the text; malloc leaves ENOMEM. */
+        bool is_short = errno == ENOMEM || json_error_code(&why) == json_error_out_of_memory;
         (void)(is_short ? mr_error_nomem(err, "reading the manifest")
                         : mr_error_set(err, MR_ERR_INPUT, "line %d, column %d: it isn't JSON",
                                        why.line, why.column));
