@@ -451,6 +451,11 @@ int mr_collect_run(struct mr_collect *collect, struct mr_watch *watch, struct mr
     }
     if (!err->code && is_here) {
         (void)!end(collect, err);
+    } else if (!err->code && !watch->end.status) {
+        mr_error_set(err, MR_ERR_USAGE,
+                     "there is nothing to collect of job %u: it was submitted with an -o of its "
+                     "own, or has been collected",
+                     watch->end.job);
     }
     mr_fetch_destroy(collect->fetch);
     collect->fetch = NULL;
