@@ -137,6 +137,9 @@ expect_status 1 "$MILLRACE" wait "$failed"
 expect_err 'no luck in map'
 expect_status 0 "$MILLRACE" status "$failed"
 expect_out 'no luck in map'
+expect_status 1 "$MILLRACE" submit "$plugins/fails.so" --at reduce poison.txt -o failed
+expect_err 'no luck in reduce'
+check "the only reducer stays in service" [ -z "$(grep 'set aside' up.err)" ]
 if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
     seq 9 >nine.txt
     expect_status 1 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how abort --at 7 nine.txt -o crashed
@@ -151,6 +154,9 @@ if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
     check "the log as JSON" [ "$(field 'it["log"].count("the last words")')" -ge 1 ]
     expect_status 2 "$MILLRACE" logs "$crashed" reduce-7
     expect_missing crashed
+    expect_status 0 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how abort --at 7 nine.txt -o aside --skip-bad-records 1
+    check "one record is set aside" [ "$(cut -f 2- aside/_skipped)" = "$(printf '12\t7')" ]
+    check "and counted" [ "$(grep -c '"records_skipped": 1' aside/_manifest.json)" = 1 ]
 fi
 await "nothing pending of a job that failed" test ! -e "failed.pending-$failed"
 

@@ -106,6 +106,7 @@ Test(failures, bad_record) {
     struct mr_account account = {.attempt = (uint32_t)start.attempt,
                                  .records_read = 3,
                                  .records_mapped = 2,
+                                 .records_skipped = 1,
                                  .emitted = 2,
                                  .output_records = 2};
     struct mr_buffer bytes = {0};
