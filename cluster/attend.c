@@ -247,6 +247,9 @@ int mr_attend_run(struct mr_attend *attend, struct mr_client *client, struct mr_
     mr_follow_clear(&attend->follow);
     if (!status) {
         status = finish(attend, client, manifest, err);
+    } else if (status == MR_ERR_IO && watch->has_parts) {
+        mr_error_add(err, "; job %.8s keeps its output: millrace wait %.8s --collect", options->id,
+                     options->id);
     } else if (status == MR_ERR_CLUSTER) {
         mr_error_add(err, "; job %.8s goes on without this command", options->id);
     }

@@ -53,6 +53,20 @@ expect_missing again
 expect_status 0 "$MILLRACE" submit wordcount logs -o with-closing --verbose
 expect_err '^job [0-9]+ \([0-9a-f]{8}\), wordcount logs -o with-closing: [0-9.]+ kB in '
 
+# A reader that has seen enough has collected; what can't be written can be collected later.
+has_uncollected() {
+    "$MILLRACE" status | grep -q uncollected
+}
+(set +o pipefail; "$MILLRACE" submit wordcount logs | head -n 1 >first)
+check "the first line" [ "$(cat first)" = "$(head -n 1 want-stream)" ]
+check "nothing waits to be collected" eval '! has_uncollected'
+status=0
+"$MILLRACE" submit wordcount logs >/dev/full 2>full || status=$?
+check "a full disk: status $status" [ "$status" -eq 4 ]
+check "a full disk: $(cat full)" grep -q 'No space left on device; job [0-9a-f]\{8\} keeps its output: millrace wait' full
+expect_status 0 "$MILLRACE" wait "$(sed -n 's/.*millrace wait \([0-9a-f]*\) .*/\1/p' full)" --collect
+expect_same .out want-stream "collected after the disk was full"
+
 # Who waits without collecting is told what the job waits for.
 is_uncollected() {
     "$MILLRACE" status "$id" | grep -q uncollected
