@@ -11,6 +11,7 @@
 
 #define HELP_COLUMN 26 /* where the right column starts */
 #define STATUS_MAX 256
+#define JOB_WORD " JOB " /* in the usage of commands that take one */
 
 void mr_help_options(struct mr_page *page, const struct mr_option *rows) {
     for (const struct mr_option *row = rows; row->name; row++) {
@@ -109,8 +110,9 @@ static void add_options(struct mr_page *page, const struct mr_command *command) 
 /* A command's help for one job: its name stands in the usage, its parameters come first. */
 static void add_command_of_job(struct mr_page *page, const struct mr_command *command,
                                const struct mr_job *job) {
-    const char *rest = strchr(command->usage, '[');
-    mr_page_printf(page, "Usage: millrace %s %s %s\n\n", command->name, job->name, rest);
+    const char *rest = strstr(command->usage, JOB_WORD);
+    mr_page_printf(page, "Usage: millrace %s %s %s\n\n", command->name, job->name,
+                   rest ? rest + strlen(JOB_WORD) : "");
     mr_page_printf(page, "%s: ", job->name);
     mr_page_wrap(page, 0, job->summary ? job->summary : "");
     mr_help_job(page, job);

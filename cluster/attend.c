@@ -28,6 +28,7 @@ struct mr_attend {
     struct mr_collect *collect; /* NULL: nothing is collected */
     struct mr_watch watch;
     struct mr_follow follow;
+    bool has_hinted;
     bool is_leaving;   /* Ctrl-C came once */
     bool is_cancelled; /* and twice, or --cancel-on-exit */
 };
@@ -119,9 +120,23 @@ static int expired(struct mr_client *client, void *arg, struct mr_error *err) {
     return MR_ERR_INTERRUPTED;
 }
 
+/* In silence, all that is said is what would never end by itself: an output to be collected that
+ * this command was not told to collect. */
+static void hint(struct mr_attend *attend, const struct mr_wire_row_job_line *job) {
+    bool waits = !attend->collect && job->state && !strcmp(job->state, "uncollected");
+    if (waits && job->why && !attend->has_hinted) {
+        attend->has_hinted = true;
+        say(attend, "job %.8s: %s", attend->options->id, job->why);
+    }
+}
+
 static void show(void *arg, const struct mr_wire_progress *progress) {
     struct mr_attend *attend = arg;
-    mr_follow_show(&attend->follow, progress);
+    if (attend->options->follows) {
+        mr_follow_show(&attend->follow, progress);
+    } else {
+        hint(attend, progress->jobs);
+    }
 }
 
 /* ---- its end ----------------------------------------------------------------------------------*/
@@ -158,14 +173,20 @@ static void say_failure(struct mr_attend *attend) {
 
 static void say_closing(const struct mr_attend *attend) {
     const struct mr_watch_end *end = &attend->watch.end;
+    uint64_t input = attend->watch.input_bytes;
     char bytes[MR_UNITS_TEXT_MAX];
     char seconds[MR_UNITS_TEXT_MAX];
     char rate[MR_UNITS_TEXT_MAX];
     char line[MR_WIRE_TEXT_MAX + 256];
-    snprintf(line, sizeof line, "job %u (%.8s), %s: %s in %s (%s)", end->job, end->id, end->label,
-             mr_units_bytes(bytes, sizeof bytes, end->input_bytes),
-             mr_units_seconds(seconds, sizeof seconds, end->seconds),
-             mr_units_rate(rate, sizeof rate, end->input_bytes, end->seconds));
+    mr_units_seconds(seconds, sizeof seconds, end->seconds);
+    if (input > 0) {
+        snprintf(line, sizeof line, "job %u (%.8s), %s: %s in %s (%s)", end->job, end->id,
+                 end->label, mr_units_bytes(bytes, sizeof bytes, input), seconds,
+                 mr_units_rate(rate, sizeof rate, input, end->seconds));
+    } else {
+        snprintf(line, sizeof line, "job %u (%.8s), %s: in %s", end->job, end->id, end->label,
+                 seconds);
+    }
     mr_say_text(line);
     if (end->failed) {
         snprintf(line, sizeof line, ", %u attempt%s failed and were made again", end->failed,
@@ -218,7 +239,7 @@ int mr_attend_run(struct mr_attend *attend, struct mr_client *client, struct mr_
     *watch = (struct mr_watch){.job = options->id,
                                .interrupted = interrupted,
                                .expired = expired,
-                               .progress = options->follows ? show : NULL,
+                               .progress = show,
                                .arg = attend};
     mr_follow_init(&attend->follow, STDERR_FILENO);
     int status = attend->collect ? mr_collect_run(attend->collect, watch, client, &manifest, err)
@@ -226,6 +247,9 @@ int mr_attend_run(struct mr_attend *attend, struct mr_client *client, struct mr_
     mr_follow_clear(&attend->follow);
     if (!status) {
         status = finish(attend, client, manifest, err);
+    } else if (status == MR_ERR_IO && watch->has_parts) {
+        mr_error_add(err, "; job %.8s keeps its output: millrace wait %.8s --collect", options->id,
+                     options->id);
     } else if (status == MR_ERR_CLUSTER) {
         mr_error_add(err, "; job %.8s goes on without this command", options->id);
     }

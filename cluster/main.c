@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
     }
     status = mr_say_close(status, &err);
     mr_say_error(&err);
-    if (status == MR_ERR_USAGE) {
+    if (status == MR_ERR_USAGE && err.text[0]) { /* not a job's failure, which has been said */
         say_try(command);
     }
     return status > 0 ? status : mr_stop_exit_status(status); /* a daemon has its own */

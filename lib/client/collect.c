@@ -41,6 +41,7 @@ struct mr_collect {
     const struct mr_collect_target *target;
     char id[MR_WIRE_ID_MAX];
     struct mr_commit *commit; /* of a directory */
+    bool is_enough;           /* who reads standard output went away: it is collected */
     bool is_done;             /* an earlier collector made it, and told nobody */
     struct mr_watch *watch;
     struct mr_client *client;
@@ -305,7 +306,14 @@ static bool is_none(struct mr_hash_128 hash) {
     return hash.high == 0 && hash.low == 0;
 }
 
-static int copy_stream(const struct mr_collect *collect, struct mr_error *err) {
+/* Its reader may have seen enough, as `head` has: MR_ERR_CLOSED. */
+static int put_out(struct mr_collect *collect, const void *data, size_t len, struct mr_error *err) {
+    int status = mr_file_write(collect->target->output_fd, data, len, "standard output", err);
+    collect->is_enough = status == MR_ERR_CLOSED;
+    return status;
+}
+
+static int copy_stream(struct mr_collect *collect, struct mr_error *err) {
     struct mr_buffer piece = {0};
     uint64_t at = 0;
     size_t got = 1;
@@ -316,8 +324,7 @@ static int copy_stream(const struct mr_collect *collect, struct mr_error *err) {
         got = 0;
         if (!mr_file_read(collect->stream_fd, (int64_t)at, piece.data, COPY_BYTES, "a scratch file",
                           &got, err)) {
-            (void)!mr_file_write(collect->target->output_fd, piece.data, got, "standard output",
-                                 err);
+            (void)!put_out(collect, piece.data, got, err);
         }
     }
     mr_buffer_fini(&piece);
@@ -331,8 +338,7 @@ static int put_lines(struct mr_collect *collect, const struct mr_buffer *lines,
     char name[MR_PART_NAME_MAX];
     int dir_fd = -1;
     if (!collect->commit) {
-        return mr_file_write(collect->target->output_fd, lines->data, lines->len, "standard output",
-                             err);
+        return put_out(collect, lines->data, lines->len, err);
     }
     mr_part_name(name, sizeof name, 0);
     if (mr_commit_discard(collect->commit, 0, 1, err) ||
@@ -451,6 +457,14 @@ int mr_collect_run(struct mr_collect *collect, struct mr_watch *watch, struct mr
     }
     if (!err->code && is_here) {
         (void)!end(collect, err);
+    } else if (collect->is_enough) {
+        struct mr_error ignored = {0}; /* *err says why it ended early */
+        (void)!end(collect, &ignored);
+    } else if (!err->code && !watch->end.status) {
+        mr_error_set(err, MR_ERR_USAGE,
+                     "there is nothing to collect of job %u: it was submitted with an -o of its "
+                     "own, or has been collected",
+                     watch->end.job);
     }
     mr_fetch_destroy(collect->fetch);
     collect->fetch = NULL;

@@ -22,7 +22,8 @@ MR_MUST_USE int mr_collect_open(const struct mr_collect_target *target, const ch
 /* Watches the job and collects its parts when they are there: every part is checked against what
  * the journal says, and nothing appears before all is here. Then tells the master, and waits for
  * the end; a part that is gone or wrong is made again meanwhile. Returns 0 when the job has ended:
- * see watch->end; where that is well, *manifest (malloc'ed; NULL: there is none) is the output's.
+ * see watch->end; well, but without any parts left to collect: MR_ERR_USAGE. *manifest (malloc'ed;
+ * NULL: there is none) is the output's.
  */
 MR_MUST_USE int mr_collect_run(struct mr_collect *collect, struct mr_watch *watch,
                                struct mr_client *client, char **manifest, struct mr_error *err);

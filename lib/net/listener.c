@@ -298,6 +298,14 @@ static int bind_one(const struct addrinfo *target, int *fd) {
     return 0;
 }
 
+static int fail_to_listen(const char *text, int failed, struct mr_error *err) {
+    (void)mr_error_errno(err, MR_ERR_IO, failed, "listen on %.200s", text);
+    return failed == EADDRINUSE
+               ? mr_error_add(err, ": another process listens there; end that one, or give "
+                                   "another --listen HOST:PORT (port 0: any)")
+               : err->code;
+}
+
 /* Binds the first address that can be bound. */
 static int bind_any(const char *text, int *fd, struct mr_error *err) {
     struct addrinfo *found = NULL;
@@ -309,7 +317,7 @@ static int bind_any(const char *text, int *fd, struct mr_error *err) {
         failed = bind_one(target, fd);
     }
     freeaddrinfo(found);
-    return *fd >= 0 ? MR_OK : mr_error_errno(err, MR_ERR_IO, failed, "listen on %.200s", text);
+    return *fd >= 0 ? MR_OK : fail_to_listen(text, failed, err);
 }
 
 static int write_address(struct mr_listener *listener, struct mr_error *err) {
@@ -342,7 +350,7 @@ int mr_listener_open(struct mr_net *net, const struct mr_listener_options *optio
     }
     status = uv_poll_init(net->loop, &made->poll, made->fd);
     if (status) {
-        (void)mr_error_errno(err, MR_ERR_IO, -status, "listen on %.200s", options->address);
+        (void)fail_to_listen(options->address, -status, err);
         goto failed;
     }
     (void)uv_timer_init(net->loop, &made->timer);

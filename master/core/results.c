@@ -17,8 +17,7 @@
 #include "master/core/slots.h"
 
 /* A node is set aside after so many failures in a row, as long as no more than one node in three
- * is.
- */
+ * is, and others do what it does. */
 #define NODE_FAILURES_MAX 3
 #define NODES_ASIDE_DIVISOR 3
 
@@ -172,11 +171,22 @@ int mr_results_done(struct mr_core *core, const struct mr_core_event *event, str
 /* ---- failed -----------------------------------------------------------------------------------
  */
 
+/* Whether all that a node does is done by others too. Without it jobs would wait for it to be taken
+ * back, where by the failures of its own one job ends at once. */
+static bool is_spare(const struct mr_core *core, uint32_t node) {
+    unsigned done = 0;
+    for (uint32_t i = 0; i < core->node_count; i++) {
+        bool does = i != node && core->nodes[i].state == MR_CORE_NODE_READY;
+        done |= does ? (unsigned)core->nodes[i].roles : 0;
+    }
+    return !((unsigned)core->nodes[node].roles & ~done);
+}
+
 static void count_node_failure(struct mr_core *core, uint32_t node) {
     struct mr_state_node *about = &core->nodes[node];
     about->failures++;
     if (about->state != MR_CORE_NODE_READY || about->failures < NODE_FAILURES_MAX ||
-        (core->aside + 1) * NODES_ASIDE_DIVISOR > core->up) {
+        (core->aside + 1) * NODES_ASIDE_DIVISOR > core->up || !is_spare(core, node)) {
         return;
     }
     mr_state_set_node_state(core, about, MR_CORE_NODE_SET_ASIDE);

@@ -184,18 +184,6 @@ static void close_turn(struct mr_master *master, struct mr_jobs_row *job,
     }
 }
 
-/* How many records its winners set aside. */
-static uint64_t count_aside(const struct mr_master *master, const struct mr_jobs_row *job) {
-    size_t count;
-    uint64_t records = 0;
-    const struct mr_fact *facts =
-        mr_notes_first(master->journal, job->number, MR_NOTES_ASIDE, &count);
-    for (size_t i = 0; i < count; i++) {
-        records += mr_outcome_count_aside(&facts[i]);
-    }
-    return records;
-}
-
 static void close_list_round(struct mr_master *master, struct mr_jobs_row *job,
                              const struct mr_core_job_view *view, struct mr_error *err) {
     uint32_t round = mr_jobs_list_round(job, view->round);
@@ -210,7 +198,6 @@ static void close_list_round(struct mr_master *master, struct mr_jobs_row *job,
         return;
     }
     mr_books_of_account(&sum, &books);
-    books.map.records_skipped += round == 0 ? count_aside(master, job) : 0;
     if (mr_books_check(&books, job->label, &why)) {
         fail_round(master, job, view->round, &why);
     } else if (mr_jobs_is_last(job, view->round)) {

@@ -54,15 +54,6 @@ static bool next_aside(const struct mr_fact *fact, size_t *at, struct mr_orders_
     return true;
 }
 
-uint64_t mr_outcome_count_aside(const struct mr_fact *fact) {
-    struct mr_orders_skipped skipped;
-    uint64_t count = 0;
-    for (size_t at = 0; next_aside(fact, &at, &skipped);) {
-        count++;
-    }
-    return count;
-}
-
 static int add_aside(const struct mr_fact *fact, const struct mr_spec *spec, struct mr_buffer *text,
                      struct mr_error *err) {
     struct mr_orders_skipped skipped;
@@ -141,17 +132,6 @@ static int report_round(struct mr_master *master, const struct mr_jobs_row *job,
     return err->code;
 }
 
-static uint64_t count_skipped(struct mr_master *master, const struct mr_jobs_row *job) {
-    size_t count;
-    uint64_t records = 0;
-    const struct mr_fact *facts =
-        mr_notes_first(master->journal, job->number, MR_NOTES_ASIDE, &count);
-    for (size_t i = 0; i < count; i++) {
-        records += mr_outcome_count_aside(&facts[i]);
-    }
-    return records;
-}
-
 static unsigned count_slots(const struct mr_master *master) {
     unsigned slots = 0;
     for (uint32_t i = 0; i < master->roster.count; i++) {
@@ -194,7 +174,6 @@ static int fill_result(struct mr_master *master, const struct mr_jobs_row *job,
     for (uint32_t round = 0; round < job->rounds + job->loops && !err->code; round++) {
         (void)!report_round(master, job, round, result, err);
     }
-    result->rounds[0].books.records_skipped += count_skipped(master, job);
     if (job->loops) {
         result->loop =
             (struct mr_run_loop){.passes = job->pass,

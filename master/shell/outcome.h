@@ -20,7 +20,4 @@ MR_MUST_USE int mr_outcome_parts(const struct mr_master *master, const struct mr
                                  struct mr_wire_row_part **parts, size_t *count,
                                  struct mr_error *err);
 
-/* Records in a fact of those set aside. */
-uint64_t mr_outcome_count_aside(const struct mr_fact *fact);
-
 #endif

@@ -17,13 +17,28 @@ static bool has_worker(const struct mr_master *master, enum mr_core_role role) {
     return false;
 }
 
-/* Why nothing of it runs; NULL: something does, or could. */
-static const char *why_waiting(const struct mr_master *master,
+static bool runs_maps(const struct mr_master *master, uint32_t job) {
+    for (uint32_t i = 0; i < master->runs.capacity; i++) {
+        const struct mr_runs_row *row = &master->runs.rows[i];
+        if (row->is_used && row->attempt.job == job && row->attempt.phase == MR_PHASE_MAP) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Why nothing of it goes on; NULL: something does, or could. Reduce tasks that run wait for maps.
+ */
+static const char *why_waiting(const struct mr_master *master, uint32_t job,
                                const struct mr_core_job_view *view) {
     bool has_maps = has_worker(master, MR_CORE_MAPS);
     bool has_reduces = has_worker(master, MR_CORE_REDUCES);
-    if (view->state != MR_CORE_JOB_RUNNING || view->running > 0) {
+    if (view->state != MR_CORE_JOB_RUNNING) {
         return NULL;
+    }
+    if (view->running > 0) {
+        bool lacks = view->maps_open > 0 && !has_maps && !runs_maps(master, job);
+        return lacks ? "no mapper is there" : NULL;
     }
     if (!has_maps && !has_reduces) {
         return "no worker is there";
@@ -36,7 +51,7 @@ static const char *why_waiting(const struct mr_master *master,
 
 static const char *why_unpublished(const struct mr_jobs_row *job) {
     if (job->is_collected) {
-        return "its output waits for a client to collect it";
+        return "its output is to be collected: millrace wait JOB --collect";
     }
     return job->publisher == MR_CORE_NONE ? "no reducer is there to put the output in place" : NULL;
 }
@@ -62,10 +77,11 @@ static void name_state(const struct mr_master *master, const struct mr_jobs_row 
         [MR_CORE_JOB_CLOSING] = "closing",   [MR_CORE_JOB_PUBLISHING] = "publishing",
         [MR_CORE_JOB_STOPPING] = "stopping", [MR_CORE_JOB_FINISHED] = "stopping"};
     line->state = names[view->state];
-    line->why = why_waiting(master, view);
+    line->why = why_waiting(master, job->number, view);
     if (line->why) {
         line->state = "waiting";
     } else if (view->state == MR_CORE_JOB_PUBLISHING) {
+        line->state = job->is_collected ? "uncollected" : line->state;
         line->why = why_unpublished(job);
     }
 }

@@ -149,7 +149,8 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     bool is_known = node->incarnation == said->incarnation;
     bool is_void = node->before == said->incarnation && !is_known;
     if (is_void || (is_known && view.state == MR_CORE_NODE_GONE)) {
-        fence(session, "the master gave this worker up");
+        fence(session, is_void ? "another worker came under its name: each needs its own (--name)"
+                               : "the master gave this worker up");
         mr_sessions_forget_held(session);
         return MR_OK;
     }

@@ -44,11 +44,50 @@ check "an id is printed" [ "${#id}" -eq 32 ]
 expect_status 0 "$MILLRACE" wait "${id:0:8}" --collect -o later
 expect_equal later want7 "collected later"
 expect_status 0 "$MILLRACE" wait "$id"
+expect_status 0 "$MILLRACE" wait "$id" --collect -o later # it is there
+expect_status 2 "$MILLRACE" wait "$id" --collect -o again
+expect_err 'nothing to collect of job [0-9]+: .* has been collected'
+expect_status 2 "$MILLRACE" wait "$id" --collect
+expect_no_out
+expect_missing again
+expect_status 0 "$MILLRACE" submit wordcount logs -o with-closing --verbose
+expect_err '^job [0-9]+ \([0-9a-f]{8}\), wordcount logs -o with-closing: [0-9.]+ kB in '
+
+# A reader that has seen enough has collected; what can't be written can be collected later.
+has_uncollected() {
+    "$MILLRACE" status | grep -q uncollected
+}
+(set +o pipefail; "$MILLRACE" submit wordcount logs | head -n 1 >first)
+check "the first line" [ "$(cat first)" = "$(head -n 1 want-stream)" ]
+check "nothing waits to be collected" eval '! has_uncollected'
+status=0
+"$MILLRACE" submit wordcount logs >/dev/full 2>full || status=$?
+check "a full disk: status $status" [ "$status" -eq 4 ]
+check "a full disk: $(cat full)" grep -q 'No space left on device; job [0-9a-f]\{8\} keeps its output: millrace wait' full
+expect_status 0 "$MILLRACE" wait "$(sed -n 's/.*millrace wait \([0-9a-f]*\) .*/\1/p' full)" --collect
+expect_same .out want-stream "collected after the disk was full"
+
+# Who waits without collecting is told what the job waits for.
+is_uncollected() {
+    "$MILLRACE" status "$id" | grep -q uncollected
+}
+expect_status 0 "$MILLRACE" submit wordcount logs --collect --detach
+id=$(cat .out)
+await "it waits to be collected" is_uncollected
+"$MILLRACE" wait "$id" 2>waits &
+waiter=$!
+await "and who waits is told how" grep -q "job ${id:0:8}: its output is to be collected: millrace wait JOB --collect" waits
+expect_status 0 "$MILLRACE" wait "$id" --collect
+expect_same .out want-stream "collected to standard output"
+check "the one that waited ends too" wait "$waiter"
 check "nothing pending" [ "$(echo ./*.pending-*)" = './*.pending-*' ]
 expect_status 0 "$MILLRACE" submit wordcount logs -o with-json --json
 check "the manifest is printed" [ "$(field 'it["result"]["job"]')" = wordcount ]
 expect_status 0 "$MILLRACE" submit wordcount logs/empty.txt -o nothing
 check "empty input" [ ! -s nothing/part-00000 ]
+
+expect_status 0 "$MILLRACE" submit wordcount --help
+expect_out '^Usage: millrace submit wordcount INPUT\.\.\. \[-o DIR\]'
 
 # ---- one's own job -------------------------------------------------------------------------------------------------------
 for job in rounds values sum_f64 ordered; do
@@ -112,6 +151,9 @@ expect_status 1 "$MILLRACE" wait "$failed"
 expect_err 'no luck in map'
 expect_status 0 "$MILLRACE" status "$failed"
 expect_out 'no luck in map'
+expect_status 1 "$MILLRACE" submit "$plugins/fails.so" --at reduce poison.txt -o failed
+expect_err 'no luck in reduce'
+check "the only reducer stays in service" [ -z "$(grep 'set aside' up.err)" ]
 if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
     seq 9 >nine.txt
     expect_status 1 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how abort --at 7 nine.txt -o crashed
@@ -126,6 +168,9 @@ if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
     check "the log as JSON" [ "$(field 'it["log"].count("the last words")')" -ge 1 ]
     expect_status 2 "$MILLRACE" logs "$crashed" reduce-7
     expect_missing crashed
+    expect_status 0 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how abort --at 7 nine.txt -o aside --skip-bad-records 1
+    check "one record is set aside" [ "$(cut -f 2- aside/_skipped)" = "$(printf '12\t7')" ]
+    check "and counted" [ "$(grep -c '"records_skipped": 1' aside/_manifest.json)" = 1 ]
 fi
 await "nothing pending of a job that failed" test ! -e "failed.pending-$failed"
 
@@ -153,6 +198,7 @@ expect_status 0 "$MILLRACE" submit wordcount logs -o waiting --detach
 id=$(cat .out)
 expect_status 0 "$MILLRACE" status "$id" --json
 check "no map task is done" [ "$(field 'it["maps_done"]')" = 0 ]
+check "it says what it waits for" [ "$(field 'it["state"], it["why"]')" = "('waiting', 'no mapper is there')" ]
 expect_status 0 "$MILLRACE" cancel "${id:0:10}"
 run "$MILLRACE" wait "$id"
 check "its status is no success: $status" [ "$status" -ne 0 ]
@@ -229,5 +275,9 @@ cluster_down
 expect_status 5 "$MILLRACE" cluster up --listen 0.0.0.0:0
 expect_err 'master: .*secret'
 expect_err 'before it was ready'
+cluster_up --mappers 1
+expect_status 5 "$MILLRACE" cluster up --listen "$MILLRACE_MASTER"
+expect_err 'another process listens there; .*--listen HOST:PORT'
+cluster_down
 expect_status 2 "$MILLRACE" cluster
 expect_status 2 "$MILLRACE" cluster up --mappers 0

@@ -135,6 +135,18 @@ Test(nodes, no_more_than_a_third_is_set_aside) {
     mr_core_destroy(core);
 }
 
+Test(nodes, the_only_one_for_a_role_is_not_set_aside) {
+    struct mr_core *core = make_core();
+    (void)answer(core, node_up(0, 1, MR_CORE_MAPS, 4));
+    (void)answer(core, submit(JOB, 4, 1));
+    (void)answer(core, node_up(1, 1, MR_CORE_REDUCES, 4));
+    (void)answer(core, node_up(2, 1, MR_CORE_REDUCES, 4));
+    cr_assert_str_eq(fail_node(core, 4), "fDtS");
+    cr_assert_eq(mr_core_node(core, 0).state,
+                 MR_CORE_NODE_READY); /* of three, but who else maps? */
+    mr_core_destroy(core);
+}
+
 Test(nodes, numbers_may_have_gaps) {
     struct mr_core *core = make_core();
     (void)answer(core, submit(JOB, 2, 1));

@@ -70,7 +70,7 @@ Test(failures, bad_record) {
     static const struct job_plan plan = {
         .rounds = 1, .partitions = 1, .splits = 1, .output = "/o/d", .max_attempts = 1, .skip = 1};
     struct play play;
-    struct actor client, worker;
+    struct actor client, worker, reducer;
     struct mr_buffer spec = spec_of(&plan);
     struct taken taken;
     play_open(&play);
@@ -106,6 +106,7 @@ Test(failures, bad_record) {
     struct mr_account account = {.attempt = (uint32_t)start.attempt,
                                  .records_read = 3,
                                  .records_mapped = 2,
+                                 .records_skipped = 1,
                                  .emitted = 2,
                                  .output_records = 2};
     struct mr_buffer bytes = {0};
@@ -118,7 +119,6 @@ Test(failures, bad_record) {
                                 .aside_count = 1};
     actor_send(&worker, MR_WIRE_DONE, &done);
     mr_buffer_fini(&bytes);
-    struct actor reducer;
     worker_open(&reducer, &play, "r", 7, MR_CORE_REDUCES, 1);
     start = actor_start(&reducer);
     account = (struct mr_account){.attempt = 1, .pairs_reduced = 2};
