@@ -206,6 +206,12 @@ static void give_blob(struct fake *fake, struct mr_conn *conn, unsigned kind,
     (void)!mr_wire_send_piece(conn, MR_WIRE_BLOB, &blob, (struct mr_bytes){0}, &fake->err);
 }
 
+static int download(struct mr_client *client, struct mr_hash_128 hash, uint64_t most,
+                    struct mr_buffer *bytes, struct mr_error *err) {
+    struct mr_client_blob blob = {.hash = hash, .most = most};
+    return mr_client_download(client, &blob, bytes, err);
+}
+
 Test(client, blobs_are_believed_by_their_hash) {
     struct fake fake = {.hear = give_blob};
     struct mr_error err = {0};
@@ -213,17 +219,17 @@ Test(client, blobs_are_believed_by_their_hash) {
     struct mr_hash_128 hash = mr_hash_xxh3_128(blob_text, sizeof blob_text);
     fake_start(&fake);
     struct mr_client *client = fake_client(&fake, 20000);
-    cr_assert_eq(mr_client_download(client, hash, 100, &bytes, &err), MR_ERR_CLUSTER);
+    cr_assert_eq(download(client, hash, 100, &bytes, &err), MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(err.text, "damaged"), "%s", err.text);
     err = (struct mr_error){0};
-    cr_assert_eq(mr_client_download(client, hash, 100, &bytes, &err), 0, "%s", err.text);
+    cr_assert_eq(download(client, hash, 100, &bytes, &err), 0, "%s", err.text);
     cr_assert_eq(bytes.len, sizeof blob_text);
     cr_assert_str_eq(bytes.data, blob_text);
-    cr_assert_eq(mr_client_download(client, hash, 10, &bytes, &err), MR_ERR_CLUSTER);
+    cr_assert_eq(download(client, hash, 10, &bytes, &err), MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(err.text, "too long"), "%s", err.text);
     err = (struct mr_error){0};
     hash.high ^= 1;
-    cr_assert_eq(mr_client_download(client, hash, 100, &bytes, &err), MR_ERR_CLUSTER);
+    cr_assert_eq(download(client, hash, 100, &bytes, &err), MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(err.text, "gone"), "%s", err.text);
     mr_buffer_fini(&bytes);
     mr_client_close(client);
