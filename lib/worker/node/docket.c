@@ -65,6 +65,14 @@ static bool is_needed(void *arg, struct mr_hash_128 hash) {
     return false;
 }
 
+/* Of what an earlier life left: a disk that lost its power may have kept a name without the bytes.
+ */
+static bool is_needed_and_right(void *arg, struct mr_hash_128 hash) {
+    struct mr_docket *docket = arg;
+    struct mr_error ignored = {0};
+    return is_needed(docket, hash) && !mr_blobs_check(docket->folder->blobs, hash, &ignored);
+}
+
 static void remove_unneeded(struct mr_docket *docket, struct mr_hash_128 hash) {
     if (!is_needed(docket, hash)) {
         mr_blobs_remove(docket->folder->blobs, hash);
@@ -281,11 +289,19 @@ int mr_docket_enter(struct mr_docket *docket, const struct mr_wire_job *message,
         return mr_error_set(err, MR_ERR_IO, "the master names a job that is none");
     }
     struct mr_dossier *found = mr_docket_find_id(docket, message->id);
+    struct mr_hash_128 spec = {message->spec_high, message->spec_low};
+    if (found && found->has_spec && !is_same(found->spec_hash, spec)) {
+        if (found->uses > 0) {
+            return mr_error_set(err, MR_ERR_IO, "the master gives two jobs one id");
+        }
+        mr_docket_forget(docket, found); /* what lay in the folder is not what was submitted */
+        found = NULL;
+    }
     if (!found && !(found = add(docket, message->id))) {
         return mr_error_nomem(err, "taking in a job");
     }
     found->number = (uint32_t)message->job;
-    found->spec_hash = (struct mr_hash_128){message->spec_high, message->spec_low};
+    found->spec_hash = spec;
     *job = found;
     if (found->state != MR_DOSSIER_READY) {
         found->err = (struct mr_error){0};
@@ -374,7 +390,7 @@ int mr_docket_create(struct mr_folder *folder, struct mr_wants *wants,
         mr_docket_destroy(made);
         return err->code;
     }
-    mr_blobs_sweep(folder->blobs, is_needed, made);
+    mr_blobs_sweep(folder->blobs, is_needed_and_right, made);
     *docket = made;
     return MR_OK;
 }
@@ -383,11 +399,13 @@ size_t mr_docket_list(const struct mr_docket *docket, size_t from, struct mr_wir
                       size_t most) {
     size_t count = 0;
     for (const struct mr_dossier *job = docket->jobs; job; job = job->next) {
-        for (size_t i = 0; i < job->held_count && !job->is_forgotten && count < most; i++) {
+        const struct mr_wire_row_held nothing = {.phase = MR_DOSSIER_NOTHING};
+        size_t rows_of_job = job->held_count ? job->held_count : 1;
+        for (size_t i = 0; i < rows_of_job && !job->is_forgotten && count < most; i++) {
             if (from > 0) {
                 from--;
             } else {
-                rows[count] = job->held[i];
+                rows[count] = job->held_count ? job->held[i] : nothing;
                 rows[count++].id = job->id;
             }
         }

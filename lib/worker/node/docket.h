@@ -37,7 +37,8 @@ void mr_docket_forget(struct mr_docket *docket, struct mr_dossier *job);
 /* All jobs are another cluster's. */
 void mr_docket_forget_all(struct mr_docket *docket);
 
-/* What is held of all jobs, from number `from` on. */
+/* What is held of all jobs, from number `from` on; of a job of which nothing is, a row that says
+ * so: the master tells what may go. */
 size_t mr_docket_list(const struct mr_docket *docket, size_t from, struct mr_wire_row_held *rows,
                       size_t most);
 

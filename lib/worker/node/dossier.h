@@ -18,7 +18,8 @@
 /* Phases of outputs. */
 #define MR_DOSSIER_MAP 0
 #define MR_DOSSIER_PAIRS 1
-#define MR_DOSSIER_PART 3 /* of a job that is collected */
+#define MR_DOSSIER_NOTHING 2 /* none: the job is known, and nothing of it held */
+#define MR_DOSSIER_PART 3    /* of a job that is collected */
 
 enum mr_dossier_state {
     MR_DOSSIER_COMING, /* something is missing yet */

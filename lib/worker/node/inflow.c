@@ -23,6 +23,7 @@ struct transfer {
     struct mr_stock_table *table;
     uint32_t task;
     uint32_t attempt;
+    unsigned clearings; /* of the row, when it began */
     int fd;
     bool is_all;
     uint32_t *partitions;
@@ -111,7 +112,9 @@ static void settle(struct transfer *transfer, const struct mr_error *err, bool i
     struct mr_stock_table *table = transfer->table;
     struct mr_dossier *job = table->job;
     struct mr_stock_row *row = &table->rows[transfer->task];
-    bool is_void = table->is_dropped || row->attempt != transfer->attempt;
+    /* An attempt may be withdrawn and win again meanwhile: its file was removed with the first. */
+    bool is_void = table->is_dropped || row->attempt != transfer->attempt ||
+                   row->clearings != transfer->clearings;
     row->is_busy = false;
     if (is_void) { /* nobody wants it any more */
         struct mr_wire_row_held name = mr_stock_name(table, transfer->task, transfer->attempt);
@@ -233,8 +236,12 @@ static int ask(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t 
     if (!transfer) {
         return mr_error_nomem(err, "fetching");
     }
-    *transfer = (struct transfer){
-        .inflow = inflow, .table = table, .task = task, .attempt = row->attempt, .fd = -1};
+    *transfer = (struct transfer){.inflow = inflow,
+                                  .table = table,
+                                  .task = task,
+                                  .attempt = row->attempt,
+                                  .clearings = row->clearings,
+                                  .fd = -1};
     bool is_near = strcmp(peer->host, inflow->options.host) == 0;
     int codec = inflow->options.codec < 0 ? (int)table->job->spec.codec : inflow->options.codec;
     inflow->transfers++;

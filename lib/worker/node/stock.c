@@ -36,6 +36,7 @@ void mr_stock_clear(struct mr_stock_row *row) {
     row->why = NULL;
     row->is_wanted = row->wants_all = row->is_damaged = false;
     row->tries = 0;
+    row->clearings++;
     row->not_before = 0;
     mr_stock_set_row_state(row, MR_STOCK_ABSENT);
 }
