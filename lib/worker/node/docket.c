@@ -73,7 +73,7 @@ static bool is_needed_and_right(void *arg, struct mr_hash_128 hash) {
     return is_needed(docket, hash) && !mr_blobs_check(docket->folder->blobs, hash, &ignored);
 }
 
-static void remove_unneeded(struct mr_docket *docket, struct mr_hash_128 hash) {
+void mr_docket_drop_blob(struct mr_docket *docket, struct mr_hash_128 hash) {
     if (!is_needed(docket, hash)) {
         mr_blobs_remove(docket->folder->blobs, hash);
     }
@@ -327,13 +327,13 @@ void mr_docket_forget(struct mr_docket *docket, struct mr_dossier *job) {
     }
     job->is_forgotten = true;
     mr_folder_trash(docket->folder, job->id);
-    remove_unneeded(docket, job->spec_hash);
+    mr_docket_drop_blob(docket, job->spec_hash);
     if (job->has_spec && has_plugin(job)) {
-        remove_unneeded(docket, plugin_of(job));
+        mr_docket_drop_blob(docket, plugin_of(job));
     }
     for (size_t i = 0; job->has_spec && i < job->spec.params_count; i++) {
         if (job->spec.params[i].is_file) {
-            remove_unneeded(docket, file_of(&job->spec.params[i]));
+            mr_docket_drop_blob(docket, file_of(&job->spec.params[i]));
         }
     }
     job->uses++; /* may be the last to */

@@ -26,6 +26,9 @@ struct mr_dossier *mr_docket_find(const struct mr_docket *docket, uint32_t numbe
 struct mr_dossier *mr_docket_find_id(const struct mr_docket *docket, const char *id);
 struct mr_dossier *mr_docket_first(const struct mr_docket *docket);
 
+/* Removes a blob that was needed for a moment, unless a job needs it. */
+void mr_docket_drop_blob(struct mr_docket *docket, struct mr_hash_128 hash);
+
 /* A blob came, or can't be had (err): goes on with the jobs that wait for it. */
 void mr_docket_came(struct mr_docket *docket, struct mr_hash_128 hash, const struct mr_error *err);
 

@@ -43,7 +43,9 @@ struct mr_dossier {
     char *names;                   /* what orders point to */
     struct mr_wire_row_held *held; /* this worker's own */
     size_t held_count;
-    unsigned uses; /* who keeps a pointer to it */
+    struct mr_hash_128 loop_state; /* the latest that lies in the folder; 0, 0: none */
+    uint64_t loop_pass;            /* whose it is */
+    unsigned uses;                 /* who keeps a pointer to it */
     bool is_forgotten;
 };
 
