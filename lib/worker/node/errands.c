@@ -251,6 +251,10 @@ static void gather(struct mr_errands *errands, struct mr_errand *errand) {
     bool is_all = total > 0;
     for (uint32_t i = begin; i < end; i++) {
         struct mr_inflow_row row = mr_inflow_look(errands->options.inflow, &want, i);
+        if (row.standing == MR_INFLOW_LOST && row.is_local) {
+            fail(errands, errand, row.why);
+            return;
+        }
         if (row.standing == MR_INFLOW_LOST) {
             lose(errands, errand, i, &row);
             return;

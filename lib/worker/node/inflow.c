@@ -28,6 +28,7 @@ struct transfer {
     bool is_all;
     uint32_t *partitions;
     size_t count;
+    bool is_local;       /* what failed is this worker's disk, or memory */
     struct mr_error err; /* of the check */
 };
 
@@ -133,6 +134,7 @@ static void settle(struct transfer *transfer, const struct mr_error *err, bool i
         row->is_wanted = true;
     } else {
         mr_stock_lose(row, is_damaged, err);
+        row->is_local = transfer->is_local;
     }
     mr_docket_use(job); /* the table may be the last that keeps it */
     end_transfer(transfer);
@@ -174,8 +176,9 @@ static void checked(uv_work_t *work, int status) {
 
 static int take_piece(void *user, uint64_t offset, struct mr_bytes bytes, struct mr_error *err) {
     struct transfer *transfer = user;
-    return mr_file_write_at(transfer->fd, offset, bytes.data, bytes.len, "a fetched map output",
-                            err);
+    transfer->is_local = mr_file_write_at(transfer->fd, offset, bytes.data, bytes.len,
+                                          "a fetched map output", err) != MR_OK;
+    return err->code;
 }
 
 static void fetched(void *user, uint64_t size, const struct mr_error *err) {
@@ -183,6 +186,7 @@ static void fetched(void *user, uint64_t size, const struct mr_error *err) {
     struct mr_error failure = *err;
     if (!failure.code && ftruncate(transfer->fd, (off_t)size) != 0) {
         mr_error_errno(&failure, MR_ERR_IO, errno, "keep a fetched map output");
+        transfer->is_local = true;
     }
     if (failure.code || transfer->inflow->is_closing) {
         settle(transfer, &failure, false);
@@ -192,6 +196,7 @@ static void fetched(void *user, uint64_t size, const struct mr_error *err) {
     if (uv_queue_work(mr_net_loop(transfer->inflow->options.net), &transfer->work, check,
                       checked) != 0) {
         mr_error_nomem(&failure, "checking a map output");
+        transfer->is_local = true;
         settle(transfer, &failure, false);
     }
 }
@@ -333,6 +338,7 @@ static void bring(struct mr_inflow *inflow, struct mr_stock_table *table, uint32
     }
     if (ask(inflow, table, task, peer, &err)) {
         mr_stock_lose(row, false, &err);
+        row->is_local = err.code == MR_ERR_IO || err.code == MR_ERR_NOMEM;
     }
 }
 
@@ -425,12 +431,14 @@ struct mr_inflow_row mr_inflow_look(struct mr_inflow *inflow, const struct mr_in
     } else if (row->state == MR_STOCK_LOST) {
         found.standing = MR_INFLOW_LOST;
         found.is_damaged = row->is_damaged;
+        found.is_local = row->is_local;
         found.why = row->why ? row->why : &inflow->no_words;
     } else {
         found.standing = MR_INFLOW_COMING;
         if (!want_it(inflow, table, row, want->partition)) {
             mr_error_nomem(&inflow->no_words, "fetching");
             mr_stock_lose(row, false, &inflow->no_words);
+            row->is_local = found.is_local = true;
             found.standing = MR_INFLOW_LOST;
             found.why = &inflow->no_words;
         }

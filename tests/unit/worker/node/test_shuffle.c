@@ -217,3 +217,43 @@ Test(node, unreachable_output_is_lost) {
     cast_end(&stage, &casts[1]);
     stage_close(&stage);
 }
+
+/* F28: what can't be kept here, for want of room or whatever, is not the fault of who sent it. */
+Test(node, output_that_cannot_be_kept_is_no_loss) {
+    static struct cast casts[2];
+    struct stage stage;
+    struct play play = {.plugin = SUM, .partitions = 1, .is_collected = true, .texts = NUMBERS};
+    struct heard heard;
+    char path[STAGE_PATH];
+    stage_open(&stage);
+    stage_plan(&stage, &play);
+    for (unsigned i = 0; i < 2; i++) {
+        cast_prepare(&stage, &casts[i], i ? "two" : "one");
+        casts[i].options.host = i ? "another-machine" : NULL;
+        cast_start(&stage, &casts[i]);
+        stage_send_job(&stage, i);
+    }
+    stage_introduce(&stage, 1, 0);
+    stage_map(&stage, 0, 0, 1, 1);
+    stage_map(&stage, 0, 1, 1, 1);
+    stage_job_path(&casts[1], "own", path);
+    stage_until(&stage, access(path, F_OK) == 0);
+    stage_job_path(&casts[1], "map-0-1-1", path); /* something is in the way */
+    cr_assert_eq(mkdir(path, 0700), 0);
+    stage_source(&stage, 1, 0, 1, 0);
+    stage_source(&stage, 1, 1, 1, 0);
+    stage_start(&stage, 1, 1, 0, 1, 1);
+    stage_hear(&stage, 1, MR_WIRE_FAILED, &heard);
+    cr_assert_eq(heard.any.failed_.is_fatal, 0u);
+    cr_assert(strstr(heard.any.failed_.why, "map-0-1-1"), "%s", heard.any.failed_.why);
+    mr_layout_release(&heard.held);
+    stage_answer(&stage, 1, 1, 0, 1, false);
+    cr_assert_null(stage_find(&stage, 1, MR_WIRE_LOST));
+    cr_assert_eq(rmdir(path), 0);
+    stage_start(&stage, 1, 1, 0, 2, 1); /* and it is tried again */
+    stage_hear(&stage, 1, MR_WIRE_DONE, &heard);
+    mr_layout_release(&heard.held);
+    cast_end(&stage, &casts[0]);
+    cast_end(&stage, &casts[1]);
+    stage_close(&stage);
+}
