@@ -174,16 +174,36 @@ static void checked(uv_work_t *work, int status) {
     settle(transfer, &err, err.code == MR_ERR_IO);
 }
 
+/* Those that wait for their turn need no file yet: there may be more than descriptors. */
+static int open_file(struct transfer *transfer, struct mr_error *err) {
+    struct mr_stock_table *table = transfer->table;
+    struct mr_wire_row_held name = mr_stock_name(table, transfer->task, transfer->attempt);
+    char path[MR_ORDERS_PATH_MAX];
+    if (mr_dossier_path(table->job, table->job->dir, &name, path, err)) {
+        return err->code;
+    }
+    if (!mr_stock_has_any(table, &table->rows[transfer->task])) {
+        (void)unlink(path); /* of an earlier try */
+    }
+    transfer->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return transfer->fd >= 0 ? MR_OK
+                             : mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", path);
+}
+
 static int take_piece(void *user, uint64_t offset, struct mr_bytes bytes, struct mr_error *err) {
     struct transfer *transfer = user;
-    transfer->is_local = mr_file_write_at(transfer->fd, offset, bytes.data, bytes.len,
-                                          "a fetched map output", err) != MR_OK;
+    transfer->is_local =
+        (transfer->fd < 0 && open_file(transfer, err)) ||
+        mr_file_write_at(transfer->fd, offset, bytes.data, bytes.len, "a fetched map output", err);
     return err->code;
 }
 
 static void fetched(void *user, uint64_t size, const struct mr_error *err) {
     struct transfer *transfer = user;
     struct mr_error failure = *err;
+    if (!failure.code && transfer->fd < 0) {
+        mr_error_set(&failure, MR_ERR_IO, "nothing came of a map output");
+    }
     if (!failure.code && ftruncate(transfer->fd, (off_t)size) != 0) {
         mr_error_errno(&failure, MR_ERR_IO, errno, "keep a fetched map output");
         transfer->is_local = true;
@@ -218,22 +238,6 @@ static int list_partitions(struct mr_stock_table *table, struct mr_stock_row *ro
     return MR_OK;
 }
 
-static int open_file(struct mr_stock_table *table, uint32_t task, struct transfer *transfer,
-                     struct mr_error *err) {
-    struct mr_stock_row *row = &table->rows[task];
-    struct mr_wire_row_held name = mr_stock_name(table, task, row->attempt);
-    char path[MR_ORDERS_PATH_MAX];
-    if (mr_dossier_path(table->job, table->job->dir, &name, path, err)) {
-        return err->code;
-    }
-    if (!mr_stock_has_any(table, row)) {
-        (void)unlink(path); /* of an earlier try */
-    }
-    transfer->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return transfer->fd >= 0 ? MR_OK
-                             : mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", path);
-}
-
 static int ask(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t task,
                const struct mr_peers_about *peer, struct mr_error *err) {
     struct mr_stock_row *row = &table->rows[task];
@@ -251,7 +255,7 @@ static int ask(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t 
     int codec = inflow->options.codec < 0 ? (int)table->job->spec.codec : inflow->options.codec;
     inflow->transfers++;
     table->transfers++;
-    if (!list_partitions(table, row, transfer, err) && !open_file(table, task, transfer, err)) {
+    if (!list_partitions(table, row, transfer, err)) {
         struct mr_peers_request request = {.job = table->job,
                                            .row = mr_stock_name(table, task, row->attempt),
                                            .node = row->node,
