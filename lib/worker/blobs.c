@@ -315,7 +315,7 @@ int mr_blobs_read(struct mr_blobs *blobs, struct mr_hash_128 hash, struct mr_buf
     size_t before = bytes->len;
     if (check(blobs, fd, size, hash, err)) {
         mr_blobs_remove(blobs, hash);
-    } else if (!mr_buffer_reserve(bytes, (size_t)size, err) &&
+    } else if (!mr_buffer_reserve(bytes, (size_t)size + 1, err) &&
                !mr_file_read(fd, 0, bytes->data + before, (size_t)size, blobs->dir, &got, err)) {
         bytes->len += got;
     }
