@@ -38,6 +38,7 @@ struct troubles {
     bool has_lines;   /* a loop's, instead of parts */
     bool is_gone;     /* the worker, for good */
     bool interrupts;  /* the client is sent SIGINT: when it asks for workers or the manifest */
+    bool strays;      /* the end of an earlier list of parts comes first */
     bool has_ended;   /* the job: somebody else collected its output */
     uint64_t attempt; /* of part 1, from 1 */
     unsigned lost;    /* parts that were reported */
@@ -82,6 +83,10 @@ static void say_parts(struct fake *fake, struct mr_conn *conn) {
     if (troubles->has_lines) {
         parts.lines_high = side.high;
         parts.lines_low = side.low;
+    }
+    if (troubles->strays) {
+        struct mr_wire_parts rest = {.parts = rows + 1, .parts_count = PARTS - 1};
+        fake_say(fake, conn, MR_WIRE_PARTS, &rest);
     }
     fake_say(fake, conn, MR_WIRE_PARTS, &parts);
 }
@@ -260,6 +265,10 @@ Test(collect, a_damaged_piece_is_never_used) {
 
 Test(collect, a_part_that_is_gone_is_made_again) {
     check_directory((struct troubles){.lacks = true});
+}
+
+Test(collect, the_end_of_an_earlier_list_is_passed_over) {
+    check_directory((struct troubles){.strays = true});
 }
 
 Test(collect, a_worker_that_went_away_may_come_back) {
