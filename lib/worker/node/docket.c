@@ -219,6 +219,12 @@ static void advance(struct mr_docket *docket, struct mr_dossier *job) {
     }
 }
 
+static void begin(struct mr_docket *docket, struct mr_dossier *job) {
+    job->err = (struct mr_error){0};
+    set_state(job, MR_DOSSIER_COMING);
+    advance(docket, job);
+}
+
 void mr_docket_came(struct mr_docket *docket, struct mr_hash_128 hash, const struct mr_error *err) {
     for (struct mr_dossier *job = docket->jobs; job; job = job->next) {
         if (job->state == MR_DOSSIER_COMING && !job->is_forgotten && needs(job, hash)) {
@@ -304,11 +310,15 @@ int mr_docket_enter(struct mr_docket *docket, const struct mr_wire_job *message,
     found->spec_hash = spec;
     *job = found;
     if (found->state != MR_DOSSIER_READY) {
-        found->err = (struct mr_error){0};
-        set_state(found, MR_DOSSIER_COMING);
-        advance(docket, found);
+        begin(docket, found);
     }
     return MR_OK;
+}
+
+void mr_docket_mend(struct mr_docket *docket, struct mr_dossier *job) {
+    if (job->state == MR_DOSSIER_BROKEN) {
+        begin(docket, job);
+    }
 }
 
 void mr_docket_use(struct mr_dossier *job) {

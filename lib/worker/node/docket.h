@@ -22,6 +22,8 @@ void mr_docket_destroy(struct mr_docket *docket);
 /* JOB: a job, or one that is known, under this number. */
 MR_MUST_USE int mr_docket_enter(struct mr_docket *docket, const struct mr_wire_job *message,
                                 struct mr_dossier **job, struct mr_error *err);
+/* An attempt begins: a job that is broken may be whole by now. */
+void mr_docket_mend(struct mr_docket *docket, struct mr_dossier *job);
 struct mr_dossier *mr_docket_find(const struct mr_docket *docket, uint32_t number);
 struct mr_dossier *mr_docket_find_id(const struct mr_docket *docket, const char *id);
 struct mr_dossier *mr_docket_first(const struct mr_docket *docket);

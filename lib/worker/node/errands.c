@@ -458,6 +458,7 @@ int mr_errands_start(struct mr_errands *errands, const struct mr_wire_start *mes
     if (mr_errand_create(job, message, &errand, err)) {
         return err->code;
     }
+    mr_docket_mend(errands->options.docket, job);
     add(errands, errand);
     return MR_OK;
 }

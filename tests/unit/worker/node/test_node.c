@@ -438,6 +438,31 @@ Test(node, spoiled_plugin_comes_anew) {
     finish(&stage, &cast);
 }
 
+/* What could not be had once, for want of room perhaps, is asked for with the next attempt. */
+Test(node, what_a_job_lacked_is_asked_for_again) {
+    static struct cast cast;
+    struct stage stage;
+    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
+    struct heard heard;
+    stage_open(&stage);
+    stage_plan(&stage, &play);
+    stage.blobs[0].hash.high ^= 1; /* the plugin: the master does not find it */
+    cast_prepare(&stage, &cast, "one");
+    cast_start(&stage, &cast);
+    stage_send_job(&stage, 0);
+    stage_start(&stage, 0, 0, 0, 1, 1);
+    stage_hear(&stage, 0, MR_WIRE_FAILED, &heard);
+    cr_assert_eq(heard.any.failed_.is_fatal, 0u);
+    mr_layout_release(&heard.held);
+    stage_answer(&stage, 0, 0, 0, 1, false);
+    stage.blobs[0].hash.high ^= 1;
+    stage_start(&stage, 0, 0, 0, 2, 1);
+    stage_until(&stage,
+                stage_find(&stage, 0, MR_WIRE_DONE) || stage_find(&stage, 0, MR_WIRE_FAILED));
+    cr_assert_null(stage_find(&stage, 0, MR_WIRE_FAILED));
+    finish(&stage, &cast);
+}
+
 /* A job that ended while the worker was away: it holds nothing of it, but its code and its logs. */
 Test(node, jobs_of_which_nothing_is_held_are_named) {
     static struct cast cast;
