@@ -204,7 +204,8 @@ static int print_manifest(const struct mr_attend *attend, struct mr_client *clie
     if (manifest) {
         mr_page_put(&page, manifest);
     } else if (hash.high || hash.low) {
-        page.status = mr_client_download(client, hash, MANIFEST_MAX, &page.text, err);
+        struct mr_client_blob blob = {.hash = hash, .most = MANIFEST_MAX};
+        page.status = mr_client_download(client, &blob, &page.text, err);
     }
     int status = mr_page_write(&page, is_stream ? STDERR_FILENO : STDOUT_FILENO,
                                is_stream ? "standard error" : "standard output");

@@ -19,8 +19,17 @@ static int take(struct mr_client *client, const struct mr_client_message *messag
     return message->kind == ask->answer ? ask->take(message->as, ask->arg, err) : 0;
 }
 
+static int interrupted(struct mr_client *client, int signal_number, void *arg,
+                       struct mr_error *err) {
+    const struct mr_ask *ask = arg;
+    return ask->interrupted(client, signal_number, ask->interrupted_arg, err);
+}
+
 int mr_ask(struct mr_client *client, const struct mr_ask *ask, struct mr_error *err) {
     struct mr_ask copy = *ask;
-    struct mr_client_call call = {.begin = begin, .take = take, .arg = &copy};
+    struct mr_client_call call = {.begin = begin,
+                                  .take = take,
+                                  .interrupted = ask->interrupted ? interrupted : NULL,
+                                  .arg = &copy};
     return mr_client_run(client, &call, err);
 }

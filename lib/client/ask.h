@@ -14,6 +14,10 @@ struct mr_ask {
     /* The question is asked again: what came so far is void. May be NULL. */
     void (*restart)(void *arg);
     void *arg;
+    /* As that of a call; may be NULL. */
+    int (*interrupted)(struct mr_client *client, int signal_number, void *arg,
+                       struct mr_error *err);
+    void *interrupted_arg;
 };
 
 /* Asks. A RESULT that comes instead of an answer, and says no, is the failure. */

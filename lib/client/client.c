@@ -36,6 +36,8 @@ struct mr_client {
     uv_timer_t retry;
     uv_timer_t clock;
     uv_signal_t signals[CAUGHT];
+    bool keeps_signals; /* between calls too */
+    int signal_number;  /* that came so; 0: none */
     struct mr_uploads uploads;
     const struct mr_client_call *call; /* under way */
     bool is_over;                      /* it is: */
@@ -198,6 +200,10 @@ static void connect_now(struct mr_client *client) {
 static void on_signal(uv_signal_t *handle, int signal_number) {
     struct mr_client *client = handle->data;
     struct mr_error err = {0};
+    if (!client->call || !client->call->interrupted || client->is_over) {
+        client->signal_number = signal_number;
+        return;
+    }
     if (client->signalled) {
         client->signalled(signal_number);
     }
@@ -208,9 +214,34 @@ static void on_signal(uv_signal_t *handle, int signal_number) {
 static void catch_signals(struct mr_client *client) {
     for (size_t i = 0; i < CAUGHT; i++) {
         struct sigaction now;
-        if (sigaction(caught[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+        if (!uv_is_active((uv_handle_t *)&client->signals[i]) &&
+            sigaction(caught[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
             (void)uv_signal_start(&client->signals[i], on_signal, caught[i]);
         }
+    }
+}
+
+static void release_signals(struct mr_client *client) {
+    for (size_t i = 0; i < CAUGHT; i++) {
+        (void)uv_signal_stop(&client->signals[i]);
+    }
+}
+
+void mr_client_keep_signals(struct mr_client *client, bool keeps) {
+    client->keeps_signals = keeps;
+    if (keeps) {
+        catch_signals(client);
+    } else {
+        release_signals(client);
+    }
+}
+
+/* One that came before this call did. */
+static void take_signal(struct mr_client *client) {
+    int signal_number = client->signal_number;
+    if (signal_number && client->call->interrupted) {
+        client->signal_number = 0;
+        on_signal(&client->signals[0], signal_number);
     }
 }
 
@@ -249,11 +280,12 @@ int mr_client_run(struct mr_client *client, const struct mr_client_call *call,
             connect_now(client);
         }
     }
+    take_signal(client);
     while (!client->is_over) {
         uv_run(&client->loop, UV_RUN_ONCE);
     }
-    for (size_t i = 0; i < CAUGHT; i++) {
-        (void)uv_signal_stop(&client->signals[i]);
+    if (!client->keeps_signals) {
+        release_signals(client);
     }
     uv_timer_stop(&client->retry);
     uv_timer_stop(&client->clock);
@@ -358,14 +390,14 @@ int mr_client_offer(struct mr_client *client, struct mr_bytes bytes, struct mr_h
 
 /* A blob that is coming. */
 struct download {
-    struct mr_hash_128 hash;
-    uint64_t most;
+    const struct mr_client_blob *wanted;
     struct mr_buffer *bytes;
 };
 
 static int begin_download(struct mr_client *client, void *arg, struct mr_error *err) {
     struct download *download = arg;
-    struct mr_wire_want want = {.high = download->hash.high, .low = download->hash.low};
+    struct mr_hash_128 hash = download->wanted->hash;
+    struct mr_wire_want want = {.high = hash.high, .low = hash.low};
     download->bytes->len = 0;
     return mr_client_send(client, MR_WIRE_WANT, &want, err);
 }
@@ -379,13 +411,13 @@ static int take_download(struct mr_client *client, const struct mr_client_messag
                          void *arg, struct mr_error *err) {
     struct download *download = arg;
     const struct mr_wire_blob *blob = &message->as->blob_;
+    struct mr_hash_128 hash = download->wanted->hash;
     struct mr_buffer *bytes = download->bytes;
     (void)client;
-    if (message->kind != MR_WIRE_BLOB || blob->high != download->hash.high ||
-        blob->low != download->hash.low) {
+    if (message->kind != MR_WIRE_BLOB || blob->high != hash.high || blob->low != hash.low) {
         return 0;
     }
-    if (blob->total == 0 || blob->total > download->most) {
+    if (blob->total == 0 || blob->total > download->wanted->most) {
         return refuse_blob(blob->total ? "it is too long" : "it is gone", err);
     }
     if (blob->offset != bytes->len || blob->total - blob->offset < message->piece.len) {
@@ -398,14 +430,23 @@ static int take_download(struct mr_client *client, const struct mr_client_messag
         return 0;
     }
     struct mr_hash_128 found = mr_hash_xxh3_128(bytes->data, bytes->len);
-    bool is_right = found.high == download->hash.high && found.low == download->hash.low;
+    bool is_right = found.high == hash.high && found.low == hash.low;
     return is_right ? 1 : refuse_blob("it is damaged", err);
 }
 
-int mr_client_download(struct mr_client *client, struct mr_hash_128 hash, uint64_t most,
+static int interrupt_download(struct mr_client *client, int signal_number, void *arg,
+                              struct mr_error *err) {
+    const struct mr_client_blob *wanted = ((const struct download *)arg)->wanted;
+    return wanted->interrupted(client, signal_number, wanted->interrupted_arg, err);
+}
+
+int mr_client_download(struct mr_client *client, const struct mr_client_blob *blob,
                        struct mr_buffer *bytes, struct mr_error *err) {
-    struct download download = {hash, most, bytes};
-    struct mr_client_call call = {.begin = begin_download, .take = take_download, .arg = &download};
+    struct download download = {blob, bytes};
+    struct mr_client_call call = {.begin = begin_download,
+                                  .take = take_download,
+                                  .interrupted = blob->interrupted ? interrupt_download : NULL,
+                                  .arg = &download};
     return mr_client_run(client, &call, err);
 }
 

@@ -58,6 +58,10 @@ MR_MUST_USE int mr_client_open(const struct mr_client_options *options, struct m
 /* Sends what is still queued (for a few seconds at most), then frees. Harmless on NULL. */
 void mr_client_close(struct mr_client *client);
 
+/* Whether a signal that comes between two calls waits for the next one that can be interrupted, for
+ * an owner who would leave something half-made; else it does what it always does. */
+void mr_client_keep_signals(struct mr_client *client, bool keeps);
+
 /* Makes a call. MR_ERR_CLUSTER: the master was away for too long, or refuses; else what the call's
  * functions returned (done: 0). */
 MR_MUST_USE int mr_client_run(struct mr_client *client, const struct mr_client_call *call,
@@ -82,9 +86,19 @@ const char *mr_client_master(const struct mr_client *client);
 /* Has bytes ready for whoever wants the blob of that name; borrowed until the client is closed. */
 MR_MUST_USE int mr_client_offer(struct mr_client *client, struct mr_bytes bytes,
                                 struct mr_hash_128 *hash, struct mr_error *err);
-/* Gets a blob of at most `most` bytes from the master, and checks it. One that it hasn't, or that
- * is longer or wrong: MR_ERR_CLUSTER. */
-MR_MUST_USE int mr_client_download(struct mr_client *client, struct mr_hash_128 hash, uint64_t most,
+/* A blob that is wanted of the master; borrowed. */
+struct mr_client_blob {
+    struct mr_hash_128 hash;
+    uint64_t most; /* bytes */
+    /* As that of a call; may be NULL. */
+    int (*interrupted)(struct mr_client *client, int signal_number, void *arg,
+                       struct mr_error *err);
+    void *interrupted_arg;
+};
+
+/* Gets a blob from the master, and checks it. One that it hasn't, or that is longer or wrong:
+ * MR_ERR_CLUSTER. */
+MR_MUST_USE int mr_client_download(struct mr_client *client, const struct mr_client_blob *blob,
                                    struct mr_buffer *bytes, struct mr_error *err);
 
 /* A RESULT as a failure: sets *err and returns its code, or 1 where the request went well. */

@@ -120,7 +120,9 @@ static int ask_nodes(struct mr_collect *collect, struct mr_error *err) {
                          .answer = MR_WIRE_NODES,
                          .take = take_nodes,
                          .restart = forget_nodes,
-                         .arg = collect};
+                         .arg = collect,
+                         .interrupted = collect->watch->interrupted,
+                         .interrupted_arg = collect->watch->arg};
     return mr_ask(collect->client, &ask, err);
 }
 
@@ -287,9 +289,20 @@ static int end_rest(struct mr_client *client, void *arg, struct mr_error *err) {
     return 1;
 }
 
+static int interrupt_rest(struct mr_client *client, int signal_number, void *arg,
+                          struct mr_error *err) {
+    const struct mr_watch *watch = arg;
+    return watch->interrupted(client, signal_number, watch->arg, err);
+}
+
 /* Waits a little before the parts are asked for again, or gives up. */
 static int rest(struct mr_collect *collect, const struct mr_error *why, struct mr_error *err) {
-    struct mr_client_call call = {.begin = begin_rest, .take = take_nothing, .expired = end_rest};
+    struct mr_client_call call = {.begin = begin_rest,
+                                  .take = take_nothing,
+                                  .interrupted =
+                                      collect->watch->interrupted ? interrupt_rest : NULL,
+                                  .expired = end_rest,
+                                  .arg = collect->watch};
     if (collect->waited_ms >= collect->target->patience_ms) {
         return mr_error_set(err, MR_ERR_CLUSTER,
                             "%s; the job waits for: millrace wait %.8s --collect", why->text,
@@ -374,20 +387,27 @@ static int publish(struct mr_collect *collect, const char *manifest, const struc
     return err->code;
 }
 
+/* Gets what lies with the master, if there is such. */
+static int download(const struct mr_collect *collect, struct mr_hash_128 hash, uint64_t most,
+                    struct mr_buffer *bytes, struct mr_error *err) {
+    struct mr_client_blob blob = {.hash = hash,
+                                  .most = most,
+                                  .interrupted = collect->watch->interrupted,
+                                  .interrupted_arg = collect->watch->arg};
+    return is_none(hash) ? MR_OK : mr_client_download(collect->client, &blob, bytes, err);
+}
+
 /* Gets what lies with the master, and makes the output of all. */
 static int finish(struct mr_collect *collect, char **manifest, struct mr_error *err) {
     const struct mr_watch *watch = collect->watch;
-    struct mr_client *client = collect->client;
     struct mr_buffer text = {0};
     struct mr_buffer aside = {0};
     struct mr_buffer lines = {0};
     struct mr_run_part line = {0};
     bool has_lines = !is_none(watch->lines);
-    if ((is_none(watch->manifest) ||
-         !mr_client_download(client, watch->manifest, MANIFEST_MAX, &text, err)) &&
-        (is_none(watch->aside) ||
-         !mr_client_download(client, watch->aside, SIDE_MAX, &aside, err)) &&
-        (!has_lines || !mr_client_download(client, watch->lines, SIDE_MAX, &lines, err)) &&
+    if (!download(collect, watch->manifest, MANIFEST_MAX, &text, err) &&
+        !download(collect, watch->aside, SIDE_MAX, &aside, err) &&
+        !download(collect, watch->lines, SIDE_MAX, &lines, err) &&
         !mr_buffer_append(&text, "", 1, err)) { /* its end */
         (void)!(has_lines ? put_lines(collect, &lines, &line, err) : MR_OK);
         if (!err->code && collect->commit && aside.len > 0) {
@@ -447,6 +467,7 @@ int mr_collect_run(struct mr_collect *collect, struct mr_watch *watch, struct mr
         return err->code;
     }
     bool is_here = collect->is_done;
+    mr_client_keep_signals(client, collect->commit != NULL && watch->interrupted != NULL);
     while (!err->code && !is_here && !mr_watch_run(watch, client, err) && watch->has_parts) {
         struct mr_error later = {0};
         if (check_shape(collect, err) || fetch_all(collect, &later, err)) {
@@ -466,6 +487,7 @@ int mr_collect_run(struct mr_collect *collect, struct mr_watch *watch, struct mr
                      "own, or has been collected",
                      watch->end.job);
     }
+    mr_client_keep_signals(client, false);
     mr_fetch_destroy(collect->fetch);
     collect->fetch = NULL;
     return err->code;

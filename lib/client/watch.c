@@ -62,9 +62,13 @@ static int take_ended(struct mr_watch *watch, const struct mr_wire_ended *ended,
 
 static int take_parts(struct mr_watch *watch, const struct mr_wire_parts *parts,
                       struct mr_error *err) {
+    uint64_t first = parts->parts_count ? parts->parts[0].task : watch->part_count;
+    if (first == 0) { /* a list begins */
+        watch->part_count = 0;
+    }
     size_t count = watch->part_count + parts->parts_count;
-    if (!watch->collects) {
-        return 0; /* an earlier question's */
+    if (!watch->collects || first != watch->part_count) {
+        return 0; /* an earlier question's, or the rest of it */
     }
     if (count > 0) {
         struct mr_wire_row_part *rows = realloc(watch->parts, count * sizeof *rows);

@@ -35,7 +35,10 @@
 #define MR_WIRE_HELD_FIELDS(S, N, T, B, R)                                                         \
     T(S, id, MR_WIRE_ID_MAX, "of the job")                                                         \
     N(S, round, UINT32_MAX, "whose output it is")                                                  \
-    N(S, phase, 3, "0 a map output, 1 pairs for the next round, 3 a part to be collected")         \
+    N(S, phase, 3,                                                                                 \
+      "0 a map output, 1 pairs for the next round, 3 a part to be collected; 2: none, but the "    \
+      "job "                                                                                       \
+      "is known")                                                                                  \
     N(S, task, UINT32_MAX, "")                                                                     \
     N(S, attempt, UINT32_MAX, "")                                                                  \
     N(S, digest, UINT64_MAX, "of the output: equal for equal records")

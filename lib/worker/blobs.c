@@ -293,6 +293,17 @@ int mr_blobs_open_one(const struct mr_blobs *blobs, struct mr_hash_128 hash, int
     return MR_OK;
 }
 
+int mr_blobs_check(const struct mr_blobs *blobs, struct mr_hash_128 hash, struct mr_error *err) {
+    int fd = -1;
+    uint64_t size = 0;
+    if (mr_blobs_open_one(blobs, hash, &fd, &size, err)) {
+        return err->code;
+    }
+    (void)!check(blobs, fd, size, hash, err);
+    (void)close(fd); /* nothing was written */
+    return err->code;
+}
+
 int mr_blobs_read(struct mr_blobs *blobs, struct mr_hash_128 hash, struct mr_buffer *bytes,
                   struct mr_error *err) {
     int fd = -1;

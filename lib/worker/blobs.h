@@ -45,6 +45,9 @@ MR_MUST_USE int mr_blobs_take(struct mr_blobs *blobs, struct mr_hash_128 hash, u
 /* Appends a whole blob; checks its bytes against its name (MR_ERR_IO, and it is removed). */
 MR_MUST_USE int mr_blobs_read(struct mr_blobs *blobs, struct mr_hash_128 hash,
                               struct mr_buffer *bytes, struct mr_error *err);
+/* Checks its bytes against its name: MR_ERR_IO. */
+MR_MUST_USE int mr_blobs_check(const struct mr_blobs *blobs, struct mr_hash_128 hash,
+                               struct mr_error *err);
 /* Opens one for reading in pieces, and stores its size. The caller closes the descriptor. */
 MR_MUST_USE int mr_blobs_open_one(const struct mr_blobs *blobs, struct mr_hash_128 hash, int *fd,
                                   uint64_t *size, struct mr_error *err);

@@ -12,7 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELD_MAP = 0, HELD_PAIRS = 1, HELD_PART = 3 }; /* phases as the wire has them */
+enum {
+    HELD_MAP = 0,
+    HELD_PAIRS = 1,
+    HELD_NOTHING = 2,
+    HELD_PART = 3
+}; /* phases as the wire has them */
 
 /* ---- gathering --------------------------------------------------------------------------------*/
 
@@ -147,7 +152,8 @@ void mr_holdings_report_missing(struct mr_session *session) {
         }
         for (size_t at = 0; at < session->held_count; at++) {
             struct mr_core_attempt id;
-            if ((int)session->held[at].phase != HELD_MAP &&
+            int phase = (int)session->held[at].phase;
+            if (phase != HELD_MAP && phase != HELD_NOTHING &&
                 strcmp(session->held_ids[session->held[at].job], job->id) == 0 &&
                 attempt_of(job, &session->held[at], &id) && id.round == view.round &&
                 id.task < view.reduce_tasks) {
@@ -193,7 +199,8 @@ void mr_holdings_answer(struct mr_session *session) {
             struct mr_wire_forget forget = {0, session->held_ids[held->job]};
             mr_sessions_send(session, MR_WIRE_FORGET, &forget);
             forgotten = held->job;
-        } else if (job && (!attempt_of(job, held, &id) || !is_needed(session, job, &id))) {
+        } else if (job && (int)held->phase != HELD_NOTHING &&
+                   (!attempt_of(job, held, &id) || !is_needed(session, job, &id))) {
             struct mr_wire_discard discard = {job->number, held->round,
                                               (int)held->phase == HELD_MAP ? MR_PHASE_MAP
                                                                            : MR_PHASE_REDUCE,

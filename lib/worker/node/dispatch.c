@@ -124,14 +124,14 @@ static int take_discard_round(struct mr_daemon *daemon, const union mr_wire_any 
     return err->code;
 }
 
-void mr_dispatch_forget(struct mr_daemon *daemon, struct mr_dossier *job) {
+void mr_dispatch_forget(struct mr_daemon *daemon, struct mr_dossier *job, bool is_over) {
     mr_docket_use(job);
     mr_errands_forget(daemon->errands, job);
     mr_publisher_forget(daemon->publisher, job);
     mr_inflow_drop(daemon->inflow, job);
     mr_hands_retire(daemon->hands, job);
     mr_docket_forget(daemon->docket, job);
-    mr_chores_clear(daemon->chores, job->has_spec ? job->spec.output : NULL, job->id);
+    mr_chores_clear(daemon->chores, is_over && job->has_spec ? job->spec.output : NULL, job->id);
     mr_docket_leave(daemon->docket, job);
 }
 
@@ -142,7 +142,7 @@ static int take_forget(struct mr_daemon *daemon, const union mr_wire_any *messag
                                         : mr_docket_find(daemon->docket, (uint32_t)forget->job);
     (void)piece;
     if (job) {
-        mr_dispatch_forget(daemon, job);
+        mr_dispatch_forget(daemon, job, true);
     }
     return err->code;
 }

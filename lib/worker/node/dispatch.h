@@ -9,7 +9,8 @@ MR_MUST_USE int mr_dispatch_message(struct mr_daemon *daemon, unsigned kind,
                                     const union mr_wire_any *message, struct mr_bytes piece,
                                     struct mr_error *err);
 
-/* A job is over, here: all that is known and held of it goes. */
-void mr_dispatch_forget(struct mr_daemon *daemon, struct mr_dossier *job);
+/* All that is known and held of a job goes. `is_over`: for everybody, so that what was written
+ * beside its output, by whomever, goes too. */
+void mr_dispatch_forget(struct mr_daemon *daemon, struct mr_dossier *job, bool is_over);
 
 #endif

@@ -65,7 +65,15 @@ static bool is_needed(void *arg, struct mr_hash_128 hash) {
     return false;
 }
 
-static void remove_unneeded(struct mr_docket *docket, struct mr_hash_128 hash) {
+/* Of what an earlier life left: a disk that lost its power may have kept a name without the bytes.
+ */
+static bool is_needed_and_right(void *arg, struct mr_hash_128 hash) {
+    struct mr_docket *docket = arg;
+    struct mr_error ignored = {0};
+    return is_needed(docket, hash) && !mr_blobs_check(docket->folder->blobs, hash, &ignored);
+}
+
+void mr_docket_drop_blob(struct mr_docket *docket, struct mr_hash_128 hash) {
     if (!is_needed(docket, hash)) {
         mr_blobs_remove(docket->folder->blobs, hash);
     }
@@ -211,6 +219,12 @@ static void advance(struct mr_docket *docket, struct mr_dossier *job) {
     }
 }
 
+static void begin(struct mr_docket *docket, struct mr_dossier *job) {
+    job->err = (struct mr_error){0};
+    set_state(job, MR_DOSSIER_COMING);
+    advance(docket, job);
+}
+
 void mr_docket_came(struct mr_docket *docket, struct mr_hash_128 hash, const struct mr_error *err) {
     for (struct mr_dossier *job = docket->jobs; job; job = job->next) {
         if (job->state == MR_DOSSIER_COMING && !job->is_forgotten && needs(job, hash)) {
@@ -281,18 +295,30 @@ int mr_docket_enter(struct mr_docket *docket, const struct mr_wire_job *message,
         return mr_error_set(err, MR_ERR_IO, "the master names a job that is none");
     }
     struct mr_dossier *found = mr_docket_find_id(docket, message->id);
+    struct mr_hash_128 spec = {message->spec_high, message->spec_low};
+    if (found && found->has_spec && !is_same(found->spec_hash, spec)) {
+        if (found->uses > 0) {
+            return mr_error_set(err, MR_ERR_IO, "the master gives two jobs one id");
+        }
+        mr_docket_forget(docket, found); /* what lay in the folder is not what was submitted */
+        found = NULL;
+    }
     if (!found && !(found = add(docket, message->id))) {
         return mr_error_nomem(err, "taking in a job");
     }
     found->number = (uint32_t)message->job;
-    found->spec_hash = (struct mr_hash_128){message->spec_high, message->spec_low};
+    found->spec_hash = spec;
     *job = found;
     if (found->state != MR_DOSSIER_READY) {
-        found->err = (struct mr_error){0};
-        set_state(found, MR_DOSSIER_COMING);
-        advance(docket, found);
+        begin(docket, found);
     }
     return MR_OK;
+}
+
+void mr_docket_mend(struct mr_docket *docket, struct mr_dossier *job) {
+    if (job->state == MR_DOSSIER_BROKEN) {
+        begin(docket, job);
+    }
 }
 
 void mr_docket_use(struct mr_dossier *job) {
@@ -311,13 +337,13 @@ void mr_docket_forget(struct mr_docket *docket, struct mr_dossier *job) {
     }
     job->is_forgotten = true;
     mr_folder_trash(docket->folder, job->id);
-    remove_unneeded(docket, job->spec_hash);
+    mr_docket_drop_blob(docket, job->spec_hash);
     if (job->has_spec && has_plugin(job)) {
-        remove_unneeded(docket, plugin_of(job));
+        mr_docket_drop_blob(docket, plugin_of(job));
     }
     for (size_t i = 0; job->has_spec && i < job->spec.params_count; i++) {
         if (job->spec.params[i].is_file) {
-            remove_unneeded(docket, file_of(&job->spec.params[i]));
+            mr_docket_drop_blob(docket, file_of(&job->spec.params[i]));
         }
     }
     job->uses++; /* may be the last to */
@@ -374,7 +400,7 @@ int mr_docket_create(struct mr_folder *folder, struct mr_wants *wants,
         mr_docket_destroy(made);
         return err->code;
     }
-    mr_blobs_sweep(folder->blobs, is_needed, made);
+    mr_blobs_sweep(folder->blobs, is_needed_and_right, made);
     *docket = made;
     return MR_OK;
 }
@@ -383,11 +409,13 @@ size_t mr_docket_list(const struct mr_docket *docket, size_t from, struct mr_wir
                       size_t most) {
     size_t count = 0;
     for (const struct mr_dossier *job = docket->jobs; job; job = job->next) {
-        for (size_t i = 0; i < job->held_count && !job->is_forgotten && count < most; i++) {
+        const struct mr_wire_row_held nothing = {.phase = MR_DOSSIER_NOTHING};
+        size_t rows_of_job = job->held_count ? job->held_count : 1;
+        for (size_t i = 0; i < rows_of_job && !job->is_forgotten && count < most; i++) {
             if (from > 0) {
                 from--;
             } else {
-                rows[count] = job->held[i];
+                rows[count] = job->held_count ? job->held[i] : nothing;
                 rows[count++].id = job->id;
             }
         }

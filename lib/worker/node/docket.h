@@ -22,9 +22,14 @@ void mr_docket_destroy(struct mr_docket *docket);
 /* JOB: a job, or one that is known, under this number. */
 MR_MUST_USE int mr_docket_enter(struct mr_docket *docket, const struct mr_wire_job *message,
                                 struct mr_dossier **job, struct mr_error *err);
+/* An attempt begins: a job that is broken may be whole by now. */
+void mr_docket_mend(struct mr_docket *docket, struct mr_dossier *job);
 struct mr_dossier *mr_docket_find(const struct mr_docket *docket, uint32_t number);
 struct mr_dossier *mr_docket_find_id(const struct mr_docket *docket, const char *id);
 struct mr_dossier *mr_docket_first(const struct mr_docket *docket);
+
+/* Removes a blob that was needed for a moment, unless a job needs it. */
+void mr_docket_drop_blob(struct mr_docket *docket, struct mr_hash_128 hash);
 
 /* A blob came, or can't be had (err): goes on with the jobs that wait for it. */
 void mr_docket_came(struct mr_docket *docket, struct mr_hash_128 hash, const struct mr_error *err);
@@ -37,7 +42,8 @@ void mr_docket_forget(struct mr_docket *docket, struct mr_dossier *job);
 /* All jobs are another cluster's. */
 void mr_docket_forget_all(struct mr_docket *docket);
 
-/* What is held of all jobs, from number `from` on. */
+/* What is held of all jobs, from number `from` on; of a job of which nothing is, a row that says
+ * so: the master tells what may go. */
 size_t mr_docket_list(const struct mr_docket *docket, size_t from, struct mr_wire_row_held *rows,
                       size_t most);
 

@@ -287,13 +287,13 @@ static int visit_own(void *arg, const char *name, struct mr_error *err) {
     return 0;
 }
 
-/* What is neither held, nor a log, nor the spec, nor the job's code. */
+/* What is neither held, nor a log, nor the spec. The job's code is placed anew, from its blob. */
 static int visit_rest(void *arg, const char *name, struct mr_error *err) {
     struct walk *walk = arg;
     struct mr_wire_row_held row;
     char path[MR_DOSSIER_DIR_MAX + 300];
     bool is_kept = strcmp(name, OWN) == 0 || strcmp(name, "spec") == 0 ||
-                   strcmp(name, "code") == 0 || strncmp(name, "log-", 4) == 0 ||
+                   strncmp(name, "log-", 4) == 0 ||
                    (read_name(walk->job, name, &row) && mr_dossier_holds(walk->job, &row));
     if (!is_kept) {
         snprintf(path, sizeof path, "%s/%s", walk->job->dir, name);

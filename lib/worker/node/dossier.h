@@ -18,7 +18,8 @@
 /* Phases of outputs. */
 #define MR_DOSSIER_MAP 0
 #define MR_DOSSIER_PAIRS 1
-#define MR_DOSSIER_PART 3 /* of a job that is collected */
+#define MR_DOSSIER_NOTHING 2 /* none: the job is known, and nothing of it held */
+#define MR_DOSSIER_PART 3    /* of a job that is collected */
 
 enum mr_dossier_state {
     MR_DOSSIER_COMING, /* something is missing yet */
@@ -42,7 +43,9 @@ struct mr_dossier {
     char *names;                   /* what orders point to */
     struct mr_wire_row_held *held; /* this worker's own */
     size_t held_count;
-    unsigned uses; /* who keeps a pointer to it */
+    struct mr_hash_128 loop_state; /* the latest that lies in the folder; 0, 0: none */
+    uint64_t loop_pass;            /* whose it is */
+    unsigned uses;                 /* who keeps a pointer to it */
     bool is_forgotten;
 };
 

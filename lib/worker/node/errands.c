@@ -38,8 +38,34 @@ static void add(struct mr_errands *errands, struct mr_errand *errand) {
     look_soon(errands);
 }
 
+static bool is_same(struct mr_hash_128 a, struct mr_hash_128 b) {
+    return a.high == b.high && a.low == b.low;
+}
+
+static int state_path(const struct mr_dossier *job, struct mr_hash_128 state,
+                      char path[MR_ORDERS_PATH_MAX], struct mr_error *err) {
+    struct mr_orders_task order = {.state_xxh3 = {state.high, state.low}};
+    return mr_orders_state_path(job->dir, &order, path, err);
+}
+
+/* A loop's state goes when a later one is here, and no attempt is left that reads it. */
+static void drop_state(const struct mr_errands *errands, const struct mr_dossier *job,
+                       struct mr_hash_128 state) {
+    char path[MR_ORDERS_PATH_MAX];
+    struct mr_error ignored = {0};
+    bool is_needed = is_same(job->loop_state, state);
+    for (const struct mr_errand *at = errands->all; at && !is_needed; at = at->next) {
+        is_needed = at->job == job && at->state_len && is_same(at->loop_state, state);
+    }
+    if (!is_needed && !state_path(job, state, path, &ignored)) {
+        (void)unlink(path);
+    }
+}
+
 static void drop(struct mr_errands *errands, struct mr_errand *errand) {
     struct mr_dossier *job = errand->job;
+    struct mr_hash_128 state = errand->loop_state;
+    bool has_state = errand->state_len > 0;
     for (struct mr_errand **at = &errands->all; *at; at = &(*at)->next) {
         if (*at == errand) {
             *at = errand->next;
@@ -47,9 +73,12 @@ static void drop(struct mr_errands *errands, struct mr_errand *errand) {
         }
     }
     for (unsigned i = 0; i < errand->gift_count; i++) {
-        mr_blobs_remove(errands->options.folder->blobs, errand->gifts[i]);
+        mr_docket_drop_blob(errands->options.docket, errand->gifts[i]);
     }
     mr_errand_destroy(errand);
+    if (has_state && !job->is_forgotten) {
+        drop_state(errands, job, state);
+    }
     mr_docket_leave(errands->options.docket, job);
     if (!errands->all) {
         errands->options.idle(errands->options.user);
@@ -133,20 +162,31 @@ void mr_errands_tell_again(struct mr_errands *errands) {
 
 /* ---- getting ready ----------------------------------------------------------------------------*/
 
+/* The state is here; the one before it may go. */
+static void note_state(const struct mr_errands *errands, const struct mr_errand *errand) {
+    struct mr_dossier *job = errand->job;
+    struct mr_hash_128 before = job->loop_state;
+    if (errand->pass >= job->loop_pass) {
+        job->loop_state = errand->loop_state;
+        job->loop_pass = errand->pass;
+        drop_state(errands, job, before);
+    }
+}
+
 /* The loop's state becomes a file of the job's; false: it is not here yet. */
 static bool place_state(struct mr_errands *errands, struct mr_errand *errand,
                         struct mr_error *err) {
-    struct mr_orders_task order = {.state_xxh3 = {errand->loop_state.high, errand->loop_state.low}};
     char from[MR_BLOBS_PATH_MAX];
     char to[MR_ORDERS_PATH_MAX];
     bool is_here = false;
     if (errand->state_len == 0) {
         return true;
     }
-    if (mr_orders_state_path(errand->job->dir, &order, to, err)) {
+    if (state_path(errand->job, errand->loop_state, to, err)) {
         return false;
     }
     if (access(to, F_OK) == 0) {
+        note_state(errands, errand);
         return true;
     }
     if (mr_wants_ask(errands->options.wants, errand->loop_state, &is_here, err) || !is_here) {
@@ -157,7 +197,8 @@ static bool place_state(struct mr_errands *errands, struct mr_errand *errand,
         mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", to);
         return false;
     }
-    mr_blobs_remove(errands->options.folder->blobs, errand->loop_state);
+    mr_docket_drop_blob(errands->options.docket, errand->loop_state);
+    note_state(errands, errand);
     return true;
 }
 
@@ -210,6 +251,10 @@ static void gather(struct mr_errands *errands, struct mr_errand *errand) {
     bool is_all = total > 0;
     for (uint32_t i = begin; i < end; i++) {
         struct mr_inflow_row row = mr_inflow_look(errands->options.inflow, &want, i);
+        if (row.standing == MR_INFLOW_LOST && row.is_local) {
+            fail(errands, errand, row.why);
+            return;
+        }
         if (row.standing == MR_INFLOW_LOST) {
             lose(errands, errand, i, &row);
             return;
@@ -413,6 +458,7 @@ int mr_errands_start(struct mr_errands *errands, const struct mr_wire_start *mes
     if (mr_errand_create(job, message, &errand, err)) {
         return err->code;
     }
+    mr_docket_mend(errands->options.docket, job);
     add(errands, errand);
     return MR_OK;
 }

@@ -23,10 +23,12 @@ struct transfer {
     struct mr_stock_table *table;
     uint32_t task;
     uint32_t attempt;
+    unsigned clearings; /* of the row, when it began */
     int fd;
     bool is_all;
     uint32_t *partitions;
     size_t count;
+    bool is_local;       /* what failed is this worker's disk, or memory */
     struct mr_error err; /* of the check */
 };
 
@@ -111,7 +113,9 @@ static void settle(struct transfer *transfer, const struct mr_error *err, bool i
     struct mr_stock_table *table = transfer->table;
     struct mr_dossier *job = table->job;
     struct mr_stock_row *row = &table->rows[transfer->task];
-    bool is_void = table->is_dropped || row->attempt != transfer->attempt;
+    /* An attempt may be withdrawn and win again meanwhile: its file was removed with the first. */
+    bool is_void = table->is_dropped || row->attempt != transfer->attempt ||
+                   row->clearings != transfer->clearings;
     row->is_busy = false;
     if (is_void) { /* nobody wants it any more */
         struct mr_wire_row_held name = mr_stock_name(table, transfer->task, transfer->attempt);
@@ -130,6 +134,7 @@ static void settle(struct transfer *transfer, const struct mr_error *err, bool i
         row->is_wanted = true;
     } else {
         mr_stock_lose(row, is_damaged, err);
+        row->is_local = transfer->is_local;
     }
     mr_docket_use(job); /* the table may be the last that keeps it */
     end_transfer(transfer);
@@ -169,17 +174,39 @@ static void checked(uv_work_t *work, int status) {
     settle(transfer, &err, err.code == MR_ERR_IO);
 }
 
+/* Those that wait for their turn need no file yet: there may be more than descriptors. */
+static int open_file(struct transfer *transfer, struct mr_error *err) {
+    struct mr_stock_table *table = transfer->table;
+    struct mr_wire_row_held name = mr_stock_name(table, transfer->task, transfer->attempt);
+    char path[MR_ORDERS_PATH_MAX];
+    if (mr_dossier_path(table->job, table->job->dir, &name, path, err)) {
+        return err->code;
+    }
+    if (!mr_stock_has_any(table, &table->rows[transfer->task])) {
+        (void)unlink(path); /* of an earlier try */
+    }
+    transfer->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return transfer->fd >= 0 ? MR_OK
+                             : mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", path);
+}
+
 static int take_piece(void *user, uint64_t offset, struct mr_bytes bytes, struct mr_error *err) {
     struct transfer *transfer = user;
-    return mr_file_write_at(transfer->fd, offset, bytes.data, bytes.len, "a fetched map output",
-                            err);
+    transfer->is_local =
+        (transfer->fd < 0 && open_file(transfer, err)) ||
+        mr_file_write_at(transfer->fd, offset, bytes.data, bytes.len, "a fetched map output", err);
+    return err->code;
 }
 
 static void fetched(void *user, uint64_t size, const struct mr_error *err) {
     struct transfer *transfer = user;
     struct mr_error failure = *err;
+    if (!failure.code && transfer->fd < 0) {
+        mr_error_set(&failure, MR_ERR_IO, "nothing came of a map output");
+    }
     if (!failure.code && ftruncate(transfer->fd, (off_t)size) != 0) {
         mr_error_errno(&failure, MR_ERR_IO, errno, "keep a fetched map output");
+        transfer->is_local = true;
     }
     if (failure.code || transfer->inflow->is_closing) {
         settle(transfer, &failure, false);
@@ -189,6 +216,7 @@ static void fetched(void *user, uint64_t size, const struct mr_error *err) {
     if (uv_queue_work(mr_net_loop(transfer->inflow->options.net), &transfer->work, check,
                       checked) != 0) {
         mr_error_nomem(&failure, "checking a map output");
+        transfer->is_local = true;
         settle(transfer, &failure, false);
     }
 }
@@ -210,22 +238,6 @@ static int list_partitions(struct mr_stock_table *table, struct mr_stock_row *ro
     return MR_OK;
 }
 
-static int open_file(struct mr_stock_table *table, uint32_t task, struct transfer *transfer,
-                     struct mr_error *err) {
-    struct mr_stock_row *row = &table->rows[task];
-    struct mr_wire_row_held name = mr_stock_name(table, task, row->attempt);
-    char path[MR_ORDERS_PATH_MAX];
-    if (mr_dossier_path(table->job, table->job->dir, &name, path, err)) {
-        return err->code;
-    }
-    if (!mr_stock_has_any(table, row)) {
-        (void)unlink(path); /* of an earlier try */
-    }
-    transfer->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return transfer->fd >= 0 ? MR_OK
-                             : mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", path);
-}
-
 static int ask(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t task,
                const struct mr_peers_about *peer, struct mr_error *err) {
     struct mr_stock_row *row = &table->rows[task];
@@ -233,13 +245,17 @@ static int ask(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t 
     if (!transfer) {
         return mr_error_nomem(err, "fetching");
     }
-    *transfer = (struct transfer){
-        .inflow = inflow, .table = table, .task = task, .attempt = row->attempt, .fd = -1};
+    *transfer = (struct transfer){.inflow = inflow,
+                                  .table = table,
+                                  .task = task,
+                                  .attempt = row->attempt,
+                                  .clearings = row->clearings,
+                                  .fd = -1};
     bool is_near = strcmp(peer->host, inflow->options.host) == 0;
     int codec = inflow->options.codec < 0 ? (int)table->job->spec.codec : inflow->options.codec;
     inflow->transfers++;
     table->transfers++;
-    if (!list_partitions(table, row, transfer, err) && !open_file(table, task, transfer, err)) {
+    if (!list_partitions(table, row, transfer, err)) {
         struct mr_peers_request request = {.job = table->job,
                                            .row = mr_stock_name(table, task, row->attempt),
                                            .node = row->node,
@@ -326,6 +342,7 @@ static void bring(struct mr_inflow *inflow, struct mr_stock_table *table, uint32
     }
     if (ask(inflow, table, task, peer, &err)) {
         mr_stock_lose(row, false, &err);
+        row->is_local = err.code == MR_ERR_IO || err.code == MR_ERR_NOMEM;
     }
 }
 
@@ -418,12 +435,14 @@ struct mr_inflow_row mr_inflow_look(struct mr_inflow *inflow, const struct mr_in
     } else if (row->state == MR_STOCK_LOST) {
         found.standing = MR_INFLOW_LOST;
         found.is_damaged = row->is_damaged;
+        found.is_local = row->is_local;
         found.why = row->why ? row->why : &inflow->no_words;
     } else {
         found.standing = MR_INFLOW_COMING;
         if (!want_it(inflow, table, row, want->partition)) {
             mr_error_nomem(&inflow->no_words, "fetching");
             mr_stock_lose(row, false, &inflow->no_words);
+            row->is_local = found.is_local = true;
             found.standing = MR_INFLOW_LOST;
             found.why = &inflow->no_words;
         }

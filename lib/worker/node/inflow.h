@@ -65,6 +65,7 @@ struct mr_inflow_row {
     enum mr_inflow_standing standing;
     uint32_t attempt;           /* the winner */
     bool is_damaged;            /* lost: it came, and is wrong */
+    bool is_local;              /* lost: by no fault of who has it; it could not be kept here */
     const struct mr_error *why; /* lost; valid until the next call */
 };
 struct mr_inflow_row mr_inflow_look(struct mr_inflow *inflow, const struct mr_inflow_want *want,

@@ -126,7 +126,7 @@ static void send_leave(struct node *node) {
 }
 
 static void leave(struct node *node) {
-    if (node->is_leaving) {
+    if (node->is_leaving || node->is_ending) {
         end(node);
         return;
     }
@@ -190,7 +190,7 @@ static void forget_all(struct node *node) {
         struct mr_dossier *known = mr_docket_find_id(node->daemon.docket, job->id);
         struct mr_dossier *next = job->next;
         if (known == job) {
-            mr_dispatch_forget(&node->daemon, job);
+            mr_dispatch_forget(&node->daemon, job, false); /* it may go on there */
         }
         job = next;
     }
@@ -331,7 +331,9 @@ static int accepted(struct mr_listener *listener, struct mr_conn *conn, void *us
                     struct mr_error *err) {
     struct node *node = user;
     (void)listener;
-    return mr_serving_accept(node->daemon.serving, conn, err);
+    return node->is_ending /* who serves may be gone already */
+               ? mr_error_set(err, MR_ERR_CLUSTER, "this worker is about to end")
+               : mr_serving_accept(node->daemon.serving, conn, err);
 }
 
 static void turned_away(struct mr_listener *listener, const struct mr_error *why, void *user) {

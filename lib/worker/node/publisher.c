@@ -151,12 +151,12 @@ static void answer(struct publication *publication) {
         .has_lost = publication->has_lost,
         .lost_task = publication->lost,
         .lost_attempt = publication->has_lost ? publication->winners[publication->lost] : 0};
-    struct mr_blobs *blobs = publication->publisher->options.folder->blobs;
+    struct mr_docket *docket = publication->publisher->options.docket;
     const struct mr_hash_128 hashes[] = {publication->manifest, publication->aside,
                                          publication->lines};
     for (size_t i = 0; i < 3; i++) {
         if (!is_none(hashes[i])) {
-            mr_blobs_remove(blobs, hashes[i]);
+            mr_docket_drop_blob(docket, hashes[i]);
         }
     }
     if (!publication->is_void) { /* unheard: the master asks again when we are registered */
@@ -288,6 +288,9 @@ int mr_publisher_take(struct mr_publisher *publisher, const struct mr_wire_publi
                                             .number = (uint32_t)message->job};
         publisher->all = publication;
         mr_docket_use(job);
+    }
+    if (message->parts_count && message->parts[0].task == 0) {
+        publication->count = 0; /* a connection that broke within the list: it begins anew */
     }
     for (size_t i = 0; i < message->parts_count; i++) {
         if (add_part(publication, &message->parts[i], err)) {

@@ -34,8 +34,9 @@ void mr_stock_clear(struct mr_stock_row *row) {
     free(row->why);
     row->have = row->want = NULL;
     row->why = NULL;
-    row->is_wanted = row->wants_all = row->is_damaged = false;
+    row->is_wanted = row->wants_all = row->is_damaged = row->is_local = false;
     row->tries = 0;
+    row->clearings++;
     row->not_before = 0;
     mr_stock_set_row_state(row, MR_STOCK_ABSENT);
 }

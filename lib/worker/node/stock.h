@@ -20,7 +20,9 @@ struct mr_stock_row {
     bool is_wanted; /* it is to be brought */
     bool wants_all;
     bool is_damaged; /* lost: it came, and is wrong */
+    bool is_local;   /* lost: it could not be kept here */
     unsigned tries;
+    unsigned clearings;  /* so far: what was begun before the last is void */
     uint64_t not_before; /* loop's time of the next try */
     unsigned char *have; /* bits, by partition; NULL: none */
     unsigned char *want;

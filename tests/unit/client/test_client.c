@@ -1,4 +1,5 @@
 /* test_client: calls over a connection that is refused, lost, and made again; blobs both ways. */
+#include "lib/base/error.h"
 #include "lib/client/ask.h"
 #include "lib/client/watch.h"
 #include "tests/unit/client/fake.h"
@@ -206,6 +207,12 @@ static void give_blob(struct fake *fake, struct mr_conn *conn, unsigned kind,
     (void)!mr_wire_send_piece(conn, MR_WIRE_BLOB, &blob, (struct mr_bytes){0}, &fake->err);
 }
 
+static int download(struct mr_client *client, struct mr_hash_128 hash, uint64_t most,
+                    struct mr_buffer *bytes, struct mr_error *err) {
+    struct mr_client_blob blob = {.hash = hash, .most = most};
+    return mr_client_download(client, &blob, bytes, err);
+}
+
 Test(client, blobs_are_believed_by_their_hash) {
     struct fake fake = {.hear = give_blob};
     struct mr_error err = {0};
@@ -213,19 +220,67 @@ Test(client, blobs_are_believed_by_their_hash) {
     struct mr_hash_128 hash = mr_hash_xxh3_128(blob_text, sizeof blob_text);
     fake_start(&fake);
     struct mr_client *client = fake_client(&fake, 20000);
-    cr_assert_eq(mr_client_download(client, hash, 100, &bytes, &err), MR_ERR_CLUSTER);
+    cr_assert_eq(download(client, hash, 100, &bytes, &err), MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(err.text, "damaged"), "%s", err.text);
     err = (struct mr_error){0};
-    cr_assert_eq(mr_client_download(client, hash, 100, &bytes, &err), 0, "%s", err.text);
+    cr_assert_eq(download(client, hash, 100, &bytes, &err), 0, "%s", err.text);
     cr_assert_eq(bytes.len, sizeof blob_text);
     cr_assert_str_eq(bytes.data, blob_text);
-    cr_assert_eq(mr_client_download(client, hash, 10, &bytes, &err), MR_ERR_CLUSTER);
+    cr_assert_eq(download(client, hash, 10, &bytes, &err), MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(err.text, "too long"), "%s", err.text);
     err = (struct mr_error){0};
     hash.high ^= 1;
-    cr_assert_eq(mr_client_download(client, hash, 100, &bytes, &err), MR_ERR_CLUSTER);
+    cr_assert_eq(download(client, hash, 100, &bytes, &err), MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(err.text, "gone"), "%s", err.text);
     mr_buffer_fini(&bytes);
+    mr_client_close(client);
+    fake_end(&fake);
+}
+
+/* ---- signals ----------------------------------------------------------------------------------*/
+
+static int begin_nothing(struct mr_client *client, void *arg, struct mr_error *err) {
+    (void)client;
+    (void)arg;
+    return err->code;
+}
+
+static int take_nothing(struct mr_client *client, const struct mr_client_message *message,
+                        void *arg, struct mr_error *err) {
+    (void)message;
+    return begin_nothing(client, arg, err);
+}
+
+static int hear_signal(struct mr_client *client, int signal_number, void *arg,
+                       struct mr_error *err) {
+    (void)client;
+    *(int *)arg = signal_number;
+    return mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted");
+}
+
+static int end_it(struct mr_client *client, void *arg, struct mr_error *err) {
+    return begin_nothing(client, arg, err) ? err->code : 1;
+}
+
+/* One that comes between two calls is heard by the next that can be interrupted. */
+Test(client, signals_between_calls_are_kept) {
+    struct fake fake = {.hear = give_blob};
+    struct mr_error err = {0};
+    int signal_number = 0;
+    fake_start(&fake);
+    struct mr_client *client = fake_client(&fake, 20000);
+    struct mr_client_call deaf = {.begin = begin_nothing, .take = take_nothing, .expired = end_it};
+    struct mr_client_call call = {.begin = begin_nothing,
+                                  .take = take_nothing,
+                                  .interrupted = hear_signal,
+                                  .arg = &signal_number};
+    mr_client_keep_signals(client, true);
+    cr_assert_eq(kill(getpid(), SIGTERM), 0);
+    mr_client_set_clock(client, 10);
+    cr_assert_eq(mr_client_run(client, &deaf, &err), 0, "%s", err.text);
+    cr_assert_eq(mr_client_run(client, &call, &err), MR_ERR_INTERRUPTED);
+    cr_assert_eq(signal_number, SIGTERM);
+    mr_client_keep_signals(client, false);
     mr_client_close(client);
     fake_end(&fake);
 }

@@ -1,5 +1,6 @@
 /* test_collect: an output that is brought here, from workers that have it damaged, or not at all.
  */
+#include "lib/base/error.h"
 #include "lib/client/collect.h"
 #include "lib/output/manifest_read.h"
 #include "lib/output/tree.h"
@@ -36,6 +37,9 @@ struct troubles {
     bool has_aside;   /* a side file */
     bool has_lines;   /* a loop's, instead of parts */
     bool is_gone;     /* the worker, for good */
+    bool interrupts;  /* the client is sent SIGINT: when it asks for workers or the manifest */
+    bool strays;      /* the end of an earlier list of parts comes first */
+    bool has_ended;   /* the job: somebody else collected its output */
     uint64_t attempt; /* of part 1, from 1 */
     unsigned lost;    /* parts that were reported */
     unsigned pieces;  /* of part 1, sent so far */
@@ -80,6 +84,10 @@ static void say_parts(struct fake *fake, struct mr_conn *conn) {
         parts.lines_high = side.high;
         parts.lines_low = side.low;
     }
+    if (troubles->strays) {
+        struct mr_wire_parts rest = {.parts = rows + 1, .parts_count = PARTS - 1};
+        fake_say(fake, conn, MR_WIRE_PARTS, &rest);
+    }
     fake_say(fake, conn, MR_WIRE_PARTS, &parts);
 }
 
@@ -118,6 +126,10 @@ static void serve(struct fake *fake, struct mr_conn *conn, const struct mr_wire_
 
 static void give_blob(struct fake *fake, struct mr_conn *conn, const struct mr_wire_want *want) {
     static const char *const texts[] = {MANIFEST, "side\n"};
+    if (((const struct troubles *)fake->arg)->interrupts) {
+        kill(getpid(), SIGINT);
+        return;
+    }
     for (size_t i = 0; i < 2; i++) {
         struct mr_hash_128 hash = hash_of(texts[i]);
         if (hash.high == want->high && hash.low == want->low) {
@@ -128,6 +140,10 @@ static void give_blob(struct fake *fake, struct mr_conn *conn, const struct mr_w
 
 static void say_nodes(struct fake *fake, struct mr_conn *conn) {
     const struct troubles *troubles = fake->arg;
+    if (troubles->interrupts && troubles->is_gone) { /* it waits for an answer, for good */
+        kill(getpid(), SIGINT);
+        return;
+    }
     struct mr_wire_row_node_line line = {.node = 8,
                                          .name = "reducer-1",
                                          .address =
@@ -136,18 +152,22 @@ static void say_nodes(struct fake *fake, struct mr_conn *conn) {
     fake_say(fake, conn, MR_WIRE_NODES, &nodes);
 }
 
+static void say_ended(struct fake *fake, struct mr_conn *conn) {
+    struct mr_wire_row_job_line line = {.job = 1, .id = ID, .label = "wordcount"};
+    struct mr_wire_ended ended = {.jobs = &line, .jobs_count = 1};
+    fake_say(fake, conn, MR_WIRE_ENDED, &ended);
+}
+
 static void take_collected(struct fake *fake, struct mr_conn *conn,
                            const struct mr_wire_collected *collected) {
     struct troubles *troubles = fake->arg;
-    struct mr_wire_row_job_line line = {.job = 1, .id = ID, .label = "wordcount"};
-    struct mr_wire_ended ended = {.jobs = &line, .jobs_count = 1};
     if (collected->has_lost) {
         troubles->lost += collected->lost_task == 1 && collected->lost_attempt == 1;
         troubles->attempt++;
         say_parts(fake, conn);
     } else if (collected->status == 0) {
         troubles->is_collected = true;
-        fake_say(fake, conn, MR_WIRE_ENDED, &ended);
+        say_ended(fake, conn);
     }
 }
 
@@ -156,7 +176,11 @@ static void hear(struct fake *fake, struct mr_conn *conn, unsigned kind,
     (void)piece;
     switch (kind) {
     case MR_WIRE_COLLECT:
-        say_parts(fake, conn);
+        if (((const struct troubles *)fake->arg)->has_ended) {
+            say_ended(fake, conn);
+        } else {
+            say_parts(fake, conn);
+        }
         break;
     case MR_WIRE_ASK_NODES:
         say_nodes(fake, conn);
@@ -243,6 +267,10 @@ Test(collect, a_part_that_is_gone_is_made_again) {
     check_directory((struct troubles){.lacks = true});
 }
 
+Test(collect, the_end_of_an_earlier_list_is_passed_over) {
+    check_directory((struct troubles){.strays = true});
+}
+
 Test(collect, a_worker_that_went_away_may_come_back) {
     check_directory((struct troubles){.breaks = true});
 }
@@ -258,6 +286,61 @@ Test(collect, one_that_does_not_is_given_up) {
     cr_assert_eq(access("counts", F_OK), -1);
     cr_assert_eq(access("counts.pending-" ID, F_OK), -1);
     leave();
+}
+
+/* Nothing came, and nothing will: that is no success. */
+Test(collect, what_somebody_else_collected_is_not_had) {
+    struct troubles troubles = {.parts = PARTS, .has_ended = true};
+    struct mr_collect_target target = {.output = "counts", .patience_ms = 500};
+    struct mr_error err = {0};
+    enter();
+    cr_assert_eq(collect(&troubles, &target, &err), MR_ERR_INPUT);
+    cr_assert_not_null(strstr(err.text, "has ended"), "%s", err.text);
+    cr_assert_eq(access("counts", F_OK), -1);
+    cr_assert_eq(access("counts.pending-" ID, F_OK), -1);
+    leave();
+}
+
+static int hear_signal(struct mr_client *client, int signal_number, void *arg,
+                       struct mr_error *err) {
+    (void)client;
+    (void)signal_number;
+    *(bool *)arg = true;
+    return mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted");
+}
+
+/* Ctrl-C while it asks for workers, or for the manifest: nothing is left behind. */
+static void interrupt_it(bool asks_for_workers) {
+    struct troubles troubles = {.parts = PARTS, .is_gone = asks_for_workers, .interrupts = true};
+    struct fake fake = {.hear = hear, .arg = &troubles};
+    struct mr_collect_target target = {.output = "counts", .patience_ms = 60000};
+    bool is_heard = false;
+    struct mr_watch watch = {.job = ID, .interrupted = hear_signal, .arg = &is_heard};
+    struct mr_collect *collect = NULL;
+    struct mr_error err = {0};
+    char *manifest = NULL;
+    enter();
+    troubles.attempt = 1;
+    fake_start(&fake);
+    struct mr_client *client = fake_client(&fake, 20000);
+    cr_assert_eq(mr_collect_open(&target, ID, &collect, &err), 0, "%s", err.text);
+    cr_assert_eq(mr_collect_run(collect, &watch, client, &manifest, &err), MR_ERR_INTERRUPTED);
+    cr_assert(is_heard);
+    mr_collect_close(collect);
+    mr_watch_fini(&watch);
+    mr_client_close(client);
+    fake_end(&fake);
+    cr_assert_eq(access("counts", F_OK), -1);
+    cr_assert_eq(access("counts.pending-" ID, F_OK), -1);
+    leave();
+}
+
+Test(collect, interrupted_while_it_asks_for_workers) {
+    interrupt_it(true);
+}
+
+Test(collect, interrupted_while_it_asks_for_the_manifest) {
+    interrupt_it(false);
 }
 
 static void check_stream(struct troubles troubles, const char *text, size_t len) {

@@ -544,5 +544,6 @@ static inline void client_follow(struct actor *client, const char *job) {
 
 #define ID_A "0123456789abcdef0123456789abcdef"
 #define ID_B "fedcba9876543210fedcba9876543210"
+#define ID_C "00112233445566778899aabbccddeeff"
 
 #endif

@@ -81,11 +81,13 @@ Test(restart, offers) {
     actor_close(&client);
     play_stop_master(&play);
     play_start_master(&play);
-    struct mr_wire_row_held held[3] = {{ID_A, 0, 0, start.task, 1, 100 + start.task},
-                                       {ID_A, 0, 0, 2, 9, 1},
-                                       {ID_B, 0, 0, 0, 1, 1}};
+    struct mr_wire_row_held held[] = {{ID_A, 0, 2, 0, 0, 0}, /* a job of which nothing is held */
+                                      {ID_A, 0, 0, start.task, 1, 100 + start.task},
+                                      {ID_A, 0, 0, 2, 9, 1},
+                                      {ID_B, 0, 0, 0, 1, 1},
+                                      {ID_C, 0, 2, 0, 0, 0}};
     actor_open(&mapper, &play, MR_NET_MAPPER);
-    actor_register(&mapper, "m", 70, MR_CORE_MAPS, 1, held, 3);
+    actor_register(&mapper, "m", 70, MR_CORE_MAPS, 1, held, 5);
     actor_registered(&mapper);
     cr_assert_eq(mapper.node, 0);
     actor_take(&mapper, MR_WIRE_DISCARD, &taken); /* no such attempt won */
@@ -93,6 +95,9 @@ Test(restart, offers) {
     taken_release(&taken);
     actor_take(&mapper, MR_WIRE_FORGET, &taken); /* no such job is known */
     cr_assert_str_eq(taken.is.forget_.id, ID_B);
+    taken_release(&taken);
+    actor_take(&mapper, MR_WIRE_FORGET, &taken); /* though nothing of it is held */
+    cr_assert_str_eq(taken.is.forget_.id, ID_C);
     taken_release(&taken);
     mapper.does_all = true;
     for (int i = 0; i < 2; i++) {

@@ -1,6 +1,8 @@
 /* test_loop: a worker calls a loop's start and round_done, and does the passes in between. */
 #include "tests/unit/worker/node/play.h"
 
+#include <inttypes.h>
+
 #define PARTITIONS 5u
 
 /* The blob of this name, as it came in pieces; false: it did not. */
@@ -72,6 +74,15 @@ static void run_pass(struct stage *stage, const struct mr_wire_turned *state) {
     }
 }
 
+static bool has_state(const struct cast *cast, const struct mr_wire_turned *turned) {
+    char name[64];
+    char path[STAGE_PATH];
+    snprintf(name, sizeof name, "state-%016" PRIx64 "%016" PRIx64, turned->state_high,
+             turned->state_low);
+    stage_job_path(cast, name, path);
+    return access(path, F_OK) == 0;
+}
+
 static void tell_pairs(struct stage *stage) {
     struct mr_wire_row_source rows[PARTITIONS];
     for (uint32_t i = 0; i < PARTITIONS; i++) {
@@ -128,6 +139,66 @@ Test(loop, turns_and_a_pass_between_them) {
     cr_assert_eq(mr_buffer_append(&lines, "", 1, &err), 0);
     cr_assert(strstr(lines.data, "1.a\t1\n") && strstr(lines.data, "1.b\t2\n"), "%s", lines.data);
     stage_forget(&stage, 0, &cast);
+    mr_buffer_fini(&state);
+    mr_buffer_fini(&lines);
+    cast_end(&stage, &cast);
+    stage_close(&stage);
+}
+
+/* A loop of many passes does not fill the disk with its states: one that is older goes. */
+Test(loop, states_of_earlier_passes_are_removed) {
+    static struct cast cast;
+    struct stage stage;
+    struct play play = {
+        .plugin = "plugins/looping.so",
+        .partitions = PARTITIONS,
+        .loops = true,
+        .is_collected = true,
+        .params = {{.name = "passes", .value = "2"}, {.name = "rounds", .value = "1"}},
+        .param_count = 2,
+        .texts = {"a\nb\n", "b\n"}};
+    struct mr_wire_turned first;
+    struct mr_wire_turned second;
+    struct heard heard;
+    struct mr_buffer state = {0};
+    struct mr_buffer lines = {0};
+    stage_open(&stage);
+    stage_plan(&stage, &play);
+    cast_prepare(&stage, &cast, "one");
+    cast_start(&stage, &cast);
+    stage_send_job(&stage, 0);
+    struct mr_wire_turn message = {
+        .job = STAGE_JOB, .round = UINT32_MAX, .attempt = 1, .partitions = PARTITIONS};
+    turn(&stage, &message, &first, &state, &lines);
+    stage_put(&stage, state.data, state.len);
+    run_pass(&stage, &first);
+    cr_assert(has_state(&cast, &first));
+    tell_pairs(&stage);
+    message = (struct mr_wire_turn){.job = STAGE_JOB,
+                                    .attempt = 1,
+                                    .pass = 1,
+                                    .partitions = PARTITIONS,
+                                    .state_len = first.state_len,
+                                    .state_high = first.state_high,
+                                    .state_low = first.state_low};
+    turn(&stage, &message, &second, &state, &lines);
+    cr_assert_eq(second.again, 1u);
+    stage_put(&stage, state.data, state.len);
+    struct mr_wire_start start = {.job = STAGE_JOB,
+                                  .round = 1,
+                                  .attempt = 1,
+                                  .partitions = PARTITIONS,
+                                  .care_block = UINT64_MAX,
+                                  .pass = 2,
+                                  .state_len = second.state_len,
+                                  .state_high = second.state_high,
+                                  .state_low = second.state_low};
+    stage_send(&stage, 0, MR_WIRE_START, &start);
+    stage_hear(&stage, 0, MR_WIRE_DONE, &heard);
+    cr_assert_eq(heard.any.done_.round, 1u);
+    mr_layout_release(&heard.held);
+    stage_until(&stage, !has_state(&cast, &first));
+    cr_assert(has_state(&cast, &second));
     mr_buffer_fini(&state);
     mr_buffer_fini(&lines);
     cast_end(&stage, &cast);

@@ -357,6 +357,138 @@ Test(node, scratch_of_another_cluster_is_cleared) {
     finish(&stage, &cast);
 }
 
+/* The job goes on there, and others write to it. */
+Test(node, output_of_another_cluster_is_left_alone) {
+    static struct cast cast;
+    struct stage stage;
+    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
+    struct mr_commit *commit = NULL;
+    enum mr_commit_standing standing;
+    struct mr_error err = {0};
+    char path[STAGE_PATH];
+    begin(&stage, &cast, &play);
+    snprintf(path, sizeof path, "%s/out", stage.dir);
+    cr_assert_eq(
+        mr_commit_take_up(path, false, STAGE_ID, MR_COMMIT_CLUSTER, &commit, &standing, &err), 0,
+        "%s", err.text);
+    mr_commit_leave(commit);
+    stage_map(&stage, 0, 0, 1, 1);
+    cast_end(&stage, &cast);
+    stage.cluster = "d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2";
+    cast_start(&stage, &cast);
+    cast_end(&stage, &cast); /* which ends what it had begun to remove */
+    snprintf(path, sizeof path, "%s/out.pending-" STAGE_ID, stage.dir);
+    cr_assert(is_there(path));
+    stage_close(&stage);
+}
+
+/* Writes over bytes of a file. */
+static void spoil(const char *path, const char *old, const char *text) {
+    struct mr_buffer bytes = {0};
+    stage_read(path, &bytes);
+    char *at = memmem(bytes.data, bytes.len, old, strlen(old));
+    cr_assert_not_null(at, "%s", path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(pwrite(fd, text, strlen(text), at - bytes.data), (ssize_t)strlen(text));
+    (void)close(fd);
+    mr_buffer_fini(&bytes);
+}
+
+static void check_file_has(const char *path, const char *text) {
+    struct mr_buffer bytes = {0};
+    stage_read(path, &bytes);
+    cr_assert_not_null(memmem(bytes.data, bytes.len, text, strlen(text)), "%s", path);
+    mr_buffer_fini(&bytes);
+}
+
+/* F26: what the disk spoiled while the worker was down is not what was submitted. */
+Test(node, spoiled_spec_comes_anew) {
+    static struct cast cast;
+    struct stage stage;
+    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
+    char path[STAGE_PATH];
+    begin(&stage, &cast, &play);
+    stage_map(&stage, 0, 0, 1, 1);
+    cast_end(&stage, &cast);
+    stage_job_path(&cast, "spec", path);
+    spoil(path, "a test", "b test");
+    cast_start(&stage, &cast);
+    stage_send_job(&stage, 0);
+    stage_map(&stage, 0, 1, 1, 1);
+    check_file_has(path, "a test");
+    finish(&stage, &cast);
+}
+
+Test(node, spoiled_plugin_comes_anew) {
+    static struct cast cast;
+    struct stage stage;
+    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
+    char path[STAGE_PATH];
+    begin(&stage, &cast, &play);
+    stage_map(&stage, 0, 0, 1, 1);
+    cast_end(&stage, &cast);
+    stage_job_path(&cast, "code/job.so", path);
+    spoil(path, "\177ELF", "gone");
+    cast_start(&stage, &cast);
+    cr_assert_eq(stage.seats[0].held_count, 1u); /* what it made is well */
+    stage_send_job(&stage, 0);
+    stage_map(&stage, 0, 1, 1, 1);
+    check_file_has(path, "\177ELF");
+    finish(&stage, &cast);
+}
+
+/* What could not be had once, for want of room perhaps, is asked for with the next attempt. */
+Test(node, what_a_job_lacked_is_asked_for_again) {
+    static struct cast cast;
+    struct stage stage;
+    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
+    struct heard heard;
+    stage_open(&stage);
+    stage_plan(&stage, &play);
+    stage.blobs[0].hash.high ^= 1; /* the plugin: the master does not find it */
+    cast_prepare(&stage, &cast, "one");
+    cast_start(&stage, &cast);
+    stage_send_job(&stage, 0);
+    stage_start(&stage, 0, 0, 0, 1, 1);
+    stage_hear(&stage, 0, MR_WIRE_FAILED, &heard);
+    cr_assert_eq(heard.any.failed_.is_fatal, 0u);
+    mr_layout_release(&heard.held);
+    stage_answer(&stage, 0, 0, 0, 1, false);
+    stage.blobs[0].hash.high ^= 1;
+    stage_start(&stage, 0, 0, 0, 2, 1);
+    stage_until(&stage,
+                stage_find(&stage, 0, MR_WIRE_DONE) || stage_find(&stage, 0, MR_WIRE_FAILED));
+    cr_assert_null(stage_find(&stage, 0, MR_WIRE_FAILED));
+    finish(&stage, &cast);
+}
+
+/* A job that ended while the worker was away: it holds nothing of it, but its code and its logs. */
+Test(node, jobs_of_which_nothing_is_held_are_named) {
+    static struct cast cast;
+    struct stage stage;
+    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
+    struct heard heard;
+    char path[STAGE_PATH];
+    begin(&stage, &cast, &play);
+    stage_start(&stage, 0, 0, 0, 1, 1);
+    stage_hear(&stage, 0, MR_WIRE_DONE, &heard);
+    mr_layout_release(&heard.held);
+    stage_answer(&stage, 0, 0, 0, 1, false);
+    stage_job_path(&cast, "map-0-0-1", path);
+    stage_until(&stage, !is_there(path));
+    mr_conn_drop(stage.seats[0].conn, NULL);
+    stage_until(&stage, stage.seats[0].registrations == 2);
+    cr_assert_eq(stage.seats[0].held_count, 1u);
+    cr_assert_eq(stage.seats[0].held[0].phase, 2u);
+    cr_assert_eq(stage.seats[0].held[0].attempt, 0u);
+    stage_forget(&stage, 0, &cast); /* by its id: no JOB came on this connection */
+    mr_conn_drop(stage.seats[0].conn, NULL);
+    stage_until(&stage, stage.seats[0].registrations == 3);
+    cr_assert_eq(stage.seats[0].held_count, 0u);
+    finish(&stage, &cast);
+}
+
 /* F1: the master goes and comes back: what runs runs on. */
 Test(node, attempts_outlive_a_master) {
     static struct cast cast;

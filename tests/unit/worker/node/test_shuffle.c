@@ -2,6 +2,8 @@
  */
 #include "tests/unit/worker/node/play.h"
 
+#include <sys/resource.h>
+
 #define SUM "plugins/sum_u64.so"
 #define NUMBERS                                                                                    \
     { "a\t1\nb\t2\na\t3\n", "b\t4\nc\t5\n" }
@@ -212,6 +214,82 @@ Test(node, unreachable_output_is_lost) {
     stage_start(&stage, 1, 1, 0, 1, 1);
     stage_hear(&stage, 1, MR_WIRE_LOST, &heard); /* though task 1 has no winner yet */
     cr_assert_eq(heard.any.lost_.is_damaged, 0u);
+    mr_layout_release(&heard.held);
+    cast_end(&stage, &casts[0]);
+    cast_end(&stage, &casts[1]);
+    stage_close(&stage);
+}
+
+/* F28: what can't be kept here, for want of room or whatever, is not the fault of who sent it. */
+Test(node, output_that_cannot_be_kept_is_no_loss) {
+    static struct cast casts[2];
+    struct stage stage;
+    struct play play = {.plugin = SUM, .partitions = 1, .is_collected = true, .texts = NUMBERS};
+    struct heard heard;
+    char path[STAGE_PATH];
+    stage_open(&stage);
+    stage_plan(&stage, &play);
+    for (unsigned i = 0; i < 2; i++) {
+        cast_prepare(&stage, &casts[i], i ? "two" : "one");
+        casts[i].options.host = i ? "another-machine" : NULL;
+        cast_start(&stage, &casts[i]);
+        stage_send_job(&stage, i);
+    }
+    stage_introduce(&stage, 1, 0);
+    stage_map(&stage, 0, 0, 1, 1);
+    stage_map(&stage, 0, 1, 1, 1);
+    stage_job_path(&casts[1], "own", path);
+    stage_until(&stage, access(path, F_OK) == 0);
+    stage_job_path(&casts[1], "map-0-1-1", path); /* something is in the way */
+    cr_assert_eq(mkdir(path, 0700), 0);
+    stage_source(&stage, 1, 0, 1, 0);
+    stage_source(&stage, 1, 1, 1, 0);
+    stage_start(&stage, 1, 1, 0, 1, 1);
+    stage_hear(&stage, 1, MR_WIRE_FAILED, &heard);
+    cr_assert_eq(heard.any.failed_.is_fatal, 0u);
+    cr_assert(strstr(heard.any.failed_.why, "map-0-1-1"), "%s", heard.any.failed_.why);
+    mr_layout_release(&heard.held);
+    stage_answer(&stage, 1, 1, 0, 1, false);
+    cr_assert_null(stage_find(&stage, 1, MR_WIRE_LOST));
+    cr_assert_eq(rmdir(path), 0);
+    stage_start(&stage, 1, 1, 0, 2, 1); /* and it is tried again */
+    stage_hear(&stage, 1, MR_WIRE_DONE, &heard);
+    mr_layout_release(&heard.held);
+    cast_end(&stage, &casts[0]);
+    cast_end(&stage, &casts[1]);
+    stage_close(&stage);
+}
+
+/* However many outputs are wanted at once: those that wait for their turn need no descriptor. */
+Test(node, more_outputs_than_descriptors) {
+    static struct cast casts[2];
+    static struct mr_wire_row_source rows[400];
+    struct stage stage;
+    struct play play = {.plugin = SUM, .partitions = 1, .is_collected = true, .texts = NUMBERS};
+    struct rlimit limit = {.rlim_cur = 250, .rlim_max = 250};
+    struct heard heard;
+    stage_open(&stage);
+    stage_plan(&stage, &play);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        cast_prepare(&stage, &casts[i], i ? "two" : "one");
+        casts[i].options.host = i ? "another-machine" : NULL;
+        cast_start(&stage, &casts[i]);
+        stage_send_job(&stage, i);
+    }
+    stage_introduce(&stage, 1, 0);
+    for (uint32_t i = 0; i < 400; i++) {
+        rows[i] = (struct mr_wire_row_source){.task = i, .attempt = 1, .node = 0};
+    }
+    struct mr_wire_sources sources = {
+        .job = STAGE_JOB, .phase = 1, .total = 400, .sources = rows, .sources_count = 400};
+    stage_send(&stage, 1, MR_WIRE_SOURCES, &sources);
+    stage_start(&stage, 1, 1, 0, 1, 1);
+    stage_until(&stage, stage_find(&stage, 1, MR_WIRE_LOST) || /* it has none of them */
+                            stage_find(&stage, 1, MR_WIRE_FAILED));
+    cr_assert_null(stage_find(&stage, 1, MR_WIRE_FAILED)); /* "Too many open files" */
+    stage_hear(&stage, 1, MR_WIRE_LOST, &heard);
+    cr_assert(strstr(heard.any.lost_.why, "not here"), "%s", heard.any.lost_.why);
     mr_layout_release(&heard.held);
     cast_end(&stage, &casts[0]);
     cast_end(&stage, &casts[1]);
