@@ -42,8 +42,8 @@ static bool is_whole(const json_t *description) {
     return whole;
 }
 
-/* Whether all of the text was taken up: where a buffer can't grow, Jansson may leave a character
- * out and say nothing. */
+/* Whether all of a text that we printed was taken up: where a buffer can't grow, Jansson may leave
+ * a character out and say nothing. */
 static bool is_same(const json_t *root, const char *description, struct mr_error *err) {
     struct mr_draft none = {.job = ""};
     char *again = NULL;
@@ -55,14 +55,14 @@ static bool is_same(const json_t *root, const char *description, struct mr_error
     return !err->code;
 }
 
-static json_t *load(const char *description, struct mr_error *err) {
+static json_t *load(const char *description, bool is_own, struct mr_error *err) {
     json_error_t why;
     memset(&why, 0, sizeof why);
     errno = 0;
     json_t *root = json_loads(description, JSON_REJECT_DUPLICATES, &why);
     /* Where its buffers could not grow, Jansson blames the text; malloc leaves ENOMEM. */
     bool is_short = !root && (errno == ENOMEM || json_error_code(&why) == json_error_out_of_memory);
-    if (root && is_whole(root) && is_same(root, description, err)) {
+    if (root && is_whole(root) && (!is_own || is_same(root, description, err))) {
         return root;
     }
     if (is_short) {
@@ -223,9 +223,10 @@ static json_t *make_run(struct mr_draft *draft, const json_t *description,
 
 /* ---- both halves ---- */
 
-int mr_manifest_finish(const char *description, const struct mr_run_result *result, char **json,
-                       struct mr_error *err) {
-    json_t *described = load(description, err);
+/* `is_own`: this process made the description. */
+static int finish(const char *description, bool is_own, const struct mr_run_result *result,
+                  char **json, struct mr_error *err) {
+    json_t *described = load(description, is_own, err);
     if (!described) {
         return err->code;
     }
@@ -241,10 +242,15 @@ int mr_manifest_finish(const char *description, const struct mr_run_result *resu
     return status;
 }
 
+int mr_manifest_finish(const char *description, const struct mr_run_result *result, char **json,
+                       struct mr_error *err) {
+    return finish(description, false, result, json, err);
+}
+
 int mr_manifest_write(const struct mr_manifest_source *source, char **json, struct mr_error *err) {
     char *description = NULL;
     if (!mr_manifest_describe(source, &description, err)) {
-        (void)!mr_manifest_finish(description, source->result, json, err);
+        (void)!finish(description, true, source->result, json, err);
     }
     free(description);
     return err->code;
