@@ -106,7 +106,7 @@ static bool lie_on_nodes(const struct mr_jobs_row *job, uint32_t round) {
 
 /* Has those parts of a job made again that lie on the node, but for those in `kept` (by task: the
  * attempt; or NULL). */
-static void report_lost(struct mr_master *master, const struct mr_jobs_row *job, uint32_t node,
+static void report_lost(struct mr_master *master, struct mr_jobs_row *job, uint32_t node,
                         const uint32_t *kept) {
     struct mr_core_job_view view = mr_core_job(master->core, job->number);
     bool may_be_lost = view.state == MR_CORE_JOB_RUNNING || view.state == MR_CORE_JOB_CLOSING ||
@@ -123,6 +123,7 @@ static void report_lost(struct mr_master *master, const struct mr_jobs_row *job,
                 .kind = MR_CORE_PART_LOST,
                 .attempt = {job->number, view.round, MR_PHASE_REDUCE, task, winner.attempt}};
             (void)mr_inside_apply(master, &lost, NULL);
+            mr_inside_withdraw(master, job);
         }
     }
 }
@@ -136,7 +137,7 @@ void mr_holdings_lost(struct mr_master *master, uint32_t node) {
 void mr_holdings_report_missing(struct mr_session *session) {
     struct mr_master *master = session->master;
     for (size_t i = 0; i < master->jobs.count; i++) {
-        const struct mr_jobs_row *job = master->jobs.rows[i];
+        struct mr_jobs_row *job = master->jobs.rows[i];
         struct mr_core_job_view view = mr_core_job(master->core, job->number);
         uint32_t *kept = calloc((size_t)view.reduce_tasks + 1, sizeof *kept);
         if (!kept) {

@@ -86,6 +86,8 @@ struct mr_jobs_row {
 
     /* Publishing: who does it. */
     bool publishes;
+    bool is_gathered;               /* a client has collected all of it */
+    uint32_t parts_lost;            /* when it was to be published */
     uint32_t publisher;             /* node, or MR_CORE_NONE */
     uint32_t published_last;        /* who had it last, or MR_CORE_NONE: another is tried first */
     uint64_t publisher_incarnation; /* the core's */
