@@ -66,6 +66,42 @@ Test(peers, not_its_own) {
     mr_buffer_fini(&spec);
 }
 
+/* A list of what a worker holds takes time in its length, in whatever order it is. */
+Test(peers, holds_much) {
+    enum { ROWS = 8192, MESSAGES = 24 };
+    struct play play;
+    struct actor worker;
+    static struct mr_wire_row_held rows[ROWS];
+    static char ids[ROWS][MR_WIRE_ID_MAX];
+    struct mr_wire_more_held more = {.held = rows, .held_count = ROWS, .held_follows = 1};
+    struct mr_wire_register said = {.incarnation = 7,
+                                    .name = "w",
+                                    .host = "host",
+                                    .roles = MR_CORE_MAPS,
+                                    .slots = 1,
+                                    .address = "127.0.0.1:1",
+                                    .scratch = "/nowhere",
+                                    .held_follows = 1};
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&worker, &play, MR_NET_MAPPER);
+    actor_send(&worker, MR_WIRE_REGISTER, &said);
+    for (unsigned message = 0; message < MESSAGES; message++) {
+        for (unsigned i = 0; i < ROWS; i++) { /* each of a job of its own, which nobody knows */
+            snprintf(ids[i], sizeof ids[i], "%032x", message * ROWS + i);
+            rows[i] = (struct mr_wire_row_held){.id = ids[i], .attempt = 1};
+        }
+        more.held_follows = message + 1 < MESSAGES;
+        actor_send(&worker, MR_WIRE_MORE_HELD, &more);
+    }
+    actor_registered(&worker);
+    for (unsigned i = 0; i < MESSAGES * ROWS; i++) {
+        actor_expect(&worker, MR_WIRE_FORGET);
+    }
+    actor_close(&worker);
+    play_close(&play);
+}
+
 static uint64_t parts_attempt(struct actor *client) {
     struct taken taken;
     actor_take(client, MR_WIRE_PARTS, &taken);
