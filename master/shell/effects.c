@@ -221,4 +221,5 @@ void mr_effects_performed(void *arg) {
     if (master->has_to_publish) {
         mr_publishing_go_on(master);
     }
+    mr_ending_sweep(master);
 }

@@ -71,7 +71,8 @@ struct mr_master {
     bool has_to_close;   /* a round of some job */
     bool has_to_publish; /* some job */
     bool has_changed_sources;
-    bool has_to_sweep; /* blobs */
+    bool has_to_sweep; /* blobs, from the next tick on: */
+    bool sweeps;
 };
 
 /* Ends the master by a failure; does nothing when it ends already. */
