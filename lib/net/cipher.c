@@ -12,6 +12,8 @@
 
 #define FLUSH_BYTES ((size_t)256 << 10) /* that do not wait for the end of the iteration */
 
+#define KEEPALIVE_SECONDS 60 /* of silence, until the kernel asks whether the peer is there */
+
 #define HANDLES 3
 
 struct mr_cipher {
@@ -429,6 +431,8 @@ int mr_cipher_open(struct mr_net *net, int fd, enum mr_tls_side side, const char
         return mr_error_errno(err, MR_ERR_IO, -status, "open a connection with %s", label);
     }
     (void)uv_tcp_nodelay(&made->tcp, 1); /* only speed depends on it */
+    /* A peer whose machine is gone, and to whom nothing is sent, does not stay for ever. */
+    (void)uv_tcp_keepalive(&made->tcp, 1, KEEPALIVE_SECONDS);
     made->events = events;
     wake(made); /* the handshake begins, and reading */
     *stream = made;

@@ -227,6 +227,13 @@ static struct coming *find(const struct mr_blobs *blobs, struct mr_hash_128 hash
     return at;
 }
 
+void mr_blobs_abandon(struct mr_blobs *blobs, struct mr_hash_128 hash) {
+    struct coming *coming = find(blobs, hash);
+    if (coming) {
+        drop(blobs, coming);
+    }
+}
+
 static int take(struct mr_blobs *blobs, struct coming *coming, uint64_t offset,
                 struct mr_bytes piece, bool *is_whole, struct mr_error *err) {
     char name[NAME_LEN + 1];

@@ -42,6 +42,9 @@ MR_MUST_USE int mr_blobs_take(struct mr_blobs *blobs, struct mr_hash_128 hash, u
                               uint64_t offset, struct mr_bytes piece, bool *is_whole,
                               struct mr_error *err);
 
+/* Drops what has come of one that is not whole, where there is any: nobody sends the rest. */
+void mr_blobs_abandon(struct mr_blobs *blobs, struct mr_hash_128 hash);
+
 /* Appends a whole blob; checks its bytes against its name (MR_ERR_IO, and it is removed). */
 MR_MUST_USE int mr_blobs_read(struct mr_blobs *blobs, struct mr_hash_128 hash,
                               struct mr_buffer *bytes, struct mr_error *err);

@@ -102,7 +102,8 @@ int mr_nodes_up(struct mr_core *core, const struct mr_core_event *event, struct 
     if (event->worker.incarnation <= node->incarnation) {
         return MR_OK; /* registered already, or given up */
     }
-    if (core->slots + event->slots > MR_CORE_SLOTS_ALL_MAX) {
+    uint64_t own = node->state == MR_CORE_NODE_GONE ? 0 : node->slots; /* of its life before */
+    if (core->slots - own + event->slots > MR_CORE_SLOTS_ALL_MAX) {
         return mr_error_set(err, MR_ERR_INTERNAL, "node %u comes up with too many slots", number);
     }
     if (mr_attempts_reserve(core, core->slots + event->slots, err) ||

@@ -228,7 +228,7 @@ static void close_one(struct mr_master *master, struct mr_jobs_row *job) {
     } else {
         close_list_round(master, job, &view, &err);
     }
-    if (err.code && err.code != MR_ERR_NOMEM && !master->pen.err.code) {
+    if (err.code && err.code != MR_ERR_NOMEM && !master->pen.err.code && !master->is_closing) {
         fail_round(master, job, view.round, &err); /* the job's own: its spec, a job's name */
         err = (struct mr_error){0};
     }
@@ -236,7 +236,8 @@ static void close_one(struct mr_master *master, struct mr_jobs_row *job) {
 }
 
 void mr_closing_close(struct mr_master *master) {
-    while (master->has_to_close && !master->pen.err.code) { /* an empty round is done at once */
+    while (master->has_to_close && !master->pen.err.code &&
+           !master->is_closing) { /* an empty round is done at once */
         master->has_to_close = false;
         for (size_t i = 0; i < master->jobs.count && !master->pen.err.code; i++) {
             close_one(master, master->jobs.rows[i]);

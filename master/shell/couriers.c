@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SILENT_LEASES 3 /* so long may a peer that was asked for a blob send nothing of it */
+
 static bool is_same(struct mr_hash_128 a, struct mr_hash_128 b) {
     return a.high == b.high && a.low == b.low;
 }
@@ -46,6 +48,21 @@ static bool make_empty(struct mr_master *master, struct mr_hash_128 hash) {
     return mr_inside_check(master, &err);
 }
 
+/* From now on it is for this peer to send it; false: the master ends for want of memory. */
+static bool add_want(struct mr_session *session, struct mr_hash_128 hash) {
+    struct mr_master *master = session->master;
+    struct mr_couriers_want *want = malloc(sizeof *want);
+    if (!want) {
+        struct mr_error err = {0};
+        mr_error_nomem(&err, "asking for a blob");
+        mr_inside_fail(master, &err);
+        return false;
+    }
+    *want = (struct mr_couriers_want){master->wants, hash, session, uv_now(master->loop)};
+    master->wants = want;
+    return true;
+}
+
 bool mr_couriers_need(struct mr_session *session, struct mr_hash_128 hash) {
     struct mr_master *master = session->master;
     if (mr_blobs_has(master->blobs, hash) || make_empty(master, hash)) {
@@ -54,18 +71,20 @@ bool mr_couriers_need(struct mr_session *session, struct mr_hash_128 hash) {
     if (*find_want(master, hash)) {
         return false;
     }
-    struct mr_couriers_want *want = malloc(sizeof *want);
-    if (!want) {
-        struct mr_error err = {0};
-        mr_error_nomem(&err, "asking for a blob");
-        mr_inside_fail(master, &err);
-        return false;
+    if (add_want(session, hash)) {
+        struct mr_wire_want message = {hash.high, hash.low};
+        mr_sessions_send(session, MR_WIRE_WANT, &message);
     }
-    *want = (struct mr_couriers_want){master->wants, hash, session};
-    master->wants = want;
-    struct mr_wire_want message = {hash.high, hash.low};
-    mr_sessions_send(session, MR_WIRE_WANT, &message);
     return false;
+}
+
+/* The peer sends: what else is wanted of it comes later. */
+static void note_sending(const struct mr_session *session) {
+    for (struct mr_couriers_want *want = session->master->wants; want; want = want->next) {
+        if (want->session == session) {
+            want->since_ms = uv_now(session->master->loop);
+        }
+    }
 }
 
 void mr_couriers_arrived(struct mr_session *session, union mr_wire_any *message,
@@ -74,14 +93,19 @@ void mr_couriers_arrived(struct mr_session *session, union mr_wire_any *message,
     const struct mr_wire_blob *blob = &message->blob_;
     struct mr_hash_128 hash = {blob->high, blob->low};
     struct mr_couriers_want **at = find_want(master, hash);
-    bool is_asked = *at && (*at)->session == session;
     bool is_missing = blob->total == 0 && blob->offset == 0;
     bool is_whole = false;
     struct mr_error err = {0};
+    if (mr_blobs_has(master->blobs, hash) || (*at && (*at)->session != session)) {
+        return; /* it is here, or another sends it: the pieces of two do not make one */
+    }
     /* A worker sends what a turn made before it says so: nobody has to ask. */
-    if ((!is_asked && !session->is_worker) || mr_blobs_has(master->blobs, hash)) {
+    if (!*at &&
+        (!session->is_worker || is_missing || blob->offset > 0 || !add_want(session, hash))) {
         return;
     }
+    at = find_want(master, hash);
+    note_sending(session);
     if (is_missing) {
         mr_error_set(&err, MR_ERR_USAGE, "%s lacks a blob that it named",
                      mr_conn_peer(session->conn)->address);
@@ -89,7 +113,7 @@ void mr_couriers_arrived(struct mr_session *session, union mr_wire_any *message,
         (void)!mr_blobs_take(master->blobs, hash, blob->total, blob->offset, frame->piece,
                              &is_whole, &err);
     }
-    if (is_whole && *at) {
+    if (is_whole) {
         drop_want(at);
     }
     if (err.code == MR_ERR_NOMEM || err.code == MR_ERR_IO) {
@@ -140,8 +164,10 @@ static bool send_piece(struct mr_session *session) {
         blobs->offset += got;
     }
     free(piece);
-    if (err.code) {
+    if (err.code) { /* who waits for it must not wait for ever */
+        head.total = head.offset = 0;
         mr_inside_log("%s", err.text);
+        mr_sessions_send_piece(session, MR_WIRE_BLOB, &head, (struct mr_bytes){0});
     }
     return !err.code && got > 0;
 }
@@ -193,6 +219,7 @@ void mr_couriers_disconnected(struct mr_session *session) {
     bool was_asked = false;
     while (*at) {
         if ((*at)->session == session) {
+            mr_blobs_abandon(session->master->blobs, (*at)->hash);
             drop_want(at);
             was_asked = true;
         } else {
@@ -206,6 +233,23 @@ void mr_couriers_disconnected(struct mr_session *session) {
     *blobs = (struct mr_sessions_blobs){.fd = -1};
     if (was_asked) {
         look_again(session->master);
+    }
+}
+
+void mr_couriers_look(struct mr_master *master) {
+    uint64_t now = uv_now(master->loop);
+    uint64_t patience = SILENT_LEASES * (uint64_t)master->lease_ms;
+    for (const struct mr_couriers_want *want = master->wants; want; want = want->next) {
+        struct mr_conn *conn = want->session->conn;
+        bool is_heard = !want->session->is_worker && now - mr_conn_heard_ms(conn) <= patience;
+        if (now - want->since_ms <= patience || is_heard) {
+            continue; /* of a worker, whose heartbeats are heard too, pieces alone count */
+        }
+        struct mr_error err = {0};
+        mr_error_set(&err, MR_ERR_CLOSED, "%s was asked for a blob and sends nothing",
+                     mr_conn_peer(conn)->address);
+        mr_inside_log("%s", err.text);
+        mr_conn_drop(conn, &err);
     }
 }
 

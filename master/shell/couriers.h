@@ -20,6 +20,8 @@ void mr_couriers_arrived(struct mr_session *session, union mr_wire_any *message,
 /* The connection takes more. */
 void mr_couriers_go_on(struct mr_session *session);
 void mr_couriers_disconnected(struct mr_session *session);
+/* Time has passed: a peer that was asked for a blob, and sends none, does not hold up others. */
+void mr_couriers_look(struct mr_master *master);
 /* Forgets all that is wanted. */
 void mr_couriers_fini(struct mr_master *master);
 

@@ -201,7 +201,8 @@ void mr_effects_perform(void *arg, const struct mr_core_effect *effect) {
         discard_round(master, job, effect->round);
         break;
     case MR_CORE_PUBLISH:
-        job->publishes = true;
+        /* Else a part was lost meanwhile, and it comes again. */
+        job->publishes = mr_core_job(master->core, job->number).state == MR_CORE_JOB_PUBLISHING;
         master->has_to_publish = true;
         break;
     case MR_CORE_FINISHED:
@@ -220,4 +221,5 @@ void mr_effects_performed(void *arg) {
     if (master->has_to_publish) {
         mr_publishing_go_on(master);
     }
+    mr_ending_sweep(master);
 }

@@ -226,9 +226,11 @@ void mr_ending_drop_blob(struct mr_master *master, struct mr_hash_128 hash) {
     }
 }
 
+/* What is not needed any more by what is gathered may be by what is on disk: a master that dies now
+ * goes on from that. So it is swept when the two are the same. */
 void mr_ending_sweep(struct mr_master *master) {
-    if (master->has_to_sweep) {
-        master->has_to_sweep = false;
+    if (master->sweeps && mr_pen_is_settled(&master->pen)) {
+        master->sweeps = master->has_to_sweep = false;
         mr_blobs_sweep(master->blobs, is_needed, master);
     }
 }

@@ -16,7 +16,7 @@ void mr_ending_finish(struct mr_master *master, struct mr_jobs_row *job);
 
 /* Removes a blob, once what was put so far is durable, unless it is named somewhere. */
 void mr_ending_drop_blob(struct mr_master *master, struct mr_hash_128 hash);
-/* Removes the blobs that nothing names, if a job ended since the last time. */
+/* Removes the blobs that nothing names, if that is due and nothing is being written. */
 void mr_ending_sweep(struct mr_master *master);
 void mr_ending_fini(struct mr_master *master);
 

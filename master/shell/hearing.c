@@ -86,11 +86,13 @@ static void on_frame(struct mr_conn *conn, const struct mr_frame *frame, void *u
     if (err.code && session->conn) {
         mr_inside_log("%s", err.text);
         mr_conn_drop(conn, &err);
+    } else if (!session->is_worker && mr_conn_is_full(conn)) {
+        mr_conn_pause(conn); /* who does not take its answers asks no more; workers must be heard */
     }
 }
 
 static void on_drained(struct mr_conn *conn, void *user) {
-    (void)conn;
+    mr_conn_resume(conn);
     mr_couriers_go_on(user);
     mr_clients_go_on(user);
 }

@@ -21,22 +21,24 @@ enum {
 
 /* ---- gathering --------------------------------------------------------------------------------*/
 
-/* The place of an id in the list, where it is put if it is new; the same ids come in a row. */
+/* The place of an id in the list, where it is put unless it is the last one: the same ids come in a
+ * row, and a list of any order takes no more than its length. */
 static int place_id(struct mr_session *session, const char *id, uint32_t *place,
                     struct mr_error *err) {
-    for (size_t i = session->held_id_count; i > 0; i--) {
-        if (strcmp(session->held_ids[i - 1], id) == 0) {
-            *place = (uint32_t)(i - 1);
-            return MR_OK;
+    size_t count = session->held_id_count;
+    if (count > 0 && strcmp(session->held_ids[count - 1], id) == 0) {
+        *place = (uint32_t)(count - 1);
+        return MR_OK;
+    }
+    if ((count & (count + 1)) == 0) { /* it is full: capacities are 1, 3, 7 ... */
+        char(*ids)[MR_ORDERS_ID_LEN + 1] =
+            realloc(session->held_ids, (2 * count + 1) * sizeof *ids);
+        if (!ids) {
+            return mr_error_nomem(err, "registering a worker");
         }
+        session->held_ids = ids;
     }
-    char(*ids)[MR_ORDERS_ID_LEN + 1] =
-        realloc(session->held_ids, (session->held_id_count + 1) * sizeof *ids);
-    if (!ids) {
-        return mr_error_nomem(err, "registering a worker");
-    }
-    session->held_ids = ids;
-    snprintf(ids[session->held_id_count], sizeof *ids, "%s", id);
+    snprintf(session->held_ids[count], sizeof *session->held_ids, "%s", id);
     *place = (uint32_t)session->held_id_count++;
     return MR_OK;
 }
@@ -109,17 +111,20 @@ static bool lie_on_nodes(const struct mr_jobs_row *job, uint32_t round) {
     return !mr_jobs_is_turn(job, round) && (!mr_jobs_is_last(job, round) || job->is_collected);
 }
 
+/* Whether parts of a job that lie on nodes are needed. */
+static bool may_lose(const struct mr_jobs_row *job, const struct mr_core_job_view *view) {
+    bool is_under_way = view->state == MR_CORE_JOB_RUNNING || view->state == MR_CORE_JOB_CLOSING ||
+                        view->state == MR_CORE_JOB_PUBLISHING;
+    return is_under_way && lie_on_nodes(job, view->round);
+}
+
 /* Has those parts of a job made again that lie on the node, but for those in `kept` (by task: the
  * attempt; or NULL). */
-static void report_lost(struct mr_master *master, const struct mr_jobs_row *job, uint32_t node,
+static void report_lost(struct mr_master *master, struct mr_jobs_row *job, uint32_t node,
                         const uint32_t *kept) {
     struct mr_core_job_view view = mr_core_job(master->core, job->number);
-    bool may_be_lost = view.state == MR_CORE_JOB_RUNNING || view.state == MR_CORE_JOB_CLOSING ||
-                       view.state == MR_CORE_JOB_PUBLISHING;
-    if (!may_be_lost || !lie_on_nodes(job, view.round)) {
-        return;
-    }
-    for (uint32_t task = 0; task < view.reduce_tasks && !master->pen.err.code; task++) {
+    bool looks = may_lose(job, &view);
+    for (uint32_t task = 0; looks && task < view.reduce_tasks && !master->pen.err.code; task++) {
         struct mr_core_winner winner =
             mr_core_winner(master->core, job->number, MR_PHASE_REDUCE, task);
         if (winner.attempt && winner.worker.node == node &&
@@ -128,6 +133,7 @@ static void report_lost(struct mr_master *master, const struct mr_jobs_row *job,
                 .kind = MR_CORE_PART_LOST,
                 .attempt = {job->number, view.round, MR_PHASE_REDUCE, task, winner.attempt}};
             (void)mr_inside_apply(master, &lost, NULL);
+            mr_inside_withdraw(master, job);
         }
     }
 }
@@ -141,8 +147,11 @@ void mr_holdings_lost(struct mr_master *master, uint32_t node) {
 void mr_holdings_report_missing(struct mr_session *session) {
     struct mr_master *master = session->master;
     for (size_t i = 0; i < master->jobs.count; i++) {
-        const struct mr_jobs_row *job = master->jobs.rows[i];
+        struct mr_jobs_row *job = master->jobs.rows[i];
         struct mr_core_job_view view = mr_core_job(master->core, job->number);
+        if (!may_lose(job, &view)) {
+            continue;
+        }
         uint32_t *kept = calloc((size_t)view.reduce_tasks + 1, sizeof *kept);
         if (!kept) {
             struct mr_error err = {0};
@@ -190,11 +199,12 @@ static bool is_needed(struct mr_session *session, const struct mr_jobs_row *job,
 }
 
 void mr_holdings_answer(struct mr_session *session) {
+    const struct mr_jobs_row *job = NULL;
     uint32_t forgotten = MR_CORE_NONE; /* the place of the last id */
     for (size_t i = 0; i < session->held_count; i++) {
         const struct mr_core_attempt *held = &session->held[i];
-        const struct mr_jobs_row *job = job_of(session, held);
         struct mr_core_attempt id;
+        job = i > 0 && held[-1].job == held->job ? job : job_of(session, held);
         if (!job && held->job != forgotten) {
             struct mr_wire_forget forget = {0, session->held_ids[held->job]};
             mr_sessions_send(session, MR_WIRE_FORGET, &forget);

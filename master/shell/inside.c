@@ -46,6 +46,13 @@ bool mr_inside_apply(struct mr_master *master, const struct mr_core_event *event
     return !err.code;
 }
 
+void mr_inside_withdraw(struct mr_master *master, struct mr_jobs_row *job) {
+    job->publishes = false;
+    for (struct mr_session *at = master->sessions.first; at; at = at->after) {
+        at->has_parts = at->has_parts && at->collects != job->number;
+    }
+}
+
 uint64_t mr_inside_wall_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);

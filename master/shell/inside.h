@@ -11,11 +11,12 @@
 #include "master/shell/runs.h"
 #include "master/shell/session.h"
 
-/* A blob that is wanted, and who was asked for it. */
+/* A blob that is wanted, and who was asked for it, or sends it unasked. */
 struct mr_couriers_want {
     struct mr_couriers_want *next;
     struct mr_hash_128 hash;
     struct mr_session *session;
+    uint64_t since_ms; /* that it sent a piece of any, or was asked */
 };
 
 /* A job that failed: its end is told when the log of its first cause is here. */
@@ -70,7 +71,8 @@ struct mr_master {
     bool has_to_close;   /* a round of some job */
     bool has_to_publish; /* some job */
     bool has_changed_sources;
-    bool has_to_sweep; /* blobs */
+    bool has_to_sweep; /* blobs, from the next tick on: */
+    bool sweeps;
 };
 
 /* Ends the master by a failure; does nothing when it ends already. */
@@ -88,6 +90,10 @@ bool mr_inside_apply(struct mr_master *master, const struct mr_core_event *event
 
 /* Fails the master where `err` is set; for what must not fail but by want of memory. */
 bool mr_inside_check(struct mr_master *master, const struct mr_error *err);
+
+/* A part of the job's output is not there any more: what was offered or begun of it is void, and it
+ * is published when the part was made again. */
+void mr_inside_withdraw(struct mr_master *master, struct mr_jobs_row *job);
 
 /* The wall clock in milliseconds: to be shown, never to decide. */
 uint64_t mr_inside_wall_ms(void);

@@ -332,10 +332,13 @@ int mr_jobs_take_ended(struct mr_jobs *jobs, const struct mr_journal *journal, u
         return err->code;
     }
     if (jobs->ended_count == MR_CORE_HISTORY) {
-        *forgotten = jobs->ended[0]->number;
-        destroy_ended(jobs->ended[0]);
+        /* The last number stays: after a restart the next job's is counted from it. */
+        size_t at = jobs->ended[0]->number == jobs->last_number;
+        *forgotten = jobs->ended[at]->number;
+        destroy_ended(jobs->ended[at]);
         jobs->ended_count--;
-        memmove(jobs->ended, jobs->ended + 1, jobs->ended_count * sizeof *jobs->ended);
+        memmove(jobs->ended + at, jobs->ended + at + 1,
+                (jobs->ended_count - at) * sizeof *jobs->ended);
     }
     jobs->ended[jobs->ended_count++] = ended;
     jobs->last_number = number > jobs->last_number ? number : jobs->last_number;

@@ -86,6 +86,8 @@ struct mr_jobs_row {
 
     /* Publishing: who does it. */
     bool publishes;
+    bool is_gathered;               /* a client has collected all of it */
+    uint32_t parts_lost;            /* when it was to be published */
     uint32_t publisher;             /* node, or MR_CORE_NONE */
     uint32_t published_last;        /* who had it last, or MR_CORE_NONE: another is tried first */
     uint64_t publisher_incarnation; /* the core's */
@@ -143,8 +145,8 @@ MR_MUST_USE int mr_jobs_give_up(struct mr_jobs_row *job, struct mr_journal *jour
  */
 uint32_t mr_jobs_resolve(const struct mr_jobs *jobs, const char *text, struct mr_error *err);
 
-/* Adds an ended job, as its facts tell; the oldest falls out of the history: *forgotten is its
- * number (0: none). */
+/* Adds an ended job, as its facts tell; the oldest, but for the one of the last number, falls out
+ * of the history: *forgotten is its number (0: none). */
 MR_MUST_USE int mr_jobs_take_ended(struct mr_jobs *jobs, const struct mr_journal *journal,
                                    uint32_t number, uint32_t *forgotten, struct mr_error *err);
 

@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/job/problems.h"
+#include "master/shell/couriers.h"
 #include "master/shell/effects.h"
 #include "master/shell/ending.h"
 #include "master/shell/hearing.h"
@@ -27,6 +28,8 @@ static void on_tick(uv_timer_t *timer) {
     struct mr_core_event tick = {.kind = MR_CORE_TICK};
     master->tick_ms = UINT64_MAX;
     (void)mr_inside_apply(master, &tick, NULL);
+    mr_couriers_look(master);
+    master->sweeps = master->has_to_sweep;
     mr_ending_sweep(master);
 }
 
@@ -140,6 +143,17 @@ int mr_master_default_state(char path[MR_MASTER_PATH_MAX], struct mr_error *err)
 
 /* ---- opening ----------------------------------------------------------------------------------*/
 
+static uint32_t lease_of(const struct mr_master_options *options) {
+    return options->lease_ms ? options->lease_ms : MR_MASTER_LEASE_MS;
+}
+
+/* Where it isn't said, four fit into a lease. */
+static uint32_t heartbeat_of(const struct mr_master_options *options) {
+    uint32_t quarter = lease_of(options) / 4 + 1;
+    uint32_t most = quarter < MR_MASTER_HEARTBEAT_MS ? quarter : MR_MASTER_HEARTBEAT_MS;
+    return options->heartbeat_ms ? options->heartbeat_ms : most;
+}
+
 /* All that can be seen to be wrong before anything is opened. */
 static int check(const struct mr_master_options *options, const struct mr_listener_options *listen,
                  struct mr_secret *secret, char state[MR_MASTER_PATH_MAX], struct mr_error *err) {
@@ -155,8 +169,7 @@ static int check(const struct mr_master_options *options, const struct mr_listen
     } else if (mr_master_default_state(state, &why)) {
         mr_problems_add(&problems, why.code, "%s", why.text);
     }
-    if (options->heartbeat_ms && options->lease_ms &&
-        options->lease_ms < 2 * (uint64_t)options->heartbeat_ms) {
+    if (lease_of(options) < 2 * (uint64_t)heartbeat_of(options)) {
         mr_problems_add(&problems, MR_ERR_USAGE,
                         "--lease is shorter than two times --heartbeat: a worker would be given "
                         "up for one heartbeat that is late");
@@ -215,16 +228,15 @@ int mr_master_open(struct uv_loop_s *loop, const struct mr_master_options *optio
     if (!made) {
         return mr_error_nomem(err, "starting a master");
     }
-    *made = (struct mr_master){
-        .loop = loop,
-        .close = mr_master_close,
-        .destroy = destroy,
-        .look = look,
-        .ended = ended,
-        .ended_arg = arg,
-        .lock_fd = -1,
-        .lease_ms = options->lease_ms ? options->lease_ms : MR_MASTER_LEASE_MS,
-        .heartbeat_ms = options->heartbeat_ms ? options->heartbeat_ms : MR_MASTER_HEARTBEAT_MS};
+    *made = (struct mr_master){.loop = loop,
+                               .close = mr_master_close,
+                               .destroy = destroy,
+                               .look = look,
+                               .ended = ended,
+                               .ended_arg = arg,
+                               .lock_fd = -1,
+                               .lease_ms = lease_of(options),
+                               .heartbeat_ms = heartbeat_of(options)};
     if (!check(options, &listen, &secret, state, err) &&
         !mr_opening_open(made, state, exit_status, err)) {
         *exit_status = MR_MASTER_EXIT_CONFIG;

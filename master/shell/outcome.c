@@ -34,6 +34,16 @@ static void reading_fini(struct reading *reading) {
     mr_buffer_fini(&reading->bytes);
 }
 
+/* What can't be written ends the master, as the journal's failures do: the job has nothing to do
+ * with it, and goes on when there is room. */
+static int put_blob(struct mr_master *master, struct mr_bytes bytes, struct mr_hash_128 *hash,
+                    struct mr_error *err) {
+    if (mr_blobs_put(master->blobs, bytes, hash, err)) {
+        mr_inside_fail(master, err);
+    }
+    return err->code;
+}
+
 /* ---- records set aside ------------------------------------------------------------------------*/
 
 /* Steps to the next of a fact's records; false: there is none. */
@@ -75,7 +85,7 @@ static int make_aside(struct mr_master *master, const struct mr_jobs_row *job,
         (void)!add_aside(&facts[i], spec, &text, err);
     }
     if (!err->code && text.len) {
-        (void)!mr_blobs_put(master->blobs, (struct mr_bytes){text.data, text.len}, hash, err);
+        (void)!put_blob(master, (struct mr_bytes){text.data, text.len}, hash, err);
     }
     mr_buffer_fini(&text);
     return err->code;
@@ -105,7 +115,7 @@ static int make_lines(struct mr_master *master, const struct mr_jobs_row *job,
     if (!err->code) {
         result->parts[0].bytes = text.len;
         result->parts[0].xxh3 = mr_hash_xxh3(text.data, text.len);
-        (void)!mr_blobs_put(master->blobs, (struct mr_bytes){text.data, text.len}, hash, err);
+        (void)!put_blob(master, (struct mr_bytes){text.data, text.len}, hash, err);
     }
     mr_buffer_fini(&text);
     return err->code;
@@ -226,9 +236,8 @@ static int make_manifest(struct mr_master *master, const struct mr_spec *spec,
     if (!mr_buffer_append(&description, spec->manifest.data, spec->manifest.len, err) &&
         !mr_buffer_append(&description, "", 1, err) &&
         !mr_manifest_finish(description.data, result, &result->manifest, err)) {
-        (void)!mr_blobs_put(master->blobs,
-                            (struct mr_bytes){result->manifest, strlen(result->manifest)}, hash,
-                            err);
+        (void)!put_blob(master, (struct mr_bytes){result->manifest, strlen(result->manifest)}, hash,
+                        err);
     }
     mr_buffer_fini(&description);
     return err->code;

@@ -23,6 +23,10 @@ void mr_pen_end(struct mr_pen *pen, const struct mr_error *err) {
     }
 }
 
+bool mr_pen_is_settled(const struct mr_pen *pen) {
+    return pen->sequence == mr_journal_stats(pen->journal).sequence;
+}
+
 /* ---- deeds ------------------------------------------------------------------------------------*/
 
 static bool make_room(struct mr_pen *pen, size_t more) {

@@ -70,6 +70,9 @@ MR_MUST_USE int mr_pen_apply(struct mr_pen *pen, const struct mr_core_event *eve
 /* Has `act` called when all that was applied and put so far is durable. */
 void mr_pen_then(struct mr_pen *pen, mr_pen_act act, void *arg);
 
+/* Whether all that was applied and put is durable. */
+bool mr_pen_is_settled(const struct mr_pen *pen);
+
 /* Ends it by a failure. */
 void mr_pen_end(struct mr_pen *pen, const struct mr_error *err);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define PARTS_A_MESSAGE 8192
+#define PARTS_LOST_MAX 64u /* of a job, at this step: whatever takes them does not cease */
 
 static bool is_publishing(const struct mr_master *master, const struct mr_jobs_row *job) {
     return !job->is_over && job->publishes &&
@@ -117,11 +118,19 @@ static void end(struct mr_master *master, struct mr_jobs_row *job, const struct 
 
 /* The part is made again, and the output published then. */
 static void lose_part(struct mr_master *master, struct mr_jobs_row *job, uint32_t task,
-                      uint32_t attempt) {
+                      uint32_t attempt, const char *why) {
+    struct mr_error how = {0};
+    if (job->parts_lost++ == PARTS_LOST_MAX) {
+        mr_error_set(&how, MR_ERR_IO, "parts of the output were lost %u times: %.300s",
+                     PARTS_LOST_MAX, why);
+        end(master, job, &how);
+        return;
+    }
+    mr_jobs_tell(job, "%s", why);
     uint32_t round = mr_core_job(master->core, job->number).round;
     struct mr_core_event lost = {.kind = MR_CORE_PART_LOST,
                                  .attempt = {job->number, round, MR_PHASE_REDUCE, task, attempt}};
-    job->publishes = false;
+    mr_inside_withdraw(master, job);
     (void)mr_inside_apply(master, &lost, NULL);
     if (mr_core_job(master->core, job->number).state == MR_CORE_JOB_PUBLISHING) {
         job->publishes = true; /* no such part is known: it was another that was lost */
@@ -154,8 +163,7 @@ void mr_publishing_published(struct mr_session *session, union mr_wire_any *mess
                      session->node->name);
     }
     if (said->status && said->has_lost && !job->loops) {
-        mr_jobs_tell(job, "%s", how.text);
-        lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt);
+        lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt, how.text);
         return;
     }
     if (how.code && !job->publish_err.code) {
@@ -248,13 +256,17 @@ void mr_publishing_collected(struct mr_session *session, union mr_wire_any *mess
     (void)frame;
     uint32_t number = mr_jobs_resolve(&master->jobs, said->job ? said->job : "", &err);
     struct mr_jobs_row *job = mr_jobs_find(&master->jobs, number);
-    if (!job || !job->is_collected || !is_publishing(master, job)) {
+    if (!job || !job->is_collected || job->is_over) {
         return; /* it is over already: ENDED tells */
+    }
+    job->is_gathered = job->is_gathered || said->status == 0;
+    if (!is_publishing(master, job)) {
+        return; /* a part was lost behind the client's back, and is being made again */
     }
     if (said->status && said->has_lost && !job->loops) {
         session->has_parts = false;
-        mr_jobs_tell(job, "%s", said->why ? said->why : "a part can't be had");
-        lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt);
+        lose_part(master, job, (uint32_t)said->lost_task, (uint32_t)said->lost_attempt,
+                  said->why ? said->why : "a part can't be had");
         return;
     }
     if (said->status) {
@@ -278,7 +290,10 @@ void mr_publishing_go_on(struct mr_master *master) {
         if (!is_publishing(master, job)) {
             continue;
         }
-        if (job->is_collected) {
+        if (job->is_collected && job->is_gathered) {
+            struct mr_error well = {0};
+            end(master, job, &well);
+        } else if (job->is_collected) {
             offer(master, job);
         } else {
             go_on(master, job);

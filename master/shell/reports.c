@@ -39,6 +39,14 @@ bool mr_reports_has_won(const struct mr_master *master, const struct mr_core_att
                attempt->attempt;
 }
 
+/* The attempt has ended, if it is this worker that runs it: what others say of it is void. */
+static void end_run(struct mr_master *master, const struct mr_reports_about *about) {
+    const struct mr_runs_row *row = mr_runs_find(&master->runs, &about->attempt);
+    if (row && row->worker.node == about->worker.node) {
+        mr_runs_remove(&master->runs, &about->attempt);
+    }
+}
+
 /* ---- done -------------------------------------------------------------------------------------*/
 
 bool mr_reports_win(struct mr_master *master, const struct mr_reports_about *about,
@@ -52,7 +60,7 @@ bool mr_reports_win(struct mr_master *master, const struct mr_reports_about *abo
     if (!mr_inside_apply(master, &done, &is_accepted)) {
         return false;
     }
-    mr_runs_remove(&master->runs, &about->attempt);
+    end_run(master, about);
     return is_accepted && !had_won;
 }
 
@@ -162,7 +170,7 @@ void mr_reports_fail(struct mr_master *master, const struct mr_reports_about *ab
                      told.attempt, node ? node->name : "?", failure->why ? failure->why : "failed");
     }
     (void)mr_inside_apply(master, &event, NULL);
-    mr_runs_remove(&master->runs, &about->attempt);
+    end_run(master, about);
 }
 
 /* An attempt that used more memory than it may is tried with half the buffers, once. */
@@ -257,5 +265,5 @@ void mr_reports_lost(struct mr_session *session, union mr_wire_any *message,
     mr_jobs_tell(about.job, "reduce task %u can't read the output of map task %u: %s", told.task,
                  event.lost_task, lost->why ? lost->why : "it is gone");
     (void)mr_inside_apply(master, &event, NULL);
-    mr_runs_remove(&master->runs, &about.attempt);
+    end_run(master, &about);
 }

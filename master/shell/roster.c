@@ -109,10 +109,21 @@ struct mr_roster_node *mr_roster_resolve(const struct mr_roster *roster, const c
     return found;
 }
 
-int mr_roster_add(struct mr_roster *roster, const char *name, struct mr_roster_node **node,
-                  struct mr_error *err) {
+static int put(struct mr_journal *journal, const struct mr_roster_node *node, uint64_t incarnation,
+               uint64_t before, struct mr_error *err) {
+    struct mr_buffer text = {0};
+    if (!mr_buffer_printf(&text, err, "%" PRIx64 " %" PRIx64 " %s", incarnation, before,
+                          node->name)) {
+        (void)!mr_journal_put(journal, 0, MR_NOTES_NODE, node->number, text.data, text.len, err);
+    }
+    mr_buffer_fini(&text);
+    return err->code;
+}
+
+int mr_roster_add(struct mr_roster *roster, const char *name, struct mr_journal *journal,
+                  struct mr_roster_node **node, struct mr_error *err) {
     *node = mr_roster_find(roster, name);
-    return *node ? MR_OK : append(roster, name, node, err);
+    return *node || append(roster, name, node, err) ? err->code : put(journal, *node, 0, 0, err);
 }
 
 /* Replaces a text; true: it is another. */
@@ -143,15 +154,11 @@ int mr_roster_place(struct mr_roster_node *node, const char *host, const char *a
 
 int mr_roster_take_in(struct mr_roster_node *node, uint64_t incarnation, struct mr_journal *journal,
                       struct mr_error *err) {
-    struct mr_buffer text = {0};
-    if (!mr_buffer_printf(&text, err, "%" PRIx64 " %" PRIx64 " %s", incarnation, node->incarnation,
-                          node->name) &&
-        !mr_journal_put(journal, 0, MR_NOTES_NODE, node->number, text.data, text.len, err)) {
+    if (!put(journal, node, incarnation, node->incarnation, err)) {
         node->before = node->incarnation;
         node->incarnation = incarnation;
         node->version++; /* what was told of the life before is void */
     }
-    mr_buffer_fini(&text);
     return err->code;
 }
 

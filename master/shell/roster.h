@@ -43,9 +43,11 @@ struct mr_roster_node *mr_roster_find(const struct mr_roster *roster, const char
 /* By number or name, as a person writes it. */
 struct mr_roster_node *mr_roster_resolve(const struct mr_roster *roster, const char *text);
 
-/* Finds or adds a node by its name. */
+/* Finds a node by its name, or adds it and gathers that as a fact: also of a worker that is not
+ * taken in after all, since numbers are never used again. */
 MR_MUST_USE int mr_roster_add(struct mr_roster *roster, const char *name,
-                              struct mr_roster_node **node, struct mr_error *err);
+                              struct mr_journal *journal, struct mr_roster_node **node,
+                              struct mr_error *err);
 
 /* Notes where a worker is; true: it is somewhere else than before. */
 MR_MUST_USE int mr_roster_place(struct mr_roster_node *node, const char *host, const char *address,

@@ -142,7 +142,8 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     const struct mr_wire_register *said = session->registering;
     struct mr_roster_node *node;
     bool is_elsewhere = false;
-    if (check_said(said, err) || mr_roster_add(&master->roster, said->name, &node, err)) {
+    if (check_said(said, err) ||
+        mr_roster_add(&master->roster, said->name, master->journal, &node, err)) {
         return err->code;
     }
     struct mr_core_node_view view = mr_core_node(master->core, node->number);

@@ -147,6 +147,57 @@ Test(crashes, the_journal_fails) {
     mr_buffer_fini(&spec);
 }
 
+/* Has no blob be made: their temporary names are taken. */
+static void bar_blobs(const struct play *play) {
+    char path[192];
+    for (int i = 1; i < 64; i++) {
+        snprintf(path, sizeof path, "%s/blobs/new-%d", play->state, i);
+        FILE *file = fopen(path, "w");
+        cr_assert_not_null(file);
+        fclose(file);
+    }
+}
+
+/* A manifest that can't be written ends the master, not the job: that goes on when there is room.
+ */
+Test(crashes, the_manifest_fails) {
+    struct play play;
+    struct actor client, worker;
+    struct mr_buffer spec = spec_of(&plain);
+    struct mr_wire_start start = {0};
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 1);
+    for (int i = 0; i < 2; i++) {
+        start = actor_start(&worker);
+        actor_done(&worker, &start, 2);
+    }
+    start = actor_start(&worker);
+    cr_assert_eq(start.phase, MR_PHASE_REDUCE);
+    bar_blobs(&play);
+    actor_done(&worker, &start, 2);
+    PLAY_UNTIL(&play, !play.master);
+    cr_assert_eq(mr_master_exit_status(&play.why), MR_MASTER_EXIT_IO);
+    actor_close(&client);
+    actor_close(&worker);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    client_follow(&client, "1");
+    worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 1);
+    worker.does_all = true;
+    actor_done(&worker, &start, 2);
+    struct taken taken;
+    actor_take(&client, MR_WIRE_ENDED, &taken);
+    cr_assert_eq(taken.is.ended_.jobs[0].status, 0);
+    taken_release(&taken);
+    actor_close(&client);
+    actor_close(&worker);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
 #ifdef MR_FAIL_POINTS
 
 /* Runs a job with a master that dies at that place; whether it did. */

@@ -88,3 +88,38 @@ Test(many, jobs) {
     play_close(&play);
     mr_buffer_fini(&spec);
 }
+
+/* Numbers are never used again, also where the job of the last one ended long before others did. */
+Test(many, numbers) {
+    static const struct job_plan plan = {
+        .rounds = 1, .partitions = 1, .splits = 1, .output = "/out/dir"};
+    enum { JOBS = MR_CORE_HISTORY + 2 };
+    struct play play;
+    struct actor client;
+    struct mr_buffer spec = spec_of(&plan);
+    char id[33];
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    for (uint32_t i = 1; i <= JOBS; i++) {
+        snprintf(id, sizeof id, "%032x", i);
+        client.blob_count = 0;
+        cr_assert_eq(client_submit(&client, id, &spec), i);
+    }
+    for (uint32_t i = 0; i < JOBS; i++) { /* the last first */
+        char number[16];
+        struct mr_wire_cancel cancel = {number};
+        snprintf(number, sizeof number, "%u", i ? i : JOBS);
+        actor_send(&client, MR_WIRE_CANCEL, &cancel);
+        actor_expect(&client, MR_WIRE_RESULT);
+    }
+    actor_sync(&client);
+    actor_close(&client);
+    play_stop_master(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    cr_assert_eq(client_submit(&client, ID_A, &spec), JOBS + 1);
+    actor_close(&client);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
