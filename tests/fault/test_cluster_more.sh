@@ -188,7 +188,11 @@ cp -r state state-old
 master
 ready master
 for name in m1 m2 r1; do await "$name is there" is_node $name ready; done
+seen() { sed -n 's/^sequence //p' scratch-m1/node; }
+before=$(seen)
 expect_status 0 "$MILLRACE" submit "$misbehave" in -o out-newer
+has_seen_more() { [ "$(seen)" -ge $((before + 8)) ]; }
+await "m1 has seen what is to be lost" has_seen_more
 murder master m2 r1
 rm -r state
 mv state-old state
@@ -199,7 +203,7 @@ await "m1 refuses" logged m1 "the master's journal is older .* than what this wo
 gated out-older --at gate
 # Its journal grows meanwhile, and says more in the end than m1 saw: it is the wrong one all the same.
 for i in 1 2 3 4 5 6 7 8; do
-    expect_status 0 "$MILLRACE" submit "$misbehave" in -o "beside-$i" --detach
+    expect_status 0 "$MILLRACE" submit "$misbehave" in --collect --detach
     expect_status 0 "$MILLRACE" cancel "$(cat .out)"
 done
 unlog master
