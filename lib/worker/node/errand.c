@@ -103,7 +103,8 @@ bool mr_errand_output(const struct mr_errand *errand, struct mr_wire_row_held *r
     row->phase = errand->phase == 0 ? MR_DOSSIER_MAP
                  : errand->is_last  ? MR_DOSSIER_PART
                                     : MR_DOSSIER_PAIRS;
-    return errand->phase != MR_ERRAND_TURN && !(errand->is_last && errand->job->spec.output);
+    bool is_in_output = row->phase == MR_DOSSIER_PART && errand->job->spec.output;
+    return errand->phase != MR_ERRAND_TURN && !is_in_output;
 }
 
 static int fill_split(struct mr_errand *errand, struct mr_orders_task *order,

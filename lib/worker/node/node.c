@@ -30,6 +30,7 @@ struct node {
     bool was_ready;
     bool is_leaving; /* it wants nothing new */
     bool is_ending;
+    struct mr_wire_registered refused; /* a master whose journal was older; epoch 0: none */
     char listen[MR_WHEREABOUTS_MAX];
     char id[17]; /* of this life, for the names of cgroups */
 };
@@ -214,7 +215,13 @@ static int judge(void *user, const struct mr_wire_registered *message, struct mr
         return MR_OK;
     }
     bool is_older = message->epoch < folder->epoch || message->sequence < folder->sequence;
+    if (node->refused.epoch && message->epoch == node->refused.epoch) {
+        message = &node->refused; /* its journal grows, and stays what it is */
+        is_older = true;
+    }
     if (is_older && !node->options->accept_older_journal) {
+        node->refused =
+            (struct mr_wire_registered){.epoch = message->epoch, .sequence = message->sequence};
         return mr_error_set(err, MR_ERR_CLUSTER,
                             "the master's journal is older (start %" PRIu64 ", entry %" PRIu64
                             ") than what this worker saw acknowledged (start %" PRIu64

@@ -131,7 +131,7 @@ static inline void stage_start(struct stage *stage, unsigned seat, unsigned phas
                                   .task = task,
                                   .attempt = attempt,
                                   .partitions = partitions,
-                                  .is_last = phase == 1,
+                                  .is_last = true, /* of the round, whatever the phase */
                                   .care_block = UINT64_MAX};
     stage_send(stage, seat, MR_WIRE_START, &start);
 }
