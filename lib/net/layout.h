@@ -36,6 +36,24 @@ struct mr_layout {
     size_t count;
 };
 
+/* For tables of fields: N(struct, name, max, doc), T and B likewise, R(struct, name, row, max,
+ * doc), where the layout of the list's rows is row_ROW in the same file. */
+#define MR_LAYOUT_N(S, name, max, doc)                                                             \
+    {#name, MR_LAYOUT_NUMBER, offsetof(struct S, name), 0, (max), NULL, doc},
+#define MR_LAYOUT_T(S, name, max, doc)                                                             \
+    {#name, MR_LAYOUT_TEXT, offsetof(struct S, name), 0, (max), NULL, doc},
+#define MR_LAYOUT_B(S, name, max, doc)                                                             \
+    {#name, MR_LAYOUT_BYTES, offsetof(struct S, name), 0, (max), NULL, doc},
+#define MR_LAYOUT_R(S, name, row, max, doc)                                                        \
+    {#name,                                                                                        \
+     MR_LAYOUT_ROWS,                                                                               \
+     offsetof(struct S, name),                                                                     \
+     offsetof(struct S, name##_count),                                                             \
+     (max),                                                                                        \
+     &row_##row,                                                                                   \
+     doc},
+#define MR_LAYOUT_COUNT(fields) (sizeof(fields) / sizeof *(fields))
+
 struct mr_message;
 
 /* Adds the struct to a message; one that is beyond a bound is the caller's mistake:

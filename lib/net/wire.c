@@ -6,35 +6,19 @@
 
 /* ---- the tables as data -----------------------------------------------------------------------*/
 
-#define FIELD_N(S, name, max, doc)                                                                 \
-    {#name, MR_LAYOUT_NUMBER, offsetof(struct S, name), 0, (max), NULL, doc},
-#define FIELD_T(S, name, max, doc)                                                                 \
-    {#name, MR_LAYOUT_TEXT, offsetof(struct S, name), 0, (max), NULL, doc},
-#define FIELD_B(S, name, max, doc)                                                                 \
-    {#name, MR_LAYOUT_BYTES, offsetof(struct S, name), 0, (max), NULL, doc},
-#define FIELD_R(S, name, row, max, doc)                                                            \
-    {#name,                                                                                        \
-     MR_LAYOUT_ROWS,                                                                               \
-     offsetof(struct S, name),                                                                     \
-     offsetof(struct S, name##_count),                                                             \
-     (max),                                                                                        \
-     &row_##row,                                                                                   \
-     doc},
-
-#define COUNT_OF(fields) (sizeof(fields) / sizeof *(fields))
-
 #define ROW_LAYOUT(row, NAME)                                                                      \
-    static const struct mr_layout_field row_fields_##row[] = {                                     \
-        MR_WIRE_##NAME##_FIELDS(mr_wire_row_##row, FIELD_N, FIELD_T, FIELD_B, FIELD_R)};           \
+    static const struct mr_layout_field row_fields_##row[] = {MR_WIRE_##NAME##_FIELDS(             \
+        mr_wire_row_##row, MR_LAYOUT_N, MR_LAYOUT_T, MR_LAYOUT_B, MR_LAYOUT_R)};                   \
     static const struct mr_layout row_##row = {#row, sizeof(struct mr_wire_row_##row),             \
-                                               row_fields_##row, COUNT_OF(row_fields_##row)};
+                                               row_fields_##row,                                   \
+                                               MR_LAYOUT_COUNT(row_fields_##row)};
 MR_WIRE_ROW_TABLE(ROW_LAYOUT)
 
 #define MESSAGE_LAYOUT(NAME, name, number, who, doc)                                               \
-    static const struct mr_layout_field fields_##name[] = {                                        \
-        MR_WIRE_##NAME##_FIELDS(mr_wire_##name, FIELD_N, FIELD_T, FIELD_B, FIELD_R)};              \
+    static const struct mr_layout_field fields_##name[] = {MR_WIRE_##NAME##_FIELDS(                \
+        mr_wire_##name, MR_LAYOUT_N, MR_LAYOUT_T, MR_LAYOUT_B, MR_LAYOUT_R)};                      \
     static const struct mr_layout layout_##name = {#NAME, sizeof(struct mr_wire_##name),           \
-                                                   fields_##name, COUNT_OF(fields_##name)};
+                                                   fields_##name, MR_LAYOUT_COUNT(fields_##name)};
 MR_WIRE_TABLE(MESSAGE_LAYOUT)
 
 static const struct mr_wire_about abouts[MR_WIRE_KINDS] = {

@@ -4,32 +4,17 @@
 #include "lib/base/error.h"
 #include "lib/net/message.h"
 
-#define FIELD_N(S, name, max, doc)                                                                 \
-    {#name, MR_LAYOUT_NUMBER, offsetof(struct S, name), 0, (max), NULL, doc},
-#define FIELD_T(S, name, max, doc)                                                                 \
-    {#name, MR_LAYOUT_TEXT, offsetof(struct S, name), 0, (max), NULL, doc},
-#define FIELD_B(S, name, max, doc)                                                                 \
-    {#name, MR_LAYOUT_BYTES, offsetof(struct S, name), 0, (max), NULL, doc},
-#define FIELD_R(S, name, row, max, doc)                                                            \
-    {#name,                                                                                        \
-     MR_LAYOUT_ROWS,                                                                               \
-     offsetof(struct S, name),                                                                     \
-     offsetof(struct S, name##_count),                                                             \
-     (max),                                                                                        \
-     &row_##row,                                                                                   \
-     doc},
-#define COUNT_OF(fields) (sizeof(fields) / sizeof *(fields))
-
 #define ROW_LAYOUT(row, NAME)                                                                      \
-    static const struct mr_layout_field fields_##row[] = {                                         \
-        MR_SPEC_##NAME##_FIELDS(mr_spec_##row, FIELD_N, FIELD_T, FIELD_B, FIELD_R)};               \
+    static const struct mr_layout_field fields_##row[] = {MR_SPEC_##NAME##_FIELDS(                 \
+        mr_spec_##row, MR_LAYOUT_N, MR_LAYOUT_T, MR_LAYOUT_B, MR_LAYOUT_R)};                       \
     static const struct mr_layout row_##row = {#row, sizeof(struct mr_spec_##row), fields_##row,   \
-                                               COUNT_OF(fields_##row)};
+                                               MR_LAYOUT_COUNT(fields_##row)};
 MR_SPEC_ROW_TABLE(ROW_LAYOUT)
 
 static const struct mr_layout_field fields[] = {
-    MR_SPEC_FIELDS(mr_spec, FIELD_N, FIELD_T, FIELD_B, FIELD_R)};
-static const struct mr_layout layout = {"job", sizeof(struct mr_spec), fields, COUNT_OF(fields)};
+    MR_SPEC_FIELDS(mr_spec, MR_LAYOUT_N, MR_LAYOUT_T, MR_LAYOUT_B, MR_LAYOUT_R)};
+static const struct mr_layout layout = {"job", sizeof(struct mr_spec), fields,
+                                        MR_LAYOUT_COUNT(fields)};
 
 int mr_spec_encode(const struct mr_spec *spec, struct mr_buffer *bytes, struct mr_error *err) {
     struct mr_message *message = mr_message_create();
