@@ -29,7 +29,7 @@ enum entry_kind {
 
 /* Saving the state to hash it costs time in its size: done at each commit below this, else the more
  * rarely the larger it is. */
-#define HASH_EACH_BYTES ((size_t)64 << 10)
+#define HASH_EACH_BYTES ((size_t)4 << 10)
 
 struct batch {
     struct mr_store_entry *entries;
