@@ -285,7 +285,6 @@ static void run(struct mr_errands *errands, struct mr_errand *errand) {
         fail(errands, errand, &err);
         return;
     }
-    discard_output(errand); /* of an earlier life */
     mr_errand_set_state(errand, MR_ERRAND_RUNNING);
     mr_docket_use(errand->job);
     mr_hands_give(hands, &errand->work);

@@ -87,7 +87,9 @@ void mr_stock_replace(struct mr_stock_table *table, uint32_t task, uint32_t atte
             mr_dossier_discard(table->job, &old);
         }
         mr_stock_clear(row);
-        row->is_wanted = is_wanted && attempt;
+        if (is_wanted && attempt) {
+            mr_stock_want(table, row);
+        }
     } else if (row->node != node && row->state == MR_STOCK_LOST) {
         mr_stock_clear(row);
     }
@@ -121,8 +123,18 @@ bool mr_stock_make_bits(struct mr_stock_table *table, struct mr_stock_row *row) 
     return row->have && row->want;
 }
 
-void mr_stock_lose(struct mr_stock_row *row, bool is_damaged, const struct mr_error *why) {
+void mr_stock_want(struct mr_stock_table *table, struct mr_stock_row *row) {
+    uint32_t task = (uint32_t)(row - table->rows);
+    bool is_first = table->wanted_begin == table->wanted_end;
+    row->is_wanted = true;
+    table->wanted_begin = is_first || task < table->wanted_begin ? task : table->wanted_begin;
+    table->wanted_end = is_first || task >= table->wanted_end ? task + 1 : table->wanted_end;
+}
+
+void mr_stock_lose(struct mr_stock_table *table, struct mr_stock_row *row, bool is_damaged,
+                   const struct mr_error *why) {
     mr_stock_clear(row);
+    table->has_lost = true;
     row->is_damaged = is_damaged;
     row->why = malloc(sizeof *row->why);
     if (row->why) {
