@@ -248,6 +248,11 @@ static void gather(struct mr_errands *errands, struct mr_errand *errand) {
         fail(errands, errand, &err);
         return;
     }
+    if (!reads_one && !mr_inflow_is_worth_a_look(errands->options.inflow, &want) &&
+        errand->has_looked) {
+        return;
+    }
+    errand->has_looked = total > 0;
     bool is_all = total > 0;
     for (uint32_t i = begin; i < end; i++) {
         struct mr_inflow_row row = mr_inflow_look(errands->options.inflow, &want, i);

@@ -73,6 +73,7 @@ void mr_stock_close(struct mr_stock_table **tables, struct mr_stock_table *table
     for (uint32_t i = 0; i < table->total; i++) {
         mr_stock_clear(&table->rows[i]);
     }
+    free(table->standing);
     free(table->rows);
     free(table);
 }
@@ -93,8 +94,38 @@ void mr_stock_replace(struct mr_stock_table *table, uint32_t task, uint32_t atte
     } else if (row->node != node && row->state == MR_STOCK_LOST) {
         mr_stock_clear(row);
     }
+    table->known += attempt && !row->attempt;
+    table->known -= !attempt && row->attempt;
     row->attempt = attempt;
     row->node = node;
+    mr_stock_want_standing(table, row);
+}
+
+bool mr_stock_stand(struct mr_stock_table *table, uint32_t partition) {
+    size_t bytes = mr_stock_partitions(table) / 8 + 1;
+    if (partition == MR_MAP_OUTPUT_ALL) {
+        table->stands_all = true;
+        return true;
+    }
+    table->standing = table->standing ? table->standing : calloc(1, bytes);
+    if (table->standing) {
+        mr_stock_set_bit(table->standing, partition, true);
+    }
+    return table->standing != NULL;
+}
+
+void mr_stock_want_standing(struct mr_stock_table *table, struct mr_stock_row *row) {
+    size_t bytes = mr_stock_partitions(table) / 8 + 1;
+    bool is_open = (table->standing || table->stands_all) && row->attempt &&
+                   row->state == MR_STOCK_ABSENT && !row->is_busy;
+    if (!is_open || !mr_stock_make_bits(table, row)) {
+        return;
+    }
+    row->wants_all |= table->stands_all;
+    for (size_t i = 0; table->standing && i < bytes; i++) {
+        row->want[i] |= table->standing[i];
+    }
+    mr_stock_want(table, row);
 }
 
 /* ---- bits -------------------------------------------------------------------------------------*/

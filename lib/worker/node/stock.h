@@ -39,6 +39,9 @@ struct mr_stock_table {
     struct mr_stock_row *rows;
     uint32_t wanted_begin; /* no row that is wanted stands outside of this range */
     uint32_t wanted_end;
+    uint32_t known;     /* rows that have a winner */
+    unsigned char *standing; /* bits of partitions that are wanted of every row; NULL: none */
+    bool stands_all;         /* whole files are */
     bool has_lost;      /* some row may be LOST */
     unsigned transfers; /* of its rows, under way */
     bool is_dropped;    /* nobody needs it: it goes when they have ended */
@@ -67,6 +70,11 @@ void mr_stock_set_row_state(struct mr_stock_row *row, enum mr_stock_row_state st
 void mr_stock_clear(struct mr_stock_row *row);
 void mr_stock_lose(struct mr_stock_table *table, struct mr_stock_row *row, bool is_damaged,
                    const struct mr_error *why);
+/* This partition (MR_MAP_OUTPUT_ALL: the whole file) is wanted of every row that will have another
+ * winner; false: no memory. */
+bool mr_stock_stand(struct mr_stock_table *table, uint32_t partition);
+/* Wants of a row what stands; what there is no memory for is asked for by those who look. */
+void mr_stock_want_standing(struct mr_stock_table *table, struct mr_stock_row *row);
 /* It is to be brought. */
 void mr_stock_want(struct mr_stock_table *table, struct mr_stock_row *row);
 
