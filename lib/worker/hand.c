@@ -369,3 +369,14 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
         mr_process_sweep(hand->process);
     }
 }
+
+void mr_hand_prepare(struct mr_hand *hand) {
+    struct mr_orders_task none = {.phase = MR_PHASE_REDUCE};
+    struct mr_hand_outcome outcome = {0};
+    struct watch watch = {.hand = hand, .task = &none, .outcome = &outcome};
+    struct mr_error err = {0};
+    watch.moved = mr_clock_seconds();
+    if (!hand->process && start_process(&watch, &err)) {
+        mr_hand_stop(hand);
+    }
+}
