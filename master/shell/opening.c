@@ -69,9 +69,7 @@ static int take_cluster(struct mr_master *master, struct mr_error *err) {
     snprintf(master->cluster, sizeof master->cluster, "%016" PRIx64 "%016" PRIx64, random[0],
              random[1]);
     return mr_journal_put(master->journal, 0, MR_NOTES_CLUSTER, 0, master->cluster,
-                          strlen(master->cluster), err)
-               ? err->code
-               : mr_journal_commit(master->journal, err);
+                          strlen(master->cluster), err);
 }
 
 int mr_opening_open(struct mr_master *master, const char *state, int *exit_status,
@@ -81,14 +79,15 @@ int mr_opening_open(struct mr_master *master, const char *state, int *exit_statu
     if (!master->state) {
         mr_error_nomem(err, "opening a master's state");
     } else if (!lock_folder(master, exit_status, err) &&
-               !mr_journal_open(state, MR_JOURNAL_RUN, &master->journal, err) &&
+               !mr_journal_open(state, MR_JOURNAL_BEGIN, &master->journal, err) &&
                !open_blobs(master, err)) {
         master->core = mr_journal_core(master->journal);
         struct mr_core_options options = {
             .lease_ms = master->lease_ms,
             .tick_ms = master->lease_ms / 4 < 1000 ? master->lease_ms / 4 + 1 : 1000};
         mr_core_configure(mr_journal_core(master->journal), &options);
-        (void)!(take_cluster(master, err) ||
+        (void)!(mr_epochs_begin(&master->epochs, master->journal, err) ||
+                take_cluster(master, err) || mr_journal_commit(master->journal, err) ||
                 mr_roster_load(&master->roster, master->journal, err) ||
                 mr_jobs_load(&master->jobs, master->journal, master->blobs, err));
     }
