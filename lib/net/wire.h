@@ -212,6 +212,7 @@
     N(S, status, 255, "minus the status")                                                          \
     N(S, is_fatal, 1, "another attempt can't help")                                                \
     N(S, is_crash, 1, "its process died of it")                                                    \
+    N(S, is_broken, 1, "its process spoke as none does: nothing is known of the task")             \
     N(S, is_stopped, 1, "it was not wanted any more")                                              \
     N(S, is_memory, 1, "it used more than it may")                                                 \
     N(S, has_place, 1, "it is known where its code was:")                                          \
@@ -280,6 +281,7 @@
     N(S, pass, UINT64_MAX, "")                                                                     \
     N(S, status, 255, "0, or minus the status")                                                    \
     N(S, is_fatal, 1, "")                                                                          \
+    N(S, is_broken, 1, "its process spoke as none does")                                           \
     T(S, why, MR_WIRE_TEXT_MAX, "")                                                                \
     N(S, has_lost, 1, "pairs could not be had: of which task")                                     \
     N(S, lost_task, UINT32_MAX, "")                                                                \

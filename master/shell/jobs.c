@@ -583,6 +583,7 @@ int mr_jobs_open_round(struct mr_jobs_row *job, const struct mr_journal *journal
     uint32_t maps = is_current ? view->map_tasks : 0;
     uint32_t reduces = is_current ? view->reduce_tasks : 0;
     job->lost_reports = 0;
+    job->broken = 0;
     return mr_sources_open(&job->maps, core_round, maps, err) ||
                    open_times(job, MR_PHASE_MAP, maps, err) ||
                    open_times(job, MR_PHASE_REDUCE, reduces, err) ||

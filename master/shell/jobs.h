@@ -76,6 +76,7 @@ struct mr_jobs_row {
     uint64_t bytes_done;          /* of the input, by map tasks that are done */
     uint32_t failed;              /* attempts */
     uint32_t lost_reports;        /* of pairs, since the round began */
+    uint32_t broken;              /* attempts of the round whose processes spoke as none does */
     uint32_t rewinds;             /* passes that were begun again */
     struct mr_core_attempt cause; /* once it is over: that it failed by, attempt 0: none */
     uint32_t cause_node;

@@ -2,6 +2,7 @@
 #include "master/shell/reports.h"
 
 #include "lib/base/error.h"
+#include "lib/worker/hand.h"
 #include "master/shell/inside.h"
 #include "master/shell/rewinding.h"
 #include "master/shell/workers.h"
@@ -37,6 +38,12 @@ bool mr_reports_has_won(const struct mr_master *master, const struct mr_core_att
     return view.round == attempt->round &&
            mr_core_winner(master->core, attempt->job, attempt->phase, attempt->task).attempt ==
                attempt->attempt;
+}
+
+/* Whether it is this worker that runs it, and it is still wanted. */
+static bool is_wanted(const struct mr_master *master, const struct mr_reports_about *about) {
+    const struct mr_runs_row *row = mr_runs_find(&master->runs, &about->attempt);
+    return row && !row->is_stopping && row->worker.node == about->worker.node;
 }
 
 /* The attempt has ended, if it is this worker that runs it: what others say of it is void. */
@@ -159,18 +166,21 @@ void mr_reports_fail(struct mr_master *master, const struct mr_reports_about *ab
                                   .is_fatal = failure->is_fatal,
                                   .is_uncounted = failure->is_uncounted};
     static const char *const phases[] = {"map task", "reduce task", "turn"};
-    const struct mr_runs_row *row = mr_runs_find(&master->runs, &about->attempt);
-    bool is_wanted = row && row->worker.node == about->worker.node && !row->is_stopping;
-    if (is_wanted && !failure->is_uncounted) {
+    bool counts = is_wanted(master, about);
+    if (counts && !failure->is_uncounted) {
         put_cause(master, about, failure);
     }
-    if (is_wanted && !failure->is_quiet) {
+    if (counts && !failure->is_quiet) {
         about->job->failed++;
         mr_jobs_tell(about->job, "%s %u, attempt %u on \"%s\": %s", phases[told.phase], told.task,
                      told.attempt, node ? node->name : "?", failure->why ? failure->why : "failed");
     }
     (void)mr_inside_apply(master, &event, NULL);
     end_run(master, about);
+}
+
+bool mr_reports_forgives(struct mr_master *master, const struct mr_reports_about *about) {
+    return is_wanted(master, about) && about->job->broken++ < MR_HAND_BROKEN_MAX;
 }
 
 /* An attempt that used more memory than it may is tried with half the buffers, once. */
@@ -208,12 +218,12 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
                                          .is_fatal = failed->is_fatal,
                                          .is_uncounted = failed->is_stopped,
                                          .is_quiet = failed->is_stopped};
-    const struct mr_runs_row *row = mr_runs_find(&master->runs, &about.attempt);
-    bool is_wanted =
-        row && !row->is_stopping && row->worker.node == about.worker.node && !failed->is_stopped;
-    if (is_wanted && failed->is_memory) {
+    bool counts = is_wanted(master, &about) && !failed->is_stopped;
+    if (counts && failed->is_broken) {
+        failure.is_uncounted = mr_reports_forgives(master, &about);
+    } else if (counts && failed->is_memory) {
         take_memory(master, &about, &failure);
-    } else if (is_wanted && told.phase == MR_PHASE_MAP &&
+    } else if (counts && told.phase == MR_PHASE_MAP &&
                mr_jobs_list_round(about.job, about.attempt.round) == 0) {
         (void)!mr_suspects_judge(&about.job->suspects, master->journal, failed, about.job->skip_max,
                                  &verdict, &err);
@@ -230,13 +240,12 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
 
 void mr_reports_lose_pairs(struct mr_master *master, const struct mr_reports_about *about,
                            uint32_t lost_task, const char *why) {
-    const struct mr_runs_row *run = mr_runs_find(&master->runs, &about->attempt);
-    bool is_wanted = run && !run->is_stopping && run->worker.node == about->worker.node;
+    bool counts = is_wanted(master, about);
     struct mr_reports_failure failure = {.status = MR_ERR_IO,
                                          .why = why ? why : "what the round before made is lost",
                                          .is_uncounted = true};
     mr_reports_fail(master, about, &failure);
-    if (is_wanted) {
+    if (counts) {
         mr_rewinding_report(master, about->job, about->attempt.round, lost_task, failure.why);
     }
 }

@@ -110,7 +110,9 @@ static void take(struct mr_session *session, const struct mr_wire_turned *turned
     if (turned->status && turned->has_lost) {
         mr_reports_lose_pairs(master, &about, (uint32_t)turned->lost_task, turned->why);
     } else if (turned->status) {
-        failure.is_uncounted = failure.is_quiet = failure.status == MR_ERR_INTERRUPTED;
+        failure.is_quiet = failure.status == MR_ERR_INTERRUPTED;
+        failure.is_uncounted =
+            failure.is_quiet || (turned->is_broken && mr_reports_forgives(master, &about));
         mr_reports_fail(master, &about, &failure);
     } else if (mr_account_get(&account, turned->account.data, turned->account.len, &err)) {
         failure.status = MR_ERR_INTERNAL;

@@ -154,8 +154,8 @@ expect_out 'no luck in map'
 expect_status 1 "$MILLRACE" submit "$plugins/fails.so" --at reduce poison.txt -o failed
 expect_err 'no luck in reduce'
 check "the only reducer stays in service" [ -z "$(grep 'set aside' up.err)" ]
+seq 9 >nine.txt
 if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
-    seq 9 >nine.txt
     expect_status 1 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how abort --at 7 nine.txt -o crashed
     expect_err 'Aborted|SIGABRT'
     expect_err '^millrace:   \| the last words'
@@ -172,6 +172,13 @@ if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
     check "one record is set aside" [ "$(cut -f 2- aside/_skipped)" = "$(printf '12\t7')" ]
     check "and counted" [ "$(grep -c '"records_skipped": 1' aside/_manifest.json)" = 1 ]
 fi
+# A process whose channel the code wrote into is replaced, and that attempt doesn't count, unless this goes on.
+expect_status 0 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how babble --at 7 nine.txt -o babbled --max-attempts 1 --once "$T/babbled-once"
+check "it struck" [ -e "$T/babbled-once" ]
+expect_status 4 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how babble --at 7 nine.txt -o babbling --max-attempts 2 --struck "$T/marks"
+check "it struck ten times: $(wc -c <"$T/marks")" [ "$(wc -c <"$T/marks")" -eq 10 ]
+expect_err 'a task process'
+expect_missing babbling
 await "nothing pending of a job that failed" test ! -e "failed.pending-$failed"
 
 # ---- what can be seen ------------------------------------------------------------------------------------------------------------
