@@ -116,11 +116,14 @@ static int add_pass(struct mr_master *master, const struct mr_jobs_row *job, str
 
 /* What only the tasks of a round needed. Not of the last: a part may be lost until it is published,
  * and then the round is closed once more. */
-static void forget_round(struct mr_master *master, const struct mr_jobs_row *job,
-                         struct mr_error *err) {
-    static const enum mr_notes_kind kinds[] = {MR_NOTES_MAP, MR_NOTES_REDUCE, MR_NOTES_FAILURE,
-                                               MR_NOTES_SHIFT};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !err->code; i++) {
+static void forget_round(struct mr_master *master, struct mr_jobs_row *job, struct mr_error *err) {
+    static const enum mr_notes_kind kinds[] = {MR_NOTES_CARE, MR_NOTES_MAP, MR_NOTES_REDUCE,
+                                               MR_NOTES_FAILURE, MR_NOTES_SHIFT};
+    if (job->loops) {
+        mr_search_clear(&job->search); /* nothing is known of another pass */
+    }
+    /* Of a job that doesn't loop, records stay set aside if it has to begin again. */
+    for (size_t i = !job->loops; i < sizeof kinds / sizeof *kinds && !err->code; i++) {
         (void)!mr_journal_forget(master->journal, job->number, (uint32_t)kinds[i], err);
     }
 }

@@ -30,7 +30,7 @@ void mr_jobs_destroy(struct mr_jobs_row *row) {
     free(row->lost_text);
     free(row->spent_ms[0]);
     free(row->spent_ms[1]);
-    mr_suspects_fini(&row->suspects);
+    mr_search_fini(&row->search);
     mr_sources_fini(&row->maps);
     mr_sources_fini(&row->pairs);
     free(row);
@@ -109,7 +109,6 @@ int mr_jobs_make(const struct mr_spec *spec, const char *id, struct mr_hash_128 
     *made = (struct mr_jobs_row){.spec = hash,
                                  .max_attempts = (uint32_t)spec->max_attempts,
                                  .weight = (uint32_t)spec->weight,
-                                 .skip_max = (uint32_t)spec->skip_bad_records,
                                  .loops = spec->loops != 0,
                                  .is_strict = spec->is_strict != 0,
                                  .is_collected = spec->output == NULL,
@@ -118,6 +117,7 @@ int mr_jobs_make(const struct mr_spec *spec, const char *id, struct mr_hash_128 
                                  .publisher = MR_CORE_NONE,
                                  .published_last = MR_CORE_NONE};
     snprintf(made->id, sizeof made->id, "%s", id);
+    mr_search_init(&made->search, (uint32_t)spec->splits_count, (uint32_t)spec->skip_bad_records);
     made->label = strdup(spec->label ? spec->label : "");
     if (!made->label) {
         mr_error_nomem(err, "taking up a job");
@@ -392,7 +392,7 @@ static int load_state(struct mr_jobs_row *job, struct mr_journal *journal, struc
         }
         mr_account_fini(&account);
     }
-    return err->code || mr_suspects_load(&job->suspects, journal, job->number, err) ||
+    return err->code || mr_suspects_load(&job->search, journal, job->number, err) ||
                    load_winners(job, journal, err)
                ? err->code
                : MR_OK;

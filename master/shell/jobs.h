@@ -54,7 +54,6 @@ struct mr_jobs_row {
     uint64_t input_bytes;
     uint32_t max_attempts;
     uint32_t weight;
-    uint32_t skip_max;
     bool loops;
     bool is_strict;
     bool is_collected; /* the client fetches the output */
@@ -67,7 +66,7 @@ struct mr_jobs_row {
     struct mr_jobs_blob state;
     bool again;
 
-    struct mr_suspects suspects;
+    struct mr_search search; /* for bad records */
     struct mr_sources maps;  /* of the core's round */
     struct mr_sources pairs; /* of the round before, that map tasks or a turn read */
     uint32_t *spent_ms[2];   /* by phase and task: how long the winner took, 0: not known */

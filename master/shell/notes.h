@@ -22,6 +22,7 @@
     X(REDUCE, 6, "round, task", "the account of a reduce task's winner, or of a turn")             \
     X(ROUND, 7, "round of the list", "the sum of a round's accounts")                              \
     X(END, 8, "", "how the job ended: its status, as text, and why")                               \
+    X(CARE, 13, "task", "the search for its bad records")                                          \
     X(CLUSTER, 16, "", "under job 0: the cluster's id")                                            \
     X(NODE, 17, "node", "under job 0: its incarnation, the one before, its name")                  \
     X(SPEC, 18, "", "the blob of the job's spec")                                                  \
@@ -31,7 +32,6 @@
     X(LINES, 22, "pass", "the blob of the lines of a turn, their length and number")               \
     X(TOTAL, 23, "round of the list", "of a loop: the sums of the passes that are done")           \
     X(FAILURE, 24, "phase, task", "the first failure of a task of this round: attempt, node, why") \
-    X(SKIP, 25, "task, number", "a record that is set aside begins there")                         \
     X(ASIDE, 26, "task", "the records that its winner set aside")                                  \
     X(SHIFT, 27, "phase, task", "its buffers are halved so often")                                 \
     X(MANIFEST, 28, "", "the blob of the manifest; of the side file; of a loop's lines")           \

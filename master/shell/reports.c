@@ -205,7 +205,7 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
     const struct mr_wire_failed *failed = &message->failed_;
     const struct mr_core_attempt told = TOLD_OF(failed);
     struct mr_reports_about about;
-    struct mr_suspects_verdict verdict = {0};
+    struct mr_search_verdict verdict = {0};
     struct mr_error why = {0};
     struct mr_error err = {0};
     (void)frame;
@@ -225,11 +225,11 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
         take_memory(master, &about, &failure);
     } else if (counts && told.phase == MR_PHASE_MAP &&
                mr_jobs_list_round(about.job, about.attempt.round) == 0) {
-        (void)!mr_suspects_judge(&about.job->suspects, master->journal, failed, about.job->skip_max,
-                                 &verdict, &err);
+        struct mr_search *search = &about.job->search;
+        (void)!mr_suspects_judge(search, master->journal, failed, &verdict, &err);
         failure.is_fatal = failure.is_fatal || verdict.is_fatal;
         failure.is_uncounted = failure.is_uncounted || verdict.is_uncounted;
-        mr_error_add(&why, "%s", verdict.words ? verdict.words : "");
+        mr_search_explain(search, &verdict, &why);
     }
     if (mr_inside_check(master, &err)) {
         mr_reports_fail(master, &about, &failure);

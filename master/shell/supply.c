@@ -193,8 +193,8 @@ static void send_start(struct mr_session *session, const struct mr_jobs_row *job
     const struct mr_core_attempt told = mr_jobs_outward(job, attempt);
     uint32_t round = mr_jobs_list_round(job, attempt->round);
     bool may_skip = round == 0 && attempt->phase == MR_PHASE_MAP;
-    const struct mr_suspects_task *care =
-        may_skip ? mr_suspects_of(&job->suspects, attempt->task) : NULL;
+    const struct mr_search_task *care =
+        mr_search_of(&job->search, may_skip ? attempt->task : MR_CORE_NONE);
     uint64_t shift = 0;
     (void)mr_notes_get_numbers(master->journal, job->number, MR_NOTES_SHIFT,
                                mr_notes_key((uint32_t)attempt->phase, attempt->task), &shift, 1);
@@ -205,9 +205,9 @@ static void send_start(struct mr_session *session, const struct mr_jobs_row *job
                                   .attempt = told.attempt,
                                   .partitions = job->partitions[round],
                                   .is_last = mr_jobs_is_last(job, attempt->round),
-                                  .care_block = care ? care->block : MR_SUSPECTS_NOWHERE,
-                                  .skips = care ? (const void *)care->skips : NULL,
-                                  .skips_count = care ? care->skip_count : 0,
+                                  .care_block = care->block,
+                                  .skips = (const void *)care->skips,
+                                  .skips_count = care->skip_count,
                                   .pass = job->loops ? job->pass : 0,
                                   .state_len = job->state.len,
                                   .state_high = job->state.hash.high,

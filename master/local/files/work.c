@@ -100,7 +100,7 @@ static int write_order(struct work *work, struct mr_error *err) {
     }
     work->order.split = run->plan->splits.items[work->id.task];
     work->order.input = run->plan->inputs.items[work->order.split.input];
-    mr_care_order(&run->care, &work->order);
+    mr_care_order(&run->search, &work->order);
     return MR_OK;
 }
 
@@ -265,7 +265,7 @@ static int judge(struct work *work, bool *is_uncounted, struct mr_error *err) {
     struct mr_hand_outcome *outcome = &work->outcome;
     if (outcome->is_broken) {
         *is_uncounted = run->broken++ < MR_HAND_BROKEN_MAX;
-    } else if (mr_care_judge(&run->care, &run->ledger, &work->id, outcome, is_uncounted, err)) {
+    } else if (mr_care_judge(&run->search, &run->ledger, &work->id, outcome, is_uncounted, err)) {
         return err->code;
     }
     if (outcome->is_short && work->order.halvings && !*is_uncounted && !outcome->is_fatal) {
