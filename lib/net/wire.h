@@ -73,7 +73,8 @@
     N(S, job, UINT32_MAX, "")                                                                      \
     T(S, id, MR_WIRE_ID_MAX, "")                                                                   \
     T(S, label, MR_WIRE_TEXT_MAX, "the command, for people")                                       \
-    T(S, state, MR_WIRE_NAME_MAX, "waiting, running, closing, publishing, stopping, done, failed") \
+    T(S, state, MR_WIRE_NAME_MAX,                                                                  \
+      "waiting, running, closing, publishing, uncollected, stopping, done, failed, cancelled")     \
     N(S, round, UINT32_MAX, "under way, from 0")                                                   \
     N(S, rounds, UINT32_MAX, "")                                                                   \
     N(S, pass, UINT64_MAX, "of a loop, from 1; 0: none")                                           \

@@ -8,6 +8,7 @@
 #include "master/shell/sessions.h"
 #include "master/shell/submitting.h"
 #include "master/shell/supply.h"
+#include "master/shell/views.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,7 @@ void mr_ending_note(struct mr_master *master, struct mr_jobs_row *job,
     struct mr_error why = {0};
     struct mr_error err = {0};
     const uint64_t times[2] = {job->submitted_wall_ms, mr_inside_wall_ms()};
+    const struct mr_jobs_last last = mr_jobs_last(job, master->journal, effect->status == 0);
     if (effect->status && job->give_up.code) {
         why = job->give_up;
     } else if (effect->status && effect->attempt.attempt) {
@@ -88,6 +90,8 @@ void mr_ending_note(struct mr_master *master, struct mr_jobs_row *job,
     }
     if (!mr_buffer_printf(&text, &err, "%s\n%s", mr_error_name(effect->status), why.text) &&
         !mr_journal_put(master->journal, job->number, MR_NOTES_END, 0, text.data, text.len, &err) &&
+        !mr_notes_put_numbers(master->journal, job->number, MR_NOTES_LAST, 0, &last.rounds,
+                              sizeof last / sizeof last.rounds, &err) &&
         !mr_notes_put_numbers(master->journal, job->number, MR_NOTES_TIMES, 0, times, 2, &err)) {
         forget_most(master, job->number, effect->status == 0, &err);
     }
@@ -186,8 +190,9 @@ void mr_ending_finish(struct mr_master *master, struct mr_jobs_row *job) {
         return;
     }
     struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
-    mr_inside_log("job %u (%s): %s%s%s", number, job->label, ended->status ? "failed" : "done",
-                  ended->status ? ": " : "", ended->why);
+    bool has_cause = ended->status && ended->status != MR_ERR_INTERRUPTED;
+    mr_inside_log("job %u (%s): %s%s%s", number, job->label, mr_views_end_word(ended->status),
+                  has_cause ? ": " : "", has_cause ? ended->why : "");
     ended->is_awaited = fetch_log(master, job); /* before FORGET, which removes it */
     mr_supply_forget_job(master, job);
     mr_runs_remove_all(&master->runs, number, MR_CORE_NONE);

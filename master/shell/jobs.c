@@ -307,6 +307,8 @@ static int fill_ended(struct mr_jobs_ended *ended, const struct mr_journal *jour
         ended->submitted_wall_ms = times[0];
         ended->ended_wall_ms = times[1];
     }
+    (void)mr_notes_get_numbers(journal, number, MR_NOTES_LAST, 0, &ended->last.rounds,
+                               sizeof ended->last / sizeof ended->last.rounds);
     if (mr_notes_get_numbers(journal, number, MR_NOTES_MANIFEST, 0, manifest, 6)) {
         ended->manifest = (struct mr_hash_128){manifest[0], manifest[1]};
     }
@@ -541,6 +543,28 @@ bool mr_jobs_inward(const struct mr_jobs_row *job, const struct mr_core_attempt 
     }
     attempt->round = (uint32_t)round;
     return round < MR_CORE_NONE && told->phase <= MR_PHASE_LOOP;
+}
+
+struct mr_jobs_last mr_jobs_last(const struct mr_jobs_row *job, const struct mr_journal *journal,
+                                 bool is_done) {
+    uint32_t core_round =
+        job->maps.is_open ? job->maps.round : job->loops; /* the last that began */
+    bool is_turn = mr_jobs_is_turn(job, core_round);
+    uint32_t round = is_turn ? job->rounds - 1 : mr_jobs_list_round(job, core_round);
+    size_t maps;
+    size_t reduces;
+    (void)mr_notes_first(journal, job->number, MR_NOTES_MAP, &maps);
+    (void)mr_notes_first(journal, job->number, MR_NOTES_REDUCE, &reduces);
+    struct mr_jobs_last last = {.rounds = job->rounds,
+                                .round = round,
+                                .pass = job->pass,
+                                .map_tasks = round == 0 ? job->splits : job->partitions[round - 1],
+                                .reduce_tasks = job->partitions[round],
+                                .failed = job->failed};
+    last.maps_done = is_done || is_turn || maps > last.map_tasks ? last.map_tasks : maps;
+    last.reduces_done =
+        is_done || is_turn || reduces > last.reduce_tasks ? last.reduce_tasks : reduces;
+    return last;
 }
 
 uint32_t mr_jobs_again_round(const struct mr_jobs_row *job, uint32_t core_round) {

@@ -95,6 +95,18 @@ struct mr_jobs_row {
     struct mr_error publish_err; /* the first failure */
 };
 
+/* How far a job was when it ended: of the round that was under way. Rounds count as in its list. */
+struct mr_jobs_last {
+    uint64_t rounds;
+    uint64_t round;
+    uint64_t pass;
+    uint64_t map_tasks;
+    uint64_t maps_done;
+    uint64_t reduce_tasks;
+    uint64_t reduces_done;
+    uint64_t failed; /* attempts */
+};
+
 struct mr_jobs_ended {
     uint32_t number;
     char id[MR_ORDERS_ID_LEN + 1];
@@ -103,6 +115,7 @@ struct mr_jobs_ended {
     char *why; /* "" where it is done */
     uint64_t submitted_wall_ms;
     uint64_t ended_wall_ms;
+    struct mr_jobs_last last;
     struct mr_hash_128 manifest;        /* 0, 0: none */
     struct mr_hash_128 log;             /* likewise */
     struct mr_core_attempt log_attempt; /* as on the wire */
@@ -169,6 +182,9 @@ struct mr_core_attempt mr_jobs_outward(const struct mr_jobs_row *job,
                                        const struct mr_core_attempt *attempt);
 bool mr_jobs_inward(const struct mr_jobs_row *job, const struct mr_core_attempt *told,
                     struct mr_core_attempt *attempt);
+/* How far it is, as the journal's facts tell where the core has forgotten it. */
+struct mr_jobs_last mr_jobs_last(const struct mr_jobs_row *job, const struct mr_journal *journal,
+                                 bool is_done);
 /* Begins the lists of winners for a round of the core. */
 MR_MUST_USE int mr_jobs_open_round(struct mr_jobs_row *job, const struct mr_journal *journal,
                                    uint32_t core_round, const struct mr_core_job_view *view,

@@ -112,6 +112,10 @@ struct mr_wire_row_job_line mr_views_job(const struct mr_master *master,
     return line;
 }
 
+const char *mr_views_end_word(int status) {
+    return status == MR_ERR_INTERRUPTED ? "cancelled" : status ? "failed" : "done";
+}
+
 struct mr_wire_row_job_line mr_views_ended(const struct mr_jobs_ended *ended) {
     uint64_t lasted = ended->ended_wall_ms > ended->submitted_wall_ms
                           ? ended->ended_wall_ms - ended->submitted_wall_ms
@@ -119,7 +123,15 @@ struct mr_wire_row_job_line mr_views_ended(const struct mr_jobs_ended *ended) {
     return (struct mr_wire_row_job_line){.job = ended->number,
                                          .id = ended->id,
                                          .label = ended->label,
-                                         .state = ended->status ? "failed" : "done",
+                                         .state = mr_views_end_word(ended->status),
+                                         .round = ended->last.round,
+                                         .rounds = ended->last.rounds,
+                                         .pass = ended->last.pass,
+                                         .map_tasks = ended->last.map_tasks,
+                                         .maps_done = ended->last.maps_done,
+                                         .reduce_tasks = ended->last.reduce_tasks,
+                                         .reduces_done = ended->last.reduces_done,
+                                         .failed = ended->last.failed,
                                          .seconds_us = lasted * 1000,
                                          .status = (uint64_t)-ended->status,
                                          .why = ended->status ? ended->why : NULL};

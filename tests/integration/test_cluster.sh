@@ -193,6 +193,8 @@ expect_out '^JOB +ID +STATE'
 expect_out 'wordcount .*logs -o with-json'
 expect_status 0 "$MILLRACE" status "$id" --json
 check "it is done" [ "$(field 'it["state"]')" = done ]
+check "and how far is kept" [ "$(field '(it["round"], it["rounds"], it["maps_done"] == it["map_tasks"] > 0, it["reduces_done"] == it["reduce_tasks"] > 0)')" = '(1, 1, True, True)' ]
+check "of a run by many processes no memory is told" [ "$(grep -cE '"(memory|peak_rss)"' with-json/_manifest.json)" = 0 ]
 
 # ---- drained, cancelled ------------------------------------------------------------------------------------------------------------
 expect_status 0 "$MILLRACE" drain mapper-1
@@ -209,7 +211,10 @@ check "it says what it waits for" [ "$(field 'it["state"], it["why"]')" = "('wai
 expect_status 0 "$MILLRACE" cancel "${id:0:10}"
 run "$MILLRACE" wait "$id"
 check "its status is no success: $status" [ "$status" -ne 0 ]
-expect_err 'cancel'
+expect_err '^millrace: job [0-9]+ \([0-9a-f]{8}\) was cancelled$'
+expect_status 0 "$MILLRACE" status "$id"
+expect_out ' cancelled +1/1 +0/[0-9]+ +0/[0-9]+ '
+check "no cause is told of it" [ "$(grep -c '^job ' .out)" = 0 ]
 expect_missing waiting
 await "nothing pending of a job that was cancelled" test ! -e "waiting.pending-$id"
 
@@ -226,7 +231,7 @@ is_submitted() {
     [ -n "$("$MILLRACE" status --json | python3 -c '
 import json, sys
 for job in json.load(sys.stdin):
-    if job["command"].endswith(" " + sys.argv[1]) and job["state"] not in ("done", "failed"):
+    if job["command"].endswith(" " + sys.argv[1]) and job["state"] not in ("done", "failed", "cancelled"):
         print(job["id"])' "$1")" ]
 }
 submit_waiting -o left
@@ -273,6 +278,13 @@ expect_out 'job [0-9]+ \([0-9a-f]{8}\), wordcount .* in '
 cluster_down
 
 # ---- a state that is kept ----------------------------------------------------------------------------------------------------------
+expect_status 0 "$MILLRACE" fsck state
+expect_out '^journal: sound; '
+expect_out '^[0-9]+ jobs, of which these are the last 20:$'
+check "twenty are shown" [ "$(grep -c '^job ' .out)" = 20 ]
+expect_out '^state: cancelled$'
+expect_status 0 "$MILLRACE" fsck state --json
+check "as JSON all" [ "$(field 'len(it["jobs"]) > 20 and it["jobs"][-1]["job"] == it["job"]')" = True ]
 cluster_up --mappers 1 --state "$T/state"
 expect_status 0 "$MILLRACE" status --json
 check "the jobs of before are known" [ "$(field 'len(it)')" -gt 10 ]

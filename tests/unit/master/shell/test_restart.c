@@ -1,4 +1,5 @@
 /* test_restart: the master: restarts, at any moment, with workers that go on. */
+#include "master/journal/journal.h"
 #include "play.h"
 
 static const struct job_plan plain = {
@@ -237,5 +238,32 @@ Test(restart, refuses) {
     cr_assert_eq(play_try_master(&play, &err), MR_MASTER_EXIT_CORRUPT, "%s", err.text);
     uv_run(&play.loop, UV_RUN_DEFAULT);
     play.master = NULL;
+    play_close(&play);
+}
+
+/* A journal that can't be gone on with is told before anybody is let in, not when it is ready. */
+Test(restart, refuses_to_resume) {
+    struct play play;
+    struct mr_journal *journal = NULL;
+    struct mr_core_effects effects;
+    struct mr_error err = {0};
+    const struct mr_core_event events[] = {
+        {.kind = MR_CORE_SUBMIT, .job = 1, .shape = {1, 1, NULL}, .max_attempts = 4, .weight = 1},
+        {.kind = MR_CORE_NODE_UP,
+         .worker = {0, 1},
+         .host = MR_CORE_NONE,
+         .roles = MR_CORE_DOES_BOTH,
+         .slots = 2}};
+    play_open(&play);
+    cr_assert_eq(mkdir(play.state, 0700), 0);
+    cr_assert_eq(mr_journal_open(play.state, MR_JOURNAL_RUN, &journal, &err), 0);
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(mr_journal_apply(journal, &events[i], 0, &effects, &err), 0, "%s", err.text);
+    }
+    cr_assert_eq(mr_journal_commit(journal, &err), 0);
+    mr_journal_close(journal);
+    cr_assert_eq(play_try_master(&play, &err), MR_MASTER_EXIT_CORRUPT);
+    cr_assert_not_null(strstr(err.text, "does not tell what job 1 is"), "%s", err.text);
+    cr_assert_null(play.master);
     play_close(&play);
 }
