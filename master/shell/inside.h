@@ -4,6 +4,7 @@
 
 #include "lib/net/listener.h"
 #include "lib/net/wire.h"
+#include "lib/worker/blobs.h"
 #include "master/shell/epochs.h"
 #include "master/shell/jobs.h"
 #include "master/shell/notes.h"

@@ -38,7 +38,7 @@
     X(LOG, 29, "", "the blob of the log of the attempt that the job failed by, which, and where")  \
     X(WHY, 30, "", "why this master had the job end: its status, as text, and a sentence")         \
     X(START, 31, "epoch", "under job 0: a start that workers saw: random number, end (epochs.h)")  \
-    X(LAST, 32, "", "of one that ended: how far it was (struct mr_jobs_last)")
+    X(LAST, 32, "", "of one that ended: how far it was (struct mr_history_last)")
 
 enum mr_notes_kind {
 #define MR_NOTES_ROW(name, number, key, what) MR_NOTES_##name = (number),
@@ -62,6 +62,13 @@ bool mr_notes_get_numbers(const struct mr_journal *journal, uint32_t job, enum m
 /* The text of a fact, or NULL. */
 const char *mr_notes_text(const struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
                           uint64_t key);
+
+/* How something ended: a status as text, and a sentence. False: there is no such fact. */
+MR_MUST_USE int mr_notes_put_error(struct mr_journal *journal, uint32_t job,
+                                   enum mr_notes_kind kind, const struct mr_error *why,
+                                   struct mr_error *err);
+bool mr_notes_get_error(const struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
+                        struct mr_error *why);
 
 /* Accounts. `is_there` false: none. Release what was found. */
 MR_MUST_USE int mr_notes_put_account(struct mr_journal *journal, uint32_t job,

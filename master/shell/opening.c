@@ -5,6 +5,7 @@
 #include "master/shell/couriers.h"
 #include "master/shell/ending.h"
 #include "master/shell/exits.h"
+#include "master/shell/loading.h"
 #include "master/shell/logs.h"
 #include "master/shell/turning.h"
 #include <errno.h>
@@ -122,7 +123,7 @@ int mr_opening_open(struct mr_master *master, const char *state, int *exit_statu
         (void)!(mr_epochs_begin(&master->epochs, master->journal, err) ||
                 take_cluster(master, err) || mr_journal_commit(master->journal, err) ||
                 mr_roster_load(&master->roster, master->journal, err) ||
-                mr_jobs_load(&master->jobs, master->journal, master->blobs, err) ||
+                mr_loading_jobs(&master->jobs, master->journal, master->blobs, err) ||
                 resume(master, err));
     }
     if (err->code == MR_ERR_INPUT) {

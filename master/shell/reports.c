@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/worker/hand.h"
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
 #include "master/shell/rewinding.h"
 #include "master/shell/workers.h"
 #include <endian.h>
@@ -24,7 +25,7 @@ bool mr_reports_find(struct mr_session *session, const struct mr_core_attempt *t
     if (!mr_workers_identify(session, &about->worker)) {
         return false;
     }
-    if (!about->job || !mr_jobs_inward(about->job, told, &about->attempt)) {
+    if (!about->job || !mr_numbering_inward(about->job, told, &about->attempt)) {
         struct mr_wire_answer answer = {told->job,  told->round,   (uint64_t)told->phase,
                                         told->task, told->attempt, 0};
         mr_sessions_send_later(session, MR_WIRE_ANSWER, &answer);
@@ -94,7 +95,7 @@ static void put_account(struct mr_master *master, const struct mr_reports_about 
                         struct mr_error *err) {
     struct mr_jobs_row *job = about->job;
     bool is_map = about->attempt.phase == MR_PHASE_MAP;
-    bool is_first = mr_jobs_list_round(job, about->attempt.round) == 0;
+    bool is_first = mr_numbering_list_round(job, about->attempt.round) == 0;
     enum mr_phase phase = about->attempt.phase;
     if (job->maps.round == about->attempt.round && about->attempt.task < job->spent_count[phase]) {
         uint64_t ms = done->seconds_us / 1000;
@@ -158,7 +159,7 @@ static void put_cause(struct mr_master *master, const struct mr_reports_about *a
 void mr_reports_fail(struct mr_master *master, const struct mr_reports_about *about,
                      const struct mr_reports_failure *failure) {
     const struct mr_roster_node *node = mr_roster_at(&master->roster, about->worker.node);
-    struct mr_core_attempt told = mr_jobs_outward(about->job, &about->attempt);
+    struct mr_core_attempt told = mr_numbering_outward(about->job, &about->attempt);
     struct mr_core_event event = {.kind = MR_CORE_ATTEMPT_FAILED,
                                   .worker = about->worker,
                                   .attempt = about->attempt,
@@ -224,7 +225,7 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
     } else if (counts && failed->is_memory) {
         take_memory(master, &about, &failure);
     } else if (counts && told.phase == MR_PHASE_MAP &&
-               mr_jobs_list_round(about.job, about.attempt.round) == 0) {
+               mr_numbering_list_round(about.job, about.attempt.round) == 0) {
         struct mr_search *search = &about.job->search;
         (void)!mr_suspects_judge(search, master->journal, failed, &verdict, &err);
         failure.is_fatal = failure.is_fatal || verdict.is_fatal;

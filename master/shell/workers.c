@@ -5,6 +5,7 @@
 #include "master/shell/holdings.h"
 #include "master/shell/inside.h"
 #include "master/shell/logs.h"
+#include "master/shell/numbering.h"
 #include "master/shell/supply.h"
 #include <stdlib.h>
 #include <string.h>
@@ -267,7 +268,7 @@ static void take_progress(struct mr_session *session, struct mr_core_worker work
                                    (uint32_t)moved->attempt};
     struct mr_core_event event = {
         .kind = MR_CORE_PROGRESS, .worker = worker, .permille = (uint32_t)moved->permille};
-    if (!job || !mr_jobs_inward(job, &told, &event.attempt)) {
+    if (!job || !mr_numbering_inward(job, &told, &event.attempt)) {
         return;
     }
     struct mr_runs_row *row = mr_runs_find(&master->runs, &event.attempt);
