@@ -492,7 +492,7 @@ static inline struct mr_buffer spec_of(const struct job_plan *plan) {
     struct mr_spec_round rounds[8];
     struct mr_spec_input input = {.path = "/data/input", .kind = 1, .size = 10 * plan->splits};
     struct mr_spec_split *splits = calloc(plan->splits + 1, sizeof *splits);
-    struct mr_spec spec = {.version = "0",
+    struct mr_spec spec = {.version = MR_VERSION,
                            .job = "wordcount",
                            .label = "wordcount /data/input",
                            .rounds = rounds,
