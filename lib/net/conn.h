@@ -13,8 +13,9 @@
  * is allowed for control frames. A peer that takes nothing for stall_ms is closed. A reader that
  * has enough calls mr_conn_pause.
  *
- * Nothing here notices a peer that vanished while nothing is sent: that is for heartbeats, whose
- * owner asks mr_conn_heard_ms. All functions: the loop's thread. */
+ * A peer from which nothing comes for silence_ms, not even a pulse (pulse.h), is closed; what its
+ * owner expects of it is for the owner to watch, who asks mr_conn_heard_ms. All functions: the
+ * loop's thread. */
 #ifndef MR_NET_CONN_H
 #define MR_NET_CONN_H
 
@@ -91,7 +92,8 @@ bool mr_conn_is_full(const struct mr_conn *conn);
 void mr_conn_pause(struct mr_conn *conn);
 void mr_conn_resume(struct mr_conn *conn);
 
-/* The loop's time (uv_now) when bytes last came from the peer, heartbeats and others. */
+/* The loop's time (uv_now) when a frame or a part of one last came from the peer, or since when it
+ * is there; pulses don't count. */
 uint64_t mr_conn_heard_ms(const struct mr_conn *conn);
 
 /* Closes it when all that is queued was taken by the peer's kernel, at the latest after

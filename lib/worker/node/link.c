@@ -214,6 +214,7 @@ static int take_registered(struct mr_link *link, const struct mr_wire_registered
     link->node = (uint32_t)message->node;
     link->lease_ms = (uint32_t)message->lease_ms;
     link->heartbeat_ms = (uint32_t)message->heartbeat_ms;
+    mr_net_set_silence(link->net, link->lease_ms);
     link->sent = link->renewed = 0;
     link->retry_ms = RETRY_FIRST_MS;
     link->said[0] = '\0';
