@@ -116,7 +116,8 @@ void mr_conn_set_ready(struct mr_conn *conn) {
     }
 }
 
-/* ---- frames that go, and come ------------------------------------------------------------------ */
+/* ---- frames that go, and come ------------------------------------------------------------------
+ */
 
 int mr_conn_send_made(struct mr_conn *conn, struct mr_error *err) {
     const struct mr_buffer *frame = &conn->net->frame;
@@ -368,8 +369,9 @@ int mr_conn_send_bulk(struct mr_conn *conn, uint16_t kind, struct mr_bytes head,
 }
 
 size_t mr_conn_queued(const struct mr_conn *conn) {
-    return conn->stream && conn->state != MR_CONN_ENDED ? mr_cipher_queued(conn->stream) + conn->early.len
-                                                : 0;
+    return conn->stream && conn->state != MR_CONN_ENDED
+               ? mr_cipher_queued(conn->stream) + conn->early.len
+               : 0;
 }
 
 bool mr_conn_is_full(const struct mr_conn *conn) {

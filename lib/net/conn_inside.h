@@ -1,4 +1,5 @@
-/* conn_inside: what the rooms of one connection share: its state, and how it ends. Of lib/net alone.
+/* conn_inside: what the rooms of one connection share: its state, and how it ends. Of lib/net
+ * alone.
  *
  * conn.c makes it, moves frames and ends it; welcome.c does the greeting; pulse.c sees that both
  * sides are there. */

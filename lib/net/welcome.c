@@ -17,8 +17,9 @@ static struct mr_greeting ours(const struct mr_conn *conn) {
 static int say_greeting(struct mr_conn *conn, enum mr_greeting_kind kind, struct mr_error *err) {
     struct mr_greeting greeting = ours(conn);
     conn->net->frame.len = 0;
-    return mr_greeting_write(&conn->net->frame, kind, &greeting, err) ? err->code
-                                                                      : mr_conn_send_made(conn, err);
+    return mr_greeting_write(&conn->net->frame, kind, &greeting, err)
+               ? err->code
+               : mr_conn_send_made(conn, err);
 }
 
 static void refuse(struct mr_conn *conn, const struct mr_error *why) {

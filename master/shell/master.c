@@ -200,7 +200,7 @@ static int open_net(struct mr_master *master, const struct mr_secret *secret,
     }
     mr_net_set_silence(master->net, master->lease_ms);
     return mr_listener_open(master->net, listen, "master", &mr_hearing_events, master,
-                                    &master->listener, err)
+                            &master->listener, err)
                ? err->code
                : MR_OK;
 }

@@ -13,8 +13,8 @@
  *
  * The class clock is another kind: who asks for the time of day is told it with an offset, which
  * may change all the time: FAULT_CLOCK names a file that holds the seconds, 64 bits. Calls struck
- * are those for which they were not 0. The kernel knows nothing of it: who waits until a time of day
- * waits for days, or not at all.
+ * are those for which they were not 0. The kernel knows nothing of it: who waits until a time of
+ * day waits for days, or not at all.
  *
  * The report is a shared mapping: it is right however the process ends. The shim allocates nothing
  * and goes to the kernel itself for what it needs, so that it never meets its own faults. Calls are
