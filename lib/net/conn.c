@@ -5,13 +5,9 @@
 #include "lib/base/error.h"
 #include "lib/net/conn_inside.h"
 #include "lib/net/dial.h"
-#include "lib/net/pulse.h"
-#include "lib/net/welcome.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <uv.h>
 
 #define READ_BYTES ((size_t)64 << 10) /* room for plain bytes at a time */
@@ -69,20 +65,8 @@ void mr_conn_end(struct mr_conn *conn, bool by_peer, const struct mr_error *why)
     uv_close((uv_handle_t *)&conn->timer, on_timer_closed);
 }
 
-static void on_deadline(uv_timer_t *timer) {
-    struct mr_conn *conn = timer->data;
-    struct mr_error why = {0};
-    if (conn->state == MR_CONN_LEAVING) {
-        mr_conn_end(conn, false, NULL);
-        return;
-    }
-    bool is_dialed = conn->door == NULL;
-    conn->net->counters.late += !is_dialed;
-    mr_error_set(
-        &why, MR_ERR_CLUSTER,
-        is_dialed ? "%s did not answer within %u ms" : "%s did not say who it is within %u ms",
-        conn->label, is_dialed ? conn->net->limits.connect_ms : conn->net->limits.greeting_ms);
-    mr_conn_end(conn, false, &why);
+static void on_farewell_late(uv_timer_t *timer) {
+    mr_conn_end(timer->data, false, NULL);
 }
 
 void mr_conn_leave(struct mr_conn *conn, const struct mr_error *why) {
@@ -90,7 +74,7 @@ void mr_conn_leave(struct mr_conn *conn, const struct mr_error *why) {
         conn->why = *why;
     }
     mr_conn_set_state(conn, MR_CONN_LEAVING);
-    uv_timer_start(&conn->timer, on_deadline, conn->net->limits.farewell_ms, 0);
+    uv_timer_start(&conn->timer, on_farewell_late, conn->net->limits.farewell_ms, 0);
     mr_cipher_finish(conn->stream);
 }
 
@@ -106,25 +90,60 @@ void mr_conn_close(struct mr_conn *conn) {
     }
 }
 
+/* ---- sending ------------------------------------------------------------------------------- */
+
+int mr_conn_send_made(struct mr_conn *conn, struct mr_error *err) {
+    const struct mr_buffer *frame = &conn->net->frame;
+    mr_pulse_sent(&conn->pulse, uv_now(conn->net->loop));
+    return conn->is_at_door ? mr_buffer_append(&conn->early, frame->data, frame->len, err)
+                            : mr_cipher_write(conn->stream, frame->data, frame->len, err);
+}
+
+/* ---- the pulse ------------------------------------------------------------------------------- */
+
+/* What waits to be sent says as much as a pulse, once it goes. */
+static void beat(struct mr_conn *conn) {
+    struct mr_buffer *frame = &conn->net->frame;
+    struct mr_error err = {0};
+    frame->len = 0;
+    if (mr_conn_queued(conn) == 0 &&
+        (mr_frame_append(frame, &conn->net->rules, MR_NET_KIND_PULSE, (struct mr_bytes){0}, &err) ||
+         mr_conn_send_made(conn, &err))) {
+        mr_conn_end(conn, false, &err);
+    }
+}
+
+static void on_pulse(uv_timer_t *timer) {
+    struct mr_conn *conn = timer->data;
+    uint64_t now = uv_now(timer->loop);
+    struct mr_net *net = conn->net;
+    if (conn->is_paused) {
+        mr_pulse_begin(&conn->pulse, now);
+    }
+    if (mr_pulse_is_silent(&conn->pulse, &net->limits, mr_cipher_heard_ms(conn->stream), now)) {
+        struct mr_error why = {0};
+        mr_error_set(&why, MR_ERR_CLOSED, "%s said nothing for %u ms", conn->label,
+                     net->limits.silence_ms);
+        net->counters.silent++;
+        mr_conn_end(conn, false, &why);
+    } else if (mr_pulse_is_due(&conn->pulse, &net->limits, now)) {
+        beat(conn);
+    }
+}
+
 void mr_conn_set_ready(struct mr_conn *conn) {
+    uint32_t pulse_ms = conn->net->limits.pulse_ms;
     mr_conn_set_state(conn, MR_CONN_READY);
     conn->heard_ms = uv_now(conn->net->loop);
-    mr_pulse_start(conn);
+    mr_pulse_begin(&conn->pulse, conn->heard_ms);
+    uv_timer_start(&conn->timer, on_pulse, pulse_ms, pulse_ms);
     mr_cipher_trust(conn->stream);
     if (conn->is_paused) {
         mr_cipher_pause(conn->stream);
     }
 }
 
-/* ---- frames that go, and come ------------------------------------------------------------------
- */
-
-int mr_conn_send_made(struct mr_conn *conn, struct mr_error *err) {
-    const struct mr_buffer *frame = &conn->net->frame;
-    conn->sent_ms = uv_now(conn->net->loop);
-    return conn->is_at_door ? mr_buffer_append(&conn->early, frame->data, frame->len, err)
-                            : mr_cipher_write(conn->stream, frame->data, frame->len, err);
-}
+/* ---- frames that come ------------------------------------------------------------------------ */
 
 static void complain(struct mr_conn *conn, const char *what) {
     struct mr_error why = {0};
@@ -148,7 +167,7 @@ static void deliver(struct mr_conn *conn) {
             break;
         }
         if (is_greeting) {
-            mr_welcome_hear(conn, &frame);
+            conn->entry->greeting(conn, &frame);
         } else if (frame.kind != MR_NET_KIND_PULSE) {
             conn->heard_ms = uv_now(conn->net->loop);
             conn->events->frame(conn, &frame, conn->user);
@@ -191,7 +210,7 @@ static void on_up(void *user) {
     struct mr_conn *conn = user;
     if (conn->state == MR_CONN_SHAKING) {
         mr_conn_set_state(conn, MR_CONN_GREETING);
-        mr_welcome_begin(conn);
+        conn->entry->up(conn);
     }
 }
 
@@ -227,14 +246,16 @@ static const struct mr_cipher_events stream_events = {
 
 /* ---- its beginning --------------------------------------------------------------------------- */
 
-static struct mr_conn *create(struct mr_net *net, const struct mr_conn_events *events, void *user,
-                              struct mr_error *err) {
+struct mr_conn *mr_conn_create(struct mr_net *net, const struct mr_conn_entry *entry,
+                               const struct mr_conn_events *events, void *user,
+                               struct mr_error *err) {
     struct mr_conn *conn = calloc(1, sizeof *conn);
     if (!conn) {
         (void)mr_error_nomem(err, "opening a connection");
         return NULL;
     }
     conn->net = net;
+    conn->entry = entry;
     conn->events = events;
     conn->user = user;
     conn->peer.address = conn->address;
@@ -245,83 +266,13 @@ static struct mr_conn *create(struct mr_net *net, const struct mr_conn_events *e
     return conn;
 }
 
-/* Nobody knows it yet: it goes without a word. */
-static void discard(struct mr_conn *conn) {
-    conn->events = NULL;
-    mr_conn_end(conn, false, NULL);
-}
-
-static void write_peer_address(struct mr_conn *conn, int fd) {
-    struct sockaddr_storage name = {0};
-    socklen_t len = sizeof name;
-    (void)!getpeername(fd, (struct sockaddr *)&name, &len); /* gone already: "?" */
-    mr_address_write((struct sockaddr *)&name, conn->address);
-}
-
-/* Goes on with a socket that is connected. */
-static int begin(struct mr_conn *conn, int fd, enum mr_tls_side side, struct mr_error *err) {
+int mr_conn_shake(struct mr_conn *conn, int fd, enum mr_tls_side side, struct mr_error *err) {
     if (mr_cipher_open(conn->net, fd, side, conn->label, &stream_events, conn, &conn->stream,
                        err)) {
         return err->code;
     }
     conn->parts++;
     mr_conn_set_state(conn, MR_CONN_SHAKING);
-    return MR_OK;
-}
-
-static void on_dialed(int fd, const struct mr_error *why, void *user) {
-    struct mr_conn *conn = user;
-    struct mr_error err = {0};
-    conn->dial = NULL;
-    if (fd < 0) {
-        mr_conn_end(conn, false, why);
-        return;
-    }
-    write_peer_address(conn, fd);
-    if (begin(conn, fd, MR_TLS_CLIENT, &err)) {
-        mr_conn_end(conn, false, &err);
-    }
-}
-
-int mr_conn_open(struct mr_net *net, const char *address, const struct mr_conn_events *events,
-                 void *user, struct mr_conn **conn, struct mr_error *err) {
-    struct mr_address target;
-    if (mr_address_read(address, "the address", &target, err)) {
-        return err->code;
-    }
-    struct mr_conn *made = create(net, events, user, err);
-    if (!made) {
-        return err->code;
-    }
-    strncpy(made->label, address, MR_CONN_LABEL_MAX - 1);
-    strncpy(made->address, address, MR_ADDRESS_TEXT_MAX - 1);
-    uint32_t within_ms = net->limits.connect_ms;
-    if (mr_dial_start(net->loop, &target, within_ms, on_dialed, made, &made->dial, err)) {
-        discard(made);
-        return err->code;
-    }
-    uv_timer_start(&made->timer, on_deadline, within_ms, 0);
-    *conn = made;
-    return MR_OK;
-}
-
-int mr_conn_accept(struct mr_net *net, int fd, const char *address, mr_conn_door door,
-                   const struct mr_conn_events *events, void *user, struct mr_conn **conn,
-                   struct mr_error *err) {
-    struct mr_conn *made = create(net, events, user, err);
-    if (!made) {
-        (void)close(fd);
-        return err->code;
-    }
-    made->door = door;
-    strncpy(made->label, address, MR_CONN_LABEL_MAX - 1);
-    strncpy(made->address, address, MR_ADDRESS_TEXT_MAX - 1);
-    if (begin(made, fd, MR_TLS_SERVER, err)) {
-        discard(made);
-        return err->code;
-    }
-    uv_timer_start(&made->timer, on_deadline, net->limits.greeting_ms, 0);
-    *conn = made;
     return MR_OK;
 }
 
@@ -387,7 +338,7 @@ void mr_conn_pause(struct mr_conn *conn) {
 
 void mr_conn_resume(struct mr_conn *conn) {
     conn->is_paused = false;
-    conn->since_ms = uv_now(conn->net->loop);
+    mr_pulse_begin(&conn->pulse, uv_now(conn->net->loop));
     if (conn->state == MR_CONN_READY) {
         mr_cipher_resume(conn->stream);
     }

@@ -1,8 +1,4 @@
-/* conn_inside: what the rooms of one connection share: its state, and how it ends. Of lib/net
- * alone.
- *
- * conn.c makes it, moves frames and ends it; welcome.c does the greeting; pulse.c sees that both
- * sides are there. */
+/* conn_inside: what a connection is made of, for the rooms that make it: conn and entry. */
 #ifndef MR_NET_CONN_INSIDE_H
 #define MR_NET_CONN_INSIDE_H
 
@@ -11,10 +7,17 @@
 #include "lib/net/conn.h"
 #include "lib/net/greeting.h"
 #include "lib/net/intake.h"
+#include "lib/net/pulse.h"
 
 #include <uv.h>
 
 #define MR_CONN_LABEL_MAX (MR_ADDRESS_HOST_MAX + MR_ADDRESS_PORT_MAX + 4)
+
+/* What is done before it is ready. */
+struct mr_conn_entry {
+    void (*up)(struct mr_conn *conn); /* TLS is: its state is GREETING now */
+    void (*greeting)(struct mr_conn *conn, const struct mr_frame *frame);
+};
 
 /* X(name, the states that may follow it) */
 #define MR_CONN_STATE_TABLE(X)                                                                     \
@@ -34,6 +37,7 @@ enum mr_conn_state {
 struct mr_conn {
     struct mr_net *net;
     enum mr_conn_state state;
+    const struct mr_conn_entry *entry;
     const struct mr_conn_events *events;
     void *user;
     mr_conn_door door;             /* of an accepted one; NULL: it was dialled */
@@ -50,22 +54,27 @@ struct mr_conn {
     bool is_at_door;
     bool is_paused;
     bool by_peer;
-    uint64_t sent_ms;   /* when a frame was last sent */
-    uint64_t heard_ms;  /* and when something other than a pulse last came */
-    uint64_t looked_ms; /* when the pulse last looked */
-    uint64_t since_ms;  /* since when silence counts, where nothing came after that */
+    struct mr_pulse pulse;
+    uint64_t heard_ms; /* when something other than a pulse last came */
     struct mr_error why;
 };
 
-/* The only one who writes the state. */
-void mr_conn_set_state(struct mr_conn *conn, enum mr_conn_state state);
-/* It is over: `closed` comes. */
-void mr_conn_end(struct mr_conn *conn, bool by_peer, const struct mr_error *why);
-/* Closes it when what is queued is gone; why: what `closed` is told then. */
-void mr_conn_leave(struct mr_conn *conn, const struct mr_error *why);
-/* Sends the frame that stands in net->frame. */
-MR_MUST_USE int mr_conn_send_made(struct mr_conn *conn, struct mr_error *err);
+/* Makes one that has no socket yet; NULL: no memory. */
+struct mr_conn *mr_conn_create(struct mr_net *net, const struct mr_conn_entry *entry,
+                               const struct mr_conn_events *events, void *user,
+                               struct mr_error *err);
+/* Begins TLS on a socket that is connected, which it takes in any case. */
+MR_MUST_USE int mr_conn_shake(struct mr_conn *conn, int fd, enum mr_tls_side side,
+                              struct mr_error *err);
 /* Both sides are known. */
 void mr_conn_set_ready(struct mr_conn *conn);
+/* Sends the frame that stands in net->frame. */
+MR_MUST_USE int mr_conn_send_made(struct mr_conn *conn, struct mr_error *err);
+/* Closes it when what is queued is gone; why: what `closed` is told then. */
+void mr_conn_leave(struct mr_conn *conn, const struct mr_error *why);
+/* It is over: `closed` comes from the loop. */
+void mr_conn_end(struct mr_conn *conn, bool by_peer, const struct mr_error *why);
+/* The only one who writes the state. */
+void mr_conn_set_state(struct mr_conn *conn, enum mr_conn_state state);
 
 #endif

@@ -1,16 +1,28 @@
-/* welcome: the greeting at the beginning of a connection: says who we are, hears who is there.
+/* welcome: what this process says and accepts in the greetings of its connections.
  *
- * Of conn alone, in its state GREETING. Who dialled says HELLO and hears WELCOME or REFUSED; who
- * accepted hears HELLO, asks the owner of the door, and answers. */
+ * Who dialled says HELLO and hears WELCOME or REFUSED; who accepted hears HELLO and answers. Of
+ * conn alone, which sends what is written here. */
 #ifndef MR_NET_WELCOME_H
 #define MR_NET_WELCOME_H
 
-#include "lib/net/conn.h"
+#include "lib/net/greeting.h"
 
-/* TLS is up: says HELLO, where it is for this side to begin. */
-void mr_welcome_begin(struct mr_conn *conn);
-/* Reads the one message of the greeting that belongs here; the connection is ready after it, or
- * ends. */
-void mr_welcome_hear(struct mr_conn *conn, const struct mr_frame *frame);
+#include <stdbool.h>
+
+/* Write a frame into net->frame: who we are (HELLO, WELCOME), or why the other is refused. */
+MR_MUST_USE int mr_welcome_say(struct mr_net *net, enum mr_greeting_kind kind,
+                               struct mr_error *err);
+MR_MUST_USE int mr_welcome_refuse(struct mr_net *net, const struct mr_error *why,
+                                  struct mr_error *err);
+
+/* Reads the one message that is for this side to hear, from who is called `label` in sentences. A
+ * refusal is an error too: in its own words. What does not belong there is counted: MR_ERR_IO. */
+MR_MUST_USE int mr_welcome_read(struct mr_net *net, bool is_dialed, const char *label,
+                                const struct mr_frame *frame, struct mr_greeting *theirs,
+                                struct mr_error *err);
+
+/* Whether the other side, which speaks with this key, fits to us: mr_greeting_judge. */
+MR_MUST_USE int mr_welcome_judge(const struct mr_net *net, const struct mr_greeting *theirs,
+                                 enum mr_role_key key, struct mr_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/error.h"
+#include "lib/net/entry.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -319,7 +320,7 @@ static const struct mr_conn_events conn_events = {
 static void connect_again(uv_timer_t *timer) {
     struct mr_link *link = timer->data;
     struct mr_error err = {0};
-    if (mr_conn_open(link->net, link->master, &conn_events, link, &link->conn, &err)) {
+    if (mr_entry_dial(link->net, link->master, &conn_events, link, &link->conn, &err)) {
         link->conn = NULL;
         complain(link, &err);
         rest(link);

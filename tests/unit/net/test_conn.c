@@ -1,5 +1,6 @@
 /* test_conn: two ends of a connection on one loop: greeting, frames, back-pressure, ends. */
 #include "lib/net/conn.h"
+#include "lib/net/entry.h"
 
 #include "tests/unit/net/rig.h"
 
@@ -124,7 +125,7 @@ Test(conn, pauses_between_frames) {
     rig_connect(&rig);
     struct end *b = &rig.accepted[0];
     b->on_frame = pause_each;
-    cr_assert_eq(mr_conn_open(rig.client, rig.address, &rig_events, &other, &other.conn, &err), 0);
+    cr_assert_eq(mr_entry_dial(rig.client, rig.address, &rig_events, &other, &other.conn, &err), 0);
     RIG_UNTIL(&rig, other.ready && rig.accepted_count == 2);
     for (int i = 0; i < 5; i++) {
         rig_say(&rig.dialed, "x");
@@ -318,7 +319,7 @@ Test(conn, nobody_there) {
     cr_assert_eq(rig.dialed.why.code, MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(rig.dialed.why.text, "Connection refused"), "%s",
                        rig.dialed.why.text);
-    cr_assert_eq(mr_conn_open(rig.client, "nowhere", &rig_events, &rig.dialed, &conn, &err),
+    cr_assert_eq(mr_entry_dial(rig.client, "nowhere", &rig_events, &rig.dialed, &conn, &err),
                  MR_ERR_USAGE);
     rig_dial(&rig); /* and one that is given up at once */
     mr_conn_drop(rig.dialed.conn, NULL);

@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 #include "lib/base/hash.h"
 #include "lib/job/problems.h"
+#include "lib/net/entry.h"
 #include "lib/net/message.h"
 #include "lib/net/wire.h"
 #include "lib/worker/account.h"
@@ -348,7 +349,7 @@ static inline void actor_open(struct actor *actor, struct play *play, enum mr_ne
     *actor = (struct actor){.play = play};
     actor->last = &actor->first;
     cr_assert_eq(
-        mr_conn_open(play->nets[role], play->address, &actor_events, actor, &actor->conn, &err), 0,
+        mr_entry_dial(play->nets[role], play->address, &actor_events, actor, &actor->conn, &err), 0,
         "%s", err.text);
     PLAY_UNTIL(play, actor->is_ready || actor->is_closed);
     cr_assert(actor->is_ready, "%s", actor->why.text);
