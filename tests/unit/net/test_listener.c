@@ -195,7 +195,7 @@ static void say_hello(struct stranger *stranger, enum mr_net_role role, uint32_t
     struct mr_bytes body;
     struct mr_error err = {0};
     mr_message_put_u64(message, protocol);
-    mr_message_put_text(message, "9.9.9");
+    mr_message_put_text(message, MR_VERSION);
     mr_message_put_u64(message, role);
     mr_message_put_text(message, name);
     mr_message_put_u64(message, 12345); /* a later version says more */
