@@ -292,7 +292,8 @@ class Kills:
         found = {}
         for pid in pathlib.Path(f"/proc/{self.up.pid}/task/{self.up.pid}/children").read_text().split():
             words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            found[words[words.index("--name") + 1] if "--name" in words else words[1]] = int(pid)
+            if len(words) > 1:  # one that has ended says nothing
+                found[words[words.index("--name") + 1] if "--name" in words else words[1]] = int(pid)
         return found
 
     def run(self, jobs):
