@@ -55,6 +55,7 @@ struct mr_jobs_row {
     bool again;
 
     struct mr_search search; /* for bad records */
+    uint64_t taught;         /* the journal's entry that last changed what a START says */
     struct mr_sources maps;  /* of the core's round */
     struct mr_sources pairs; /* of the round before, that map tasks or a turn read */
     uint32_t *spent_ms[2];   /* by phase and task: how long the winner took, 0: not known */

@@ -232,6 +232,7 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
         failure.is_uncounted = failure.is_uncounted || verdict.is_uncounted;
         mr_search_explain(search, &verdict, &why);
     }
+    about.job->taught = mr_journal_stats(master->journal).sequence;
     if (mr_inside_check(master, &err)) {
         mr_reports_fail(master, &about, &failure);
     }
