@@ -392,7 +392,7 @@
     N(S, phase, 3, "0 map, 1 reduce, 2 loop; 3: of the first failure")                             \
     N(S, round, UINT32_MAX, "UINT32_MAX: the one under way; the master tells a worker which")      \
     N(S, task, UINT32_MAX, "")                                                                     \
-    N(S, attempt, UINT32_MAX, "0: the last")
+    N(S, attempt, UINT32_MAX, "0: the last that left one")
 
 #define MR_WIRE_LOG_FIELDS(S, N, T, B, R)                                                          \
     MR_WIRE_ATTEMPT_FIELDS(S, N, T, B, R)                                                          \

@@ -64,6 +64,9 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
                   struct mr_hand_outcome *outcome);
 void mr_hand_release(struct mr_hand_outcome *outcome);
 
+/* Starts the process and tells it the job, so that the first attempt need not wait for that. What
+ * goes wrong is met by the attempt again. */
+void mr_hand_prepare(struct mr_hand *hand);
 /* Ends the process. */
 void mr_hand_stop(struct mr_hand *hand);
 

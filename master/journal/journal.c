@@ -29,7 +29,7 @@ enum entry_kind {
 
 /* Saving the state to hash it costs time in its size: done at each commit below this, else the more
  * rarely the larger it is. */
-#define HASH_EACH_BYTES ((size_t)64 << 10)
+#define HASH_EACH_BYTES ((size_t)4 << 10)
 
 struct batch {
     struct mr_store_entry *entries;
@@ -184,8 +184,8 @@ int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint32_t kind,
 }
 
 const struct mr_fact *mr_journal_facts(const struct mr_journal *journal, size_t *count) {
-    *count = journal->facts.count;
-    return journal->facts.items;
+    /* What moves is where they lie, which is not to be seen. */
+    return mr_facts_all((struct mr_facts *)(uintptr_t)&journal->facts, count);
 }
 
 const struct mr_fact *mr_journal_find(const struct mr_journal *journal, uint32_t job, uint32_t kind,
@@ -232,8 +232,10 @@ static int compact(struct mr_journal *journal, struct mr_error *err) {
     uint64_t before = journal->snapshot;
     journal->snapshot = journal->sequence;
     journal->added_bytes = SNAPSHOT_HEAD_BYTES + len;
-    for (size_t i = 0; i < journal->facts.count; i++) {
-        if (gather_fact(journal, &journal->facts.items[i], err)) {
+    size_t count;
+    const struct mr_fact *facts = mr_facts_all(&journal->facts, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (gather_fact(journal, &facts[i], err)) {
             return err->code;
         }
     }
@@ -444,8 +446,10 @@ static void tell_jobs(const struct mr_journal *journal, struct mr_error *err) {
                                          "publishing", "stopping", "finished"};
     uint32_t told = 0;
     uint32_t last = 0;
-    for (size_t i = 0; journal->core && i < journal->facts.count && told < 10; i++) {
-        uint32_t job = journal->facts.items[i].job;
+    size_t count;
+    const struct mr_fact *facts = mr_journal_facts(journal, &count);
+    for (size_t i = 0; journal->core && i < count && told < 10; i++) {
+        uint32_t job = facts[i].job;
         struct mr_core_job_view view = mr_core_job(journal->core, job);
         if (job != last && view.state != MR_CORE_JOB_UNKNOWN) {
             mr_error_add(err, "%sjob %u (%s, %u of %u tasks done)",

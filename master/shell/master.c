@@ -195,9 +195,12 @@ static int open_net(struct mr_master *master, const struct mr_secret *secret,
                                    .role = MR_NET_MASTER,
                                    .name = "master",
                                    .limit = mr_wire_limit};
-    return mr_net_create(&config, &master->net, err) ||
-                   mr_listener_open(master->net, listen, "master", &mr_hearing_events, master,
-                                    &master->listener, err)
+    if (mr_net_create(&config, &master->net, err)) {
+        return err->code;
+    }
+    mr_net_set_silence(master->net, master->lease_ms);
+    return mr_listener_open(master->net, listen, "master", &mr_hearing_events, master,
+                            &master->listener, err)
                ? err->code
                : MR_OK;
 }

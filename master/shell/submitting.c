@@ -107,6 +107,16 @@ static int check_manifest(const struct mr_spec *spec, struct mr_error *err) {
     return err->code;
 }
 
+/* The built-in jobs of another version, or its way to plan, may be others. */
+static int check_version(const struct mr_spec *spec, struct mr_error *err) {
+    return strcmp(spec->version, MR_VERSION) == 0
+               ? MR_OK
+               : mr_error_set(err, MR_ERR_CLUSTER,
+                              "the job was planned by Millrace %.63s, and this master is Millrace "
+                              "%s: install the same version on both machines",
+                              spec->version, MR_VERSION);
+}
+
 static int read_row(struct mr_session *session, struct mr_jobs_row **row, struct mr_error *err) {
     struct mr_master *master = session->master;
     struct mr_buffer bytes = {0};
@@ -114,7 +124,7 @@ static int read_row(struct mr_session *session, struct mr_jobs_row **row, struct
     struct mr_spec spec;
     if (!mr_blobs_read(master->blobs, session->submission_spec, &bytes, err) &&
         !mr_spec_decode((struct mr_bytes){bytes.data, bytes.len}, &spec, &held, err) &&
-        !check_manifest(&spec, err)) {
+        !check_version(&spec, err) && !check_manifest(&spec, err)) {
         (void)!mr_jobs_make(&spec, session->submission_id, session->submission_spec, row, err);
     }
     mr_layout_release(&held);

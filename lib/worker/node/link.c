@@ -3,6 +3,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/error.h"
+#include "lib/net/entry.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,6 +217,7 @@ static int take_registered(struct mr_link *link, const struct mr_wire_registered
     link->node = (uint32_t)message->node;
     link->lease_ms = (uint32_t)message->lease_ms;
     link->heartbeat_ms = (uint32_t)message->heartbeat_ms;
+    mr_net_set_silence(link->net, link->lease_ms);
     link->sent = link->renewed = 0;
     link->retry_ms = RETRY_FIRST_MS;
     link->said[0] = '\0';
@@ -330,7 +332,7 @@ static const struct mr_conn_events conn_events = {
 static void connect_again(uv_timer_t *timer) {
     struct mr_link *link = timer->data;
     struct mr_error err = {0};
-    if (mr_conn_open(link->net, link->master, &conn_events, link, &link->conn, &err)) {
+    if (mr_entry_dial(link->net, link->master, &conn_events, link, &link->conn, &err)) {
         link->conn = NULL;
         complain(link, &err);
         rest(link);

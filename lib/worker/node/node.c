@@ -315,6 +315,11 @@ static void attempt_finished(void *user, struct mr_hands_work *work) {
     mr_errands_finished(node->daemon.errands, work);
 }
 
+static void slot_prepared(void *user) {
+    struct node *node = user;
+    mr_errands_look(node->daemon.errands);
+}
+
 static void slot_left(void *user, struct mr_dossier *job) {
     struct node *node = user;
     mr_docket_leave(node->daemon.docket, job);
@@ -479,6 +484,7 @@ static int open_rooms(struct node *node, struct mr_error *err) {
                                      .id = node->id,
                                      .echoes = node->options->is_verbose,
                                      .finished = attempt_finished,
+                                     .prepared = slot_prepared,
                                      .left = slot_left,
                                      .closed = step_closed,
                                      .user = node};
