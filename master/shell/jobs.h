@@ -7,6 +7,7 @@
 
 #include "lib/worker/spec.h"
 #include "master/shell/history.h"
+#include "master/shell/names.h"
 #include "master/shell/sources.h"
 #include "master/shell/suspects.h"
 
@@ -53,6 +54,7 @@ struct mr_jobs_row {
     uint64_t pass;
     struct mr_jobs_blob state;
     bool again;
+    struct mr_names lines; /* the blobs of its turns' lines */
 
     struct mr_search search; /* for bad records */
     uint64_t taught;         /* the journal's entry that last changed what a START says */

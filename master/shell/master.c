@@ -29,6 +29,7 @@ static void on_tick(uv_timer_t *timer) {
     master->tick_ms = UINT64_MAX;
     (void)mr_inside_apply(master, &tick, NULL);
     mr_couriers_look(master);
+    master->may_let_go = true;
     master->sweeps = master->has_to_sweep;
     mr_ending_sweep(master);
 }

@@ -71,8 +71,11 @@ static void put_turn(struct mr_master *master, const struct mr_reports_about *ab
         return;
     }
     if (turned->lines_high || turned->lines_low) {
-        (void)!mr_notes_put_numbers(master->journal, job->number, MR_NOTES_LINES, turned->pass,
-                                    lines, 4, err);
+        if (mr_names_add(&job->lines, (struct mr_hash_128){lines[0], lines[1]}, err) ||
+            mr_notes_put_numbers(master->journal, job->number, MR_NOTES_LINES, turned->pass, lines,
+                                 4, err)) {
+            return;
+        }
     }
     mr_ending_drop_blob(master, before);
 }

@@ -314,11 +314,14 @@ void mr_workers_leave(struct mr_session *session, union mr_wire_any *message,
     (void)frame;
     if (mr_workers_identify(session, &drain.worker) && mr_inside_apply(master, &drain, NULL)) {
         mr_roster_set_leaving(&master->roster, session->node, true);
+        master->may_let_go = true;
     }
 }
 
 void mr_workers_let_go(struct mr_master *master) {
-    for (uint32_t i = 0; master->roster.leaving > 0 && i < master->roster.count; i++) {
+    bool looks = master->roster.leaving > 0 && master->may_let_go;
+    master->may_let_go = false;
+    for (uint32_t i = 0; looks && i < master->roster.count; i++) {
         struct mr_roster_node *node = master->roster.nodes[i];
         struct mr_core_node_view view = mr_core_node(master->core, i);
         if (node->is_leaving && !node->is_told && node->session && view.busy == 0 &&
