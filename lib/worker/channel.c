@@ -65,17 +65,23 @@ static int send_all(const struct mr_channel *channel, const char *data, size_t l
     return MR_OK;
 }
 
+static int send_gathered(struct mr_channel *channel, struct mr_error *err) {
+    int status = send_all(channel, channel->out.data, channel->out.len, err);
+    channel->out.len = 0;
+    return status;
+}
+
 int mr_channel_send(struct mr_channel *channel, enum mr_channel_kind kind, struct mr_bytes body,
                     struct mr_error *err) {
     uint64_t order = htole64(channel->order);
     struct mr_bytes head = {(const char *)&order, sizeof order};
-    channel->out.len = 0;
+    size_t at = channel->out.len;
     if (mr_frame_append_bulk(&channel->out, &rules, (uint16_t)(kind | MR_FRAME_BULK), head, body,
                              err)) {
         return err->code;
     }
-    count(&channel->sent, channel->out.data, channel->out.len);
-    return send_all(channel, channel->out.data, channel->out.len, err);
+    count(&channel->sent, channel->out.data + at, channel->out.len - at);
+    return channel->gathers ? MR_OK : send_gathered(channel, err);
 }
 
 int mr_channel_send_end(struct mr_channel *channel, struct mr_error *err) {
@@ -85,6 +91,7 @@ int mr_channel_send_end(struct mr_channel *channel, struct mr_error *err) {
     mr_message_put_u64(message, channel->sent.bytes);
     mr_message_put_u64(message, channel->sent.xxh3);
     if (!mr_message_body(message, &body, err)) {
+        channel->gathers = false;
         (void)!mr_channel_send(channel, MR_CHANNEL_END, body, err);
         channel->sent = (struct mr_channel_totals){0};
     }

@@ -207,7 +207,7 @@ static int open_net(struct mr_master *master, const struct mr_secret *secret,
 }
 
 /* From here on the loop works for the master: it ends by being closed. */
-static int begin(struct mr_master *master, struct mr_error *err) {
+static void begin(struct mr_master *master) {
     (void)uv_timer_init(master->loop, &master->tick); /* these never fail */
     (void)uv_timer_init(master->loop, &master->follow);
     master->tick.data = master->follow.data = master;
@@ -215,7 +215,6 @@ static int begin(struct mr_master *master, struct mr_error *err) {
     master->tick_ms = UINT64_MAX;
     mr_pen_open(&master->pen, master->loop, master->journal, face_of(master));
     wake(master, uv_now(master->loop));
-    return mr_opening_resume(master, err);
 }
 
 int mr_master_open(struct uv_loop_s *loop, const struct mr_master_options *options,
@@ -254,10 +253,7 @@ int mr_master_open(struct uv_loop_s *loop, const struct mr_master_options *optio
         return err->code;
     }
     *master = made;
-    if (begin(made, err)) {
-        mr_inside_fail(made, err); /* told by `ended` */
-        *err = (struct mr_error){0};
-    }
+    begin(made);
     return MR_OK;
 }
 

@@ -61,7 +61,7 @@ static void enter(struct mr_master *master, struct mr_jobs_row *job, struct mr_e
         submit.shape =
             (struct mr_core_shape){.map_tasks = job->splits, .reduce_tasks = job->partitions[0]};
     }
-    job->number = submit.job = master->jobs.last_number + 1;
+    job->number = submit.job = master->jobs.history.last_number + 1;
     job->submitted_wall_ms = mr_inside_wall_ms();
     if (mr_jobs_add(&master->jobs, job, err)) {
         mr_jobs_destroy(job);
@@ -135,7 +135,7 @@ static int read_row(struct mr_session *session, struct mr_jobs_row **row, struct
 static bool was_submitted(struct mr_session *session) {
     const struct mr_jobs *jobs = &session->master->jobs;
     const struct mr_jobs_row *row = mr_jobs_find_id(jobs, session->submission_id);
-    const struct mr_jobs_ended *ended = mr_jobs_find_ended_id(jobs, session->submission_id);
+    const struct mr_history_row *ended = mr_history_find_id(&jobs->history, session->submission_id);
     if (row || ended) {
         say_submitted(session, row ? row->number : ended->number, session->submission_id, true);
     }
