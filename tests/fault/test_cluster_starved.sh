@@ -88,8 +88,11 @@ expect_parts out-again want "descriptors are there again"
 
 # ---- commands -----------------------------------------------------------------------------------------------------------------------------
 # With any number of descriptors they succeed, or say what is missing; a job is done once it is submitted.
+begins_not() { # the system doesn't find the libraries: no program of ours
+    grep -q 'error while loading shared libraries' .err
+}
 successes=0 failed_ones=0
-for n in 4 5 6 8 10 11 12 13 14 16 20 28; do # with fewer no program begins
+for n in 4 5 6 8 10 11 12 13 14 16 20 28; do
     for command in nodes "submit wordcount in -o out-few-$n"; do
         status=0
         timeout 60 prlimit --nofile="$n" "$MILLRACE" $command --connect-timeout 1 >.out 2>.err || status=$?
@@ -99,7 +102,7 @@ for n in 4 5 6 8 10 11 12 13 14 16 20 28; do # with fewer no program begins
             failed_ones=$((failed_ones + 1))
             [ -s .err ] || fail "$n descriptors: $command: status $status without a word"
             ;;
-        *) fail "$n descriptors: $command: status $status: $(cat .err)" ;;
+        *) begins_not || fail "$n descriptors: $command: status $status: $(cat .err)" ;;
         esac
     done
 done
@@ -114,6 +117,6 @@ for n in 4 5 6 8 10 12; do
         status=0
         timeout 2 prlimit --nofile="$n:$n" "$MILLRACE" $command --allow-root >.out 2>.err || status=$?
         [ $status -eq 124 ] || [ -s .err ] || fail "$n descriptors: $command: status $status without a word"
-        check "$n descriptors: ${command%% *}: status $status: $(head -c 200 .err)" [ $status -lt 126 ]
+        begins_not || check "$n descriptors: ${command%% *}: status $status: $(head -c 200 .err)" [ $status -lt 126 ]
     done
 done
