@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/client/uploads.h"
 #include "lib/net/entry.h"
+#include "lib/net/loop.h"
 #include "lib/net/net.h"
 #include "lib/net/secret.h"
 
@@ -328,11 +329,13 @@ int mr_client_open(const struct mr_client_options *options, struct mr_client **c
     const char *master = or_environment(options->master, "MILLRACE_MASTER", MR_CLIENT_MASTER);
     struct mr_client *made = calloc(1, sizeof *made);
     char *copy = strdup(master);
-    int status = made && copy ? uv_loop_init(&made->loop) : UV_ENOMEM;
-    if (status) {
+    if (!made || !copy) {
+        mr_error_nomem(err, "prepare a connection");
+    }
+    if (err->code || mr_loop_init(&made->loop, "prepare a connection", err)) {
         free(made);
         free(copy);
-        return mr_error_errno(err, MR_ERR_IO, -status, "prepare a connection");
+        return err->code;
     }
     made->master = copy;
     made->connect_ms = options->connect_ms;

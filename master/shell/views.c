@@ -50,11 +50,12 @@ static const char *why_waiting(const struct mr_master *master, uint32_t job,
     return has_reduces ? "all slots are taken" : "no reducer is there";
 }
 
-static const char *why_unpublished(const struct mr_jobs_row *job) {
+static const char *why_unpublished(const struct mr_master *master, const struct mr_jobs_row *job) {
     if (job->is_collected) {
         return "its output is to be collected: millrace wait JOB --collect";
     }
-    return job->publisher == MR_CORE_NONE ? "no reducer is there to put the output in place" : NULL;
+    bool lacks = job->publisher == MR_CORE_NONE && !has_worker(master, MR_CORE_REDUCES);
+    return lacks ? "no reducer is there to put the output in place" : NULL;
 }
 
 static uint64_t bytes_under_way(const struct mr_master *master, const struct mr_jobs_row *job,
@@ -84,7 +85,7 @@ static void name_state(const struct mr_master *master, const struct mr_jobs_row 
         line->state = "waiting";
     } else if (view->state == MR_CORE_JOB_PUBLISHING) {
         line->state = job->is_collected ? "uncollected" : line->state;
-        line->why = why_unpublished(job);
+        line->why = why_unpublished(master, job);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "lib/base/machine.h"
 #include "lib/job/problems.h"
 #include "lib/net/address.h"
+#include "lib/net/loop.h"
 #include "lib/worker/node/daemon.h"
 #include "lib/worker/node/dispatch.h"
 #include <inttypes.h>
@@ -526,14 +527,13 @@ int mr_node_run(const struct mr_node_options *options, struct mr_node_stop *stop
         .options = options, .stop = stop, .daemon = {.folder = {.dir_fd = -1, .lock_fd = -1}}};
     struct mr_secret secret = {0};
     raise_fd_limit();
-    if (check(&node, &secret, err)) {
+    if (check(&node, &secret, err) || mr_loop_init(&node.loop, "start a worker", err)) {
         mr_folder_close(&node.daemon.folder);
         mr_secret_forget(&secret);
         return err->code;
     }
     snprintf(node.id, sizeof node.id, "%08x%04x", (unsigned)getpid(),
              (unsigned)uv_hrtime() & 0xFFFF);
-    uv_loop_init(&node.loop);
     open_handles(&node);
     if (stop) {
         stop->async = &node.asked;
