@@ -64,6 +64,12 @@ is_told() { # JOB EXPRESSION: it is true
     [ "$(told "$1" "$2")" = True ]
 }
 
+# note_attempts: of each task of the job $id, into $attempts. Others than the first may be backups of slow ones: what runs again
+# has more than it had.
+note_attempts() {
+    attempts=$(told "$id" "{t['task']: t['attempt'] for t in it['tasks']}")
+}
+
 # is_node NAME STATE: `millrace nodes` has it in this state.
 is_node() {
     "$MILLRACE" nodes --json | python3 -c '

@@ -21,11 +21,6 @@ outputs_of() { # NAME: its map outputs of the job $id
 holds_nothing() { # NAME
     [ -z "$(ls "scratch-$1/jobs" 2>/dev/null)" ]
 }
-# note_attempts: of each task of the job $id, into $attempts. Others than the first may be backups of slow ones: what runs again
-# has more than it had.
-note_attempts() {
-    attempts=$(told "$id" "{t['task']: t['attempt'] for t in it['tasks']}")
-}
 make_lines
 master
 ready master

@@ -226,6 +226,12 @@ submit_waiting() {
     client=$!
     exec 8<said
     await "it was submitted" is_submitted "$2"
+    await "it waits, and hears Ctrl-C" catches_interrupts $client
+}
+catches_interrupts() { # PID
+    local caught
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status")
+    [ $((16#${caught:-0} & 2)) -ne 0 ]
 }
 is_submitted() {
     [ -n "$("$MILLRACE" status --json | python3 -c '

@@ -16,6 +16,19 @@
 #define MR_TEST_STRIDE 1
 #endif
 
+/* The first in a build as released, the second with sanitizers, which are slow: there the path is
+ * gone once, and not as often as it takes to see that it is fast. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define MR_TEST_FEWER(full, few) (few)
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define MR_TEST_FEWER(full, few) (few)
+#endif
+#endif
+#ifndef MR_TEST_FEWER
+#define MR_TEST_FEWER(full, few) (full)
+#endif
+
 #ifndef MR_TEST_IN_PROCESS
 
 #include <criterion/criterion.h>

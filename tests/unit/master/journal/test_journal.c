@@ -291,7 +291,7 @@ Test(journal, a_flipped_byte_of_the_log) {
     char dir[512];
     make_scratch();
     make_crashed(dir, sizeof dir);
-    flip_each(dir, "journal.db-wal", 131);
+    flip_each(dir, "journal.db-wal", MR_TEST_FEWER(131, 523));
     remove_scratch();
 }
 
@@ -300,7 +300,7 @@ Test(journal, a_flipped_byte_of_the_file) {
     char dir[512];
     make_crashed(dir, sizeof dir);
     mr_journal_close(open_journal(dir)); /* everything is in the file now */
-    flip_each(dir, "journal.db", 7);
+    flip_each(dir, "journal.db", MR_TEST_FEWER(7, 29));
     remove_scratch();
 }
 
