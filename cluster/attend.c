@@ -233,6 +233,10 @@ static int finish(struct mr_attend *attend, struct mr_client *client, char *mani
     return attend->options->json ? print_manifest(attend, client, manifest, err) : MR_OK;
 }
 
+bool mr_attend_has_failed(const struct mr_attend *attend) {
+    return attend->watch.end.status != 0;
+}
+
 int mr_attend_run(struct mr_attend *attend, struct mr_client *client, struct mr_error *err) {
     const struct mr_attend_options *options = attend->options;
     struct mr_watch *watch = &attend->watch;

@@ -27,6 +27,8 @@ MR_MUST_USE int mr_attend_create(const struct mr_attend_options *options, struct
  * then. MR_ERR_INTERRUPTED: Ctrl-C or the like, and said what becomes of the job. */
 MR_MUST_USE int mr_attend_run(struct mr_attend *attend, struct mr_client *client,
                               struct mr_error *err);
+/* Whether the job has ended, as far as this command heard, and not well. */
+bool mr_attend_has_failed(const struct mr_attend *attend);
 /* Harmless on NULL. */
 void mr_attend_destroy(struct mr_attend *attend);
 

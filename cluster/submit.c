@@ -101,6 +101,9 @@ static int send(const struct wish *wish, struct mr_submission *submission, struc
         !mr_submission_send(submission, client, &number, err)) {
         (void)!(wish->detaches ? print_id(wish, options.id, number, err)
                                : mr_attend_run(attend, client, err));
+        if (mr_attend_has_failed(attend)) {
+            mr_submission_drop(submission);
+        }
     }
     mr_attend_destroy(attend);
     return err->code;

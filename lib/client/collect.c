@@ -41,7 +41,8 @@ struct mr_collect {
     const struct mr_collect_target *target;
     char id[MR_WIRE_ID_MAX];
     struct mr_commit *commit; /* of a directory */
-    bool is_enough;           /* who reads standard output went away: it is collected */
+    bool is_enough;           /* it is collected, though not as was wished: who reads standard
+                                 output went away, or it is kept beside DIR, which has appeared */
     bool is_done;             /* an earlier collector made it, and told nobody */
     struct mr_watch *watch;
     struct mr_client *client;
@@ -380,7 +381,8 @@ static int publish(struct mr_collect *collect, const char *manifest, const struc
             parts[i] = row ? (struct mr_run_part){row->records, row->bytes, row->xxh3} : *line;
             winners[i] = row ? (uint32_t)row->attempt : 1;
         }
-        (void)!mr_commit_publish(collect->commit, parts, winners, count, manifest, err);
+        int status = mr_commit_publish(collect->commit, parts, winners, count, manifest, err);
+        collect->is_enough = status == MR_ERR_USAGE;
     }
     free(parts);
     free(winners);

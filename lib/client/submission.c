@@ -449,6 +449,14 @@ int mr_submission_send(struct mr_submission *submission, struct mr_client *clien
     return MR_OK;
 }
 
+void mr_submission_drop(const struct mr_submission *submission) {
+    bool is_done = false;
+    struct mr_error ignored = {0};
+    if (submission->made.output) {
+        (void)!mr_commit_drop(submission->made.output, submission->id, &is_done, &ignored);
+    }
+}
+
 void mr_submission_destroy(struct mr_submission *submission) {
     if (!submission) {
         return;

@@ -272,11 +272,11 @@ check "the jobs of before are known" [ "$(field 'len(it)')" -gt 10 ]
 cluster_down
 
 # ---- what does not start -------------------------------------------------------------------------------------------------------------
-expect_status 5 "$MILLRACE" cluster up --listen 0.0.0.0:0
+expect_status 78 "$MILLRACE" cluster up --listen 0.0.0.0:0
 expect_err 'master: .*secret'
 expect_err 'before it was ready'
 cluster_up --mappers 1
-expect_status 5 "$MILLRACE" cluster up --listen "$MILLRACE_MASTER"
+expect_status 78 "$MILLRACE" cluster up --listen "$MILLRACE_MASTER"
 expect_err 'another process listens there; .*--listen HOST:PORT'
 cluster_down
 expect_status 2 "$MILLRACE" cluster

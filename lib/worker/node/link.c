@@ -239,6 +239,31 @@ static void ready(struct mr_conn *conn, void *user) {
     }
 }
 
+/* Says why there is no connection, once for each reason. */
+static void complain(struct mr_link *link, const struct mr_error *why) {
+    if (why->code && strcmp(why->text, link->said) != 0) {
+        char text[MR_ERROR_TEXT_MAX + 64];
+        snprintf(text, sizeof text, "%s; trying again", why->text);
+        snprintf(link->said, sizeof link->said, "%s", why->text);
+        link->events->say(link->user, text);
+    }
+}
+
+static void take_fenced(struct mr_link *link, const struct mr_wire_fenced *message) {
+    const char *why = message->why ? message->why : "the master says so";
+    struct mr_error err = {0};
+    if (message->is_final) {
+        link->events->refused(link->user, why);
+    } else if (link->has_lease) {
+        mr_link_begin_anew(link, why);
+    } else { /* it was not taken in: there is nothing to end */
+        choose_incarnation(link);
+        mr_error_set(&err, MR_ERR_CLUSTER, "%s", why);
+        complain(link, &err);
+        drop(link, NULL);
+    }
+}
+
 static int take(struct mr_link *link, unsigned kind, const union mr_wire_any *message,
                 struct mr_bytes piece, struct mr_error *err) {
     switch (kind) {
@@ -248,8 +273,7 @@ static int take(struct mr_link *link, unsigned kind, const union mr_wire_any *me
         take_renewed(link, &message->renewed_);
         return MR_OK;
     case MR_WIRE_FENCED:
-        mr_link_begin_anew(link,
-                           message->fenced_.why ? message->fenced_.why : "the master says so");
+        take_fenced(link, &message->fenced_);
         return MR_OK;
     default:
         if (link->state != REGISTERED) { /* said to an incarnation that is void by now */
@@ -286,16 +310,6 @@ static void drained(struct mr_conn *conn, void *user) {
 
 static void finish(struct mr_link *link);
 static void rest(struct mr_link *link);
-
-/* Says why there is no connection, once for each reason. */
-static void complain(struct mr_link *link, const struct mr_error *why) {
-    if (why->code && strcmp(why->text, link->said) != 0) {
-        char text[MR_ERROR_TEXT_MAX + 64];
-        snprintf(text, sizeof text, "%s; trying again", why->text);
-        snprintf(link->said, sizeof link->said, "%s", why->text);
-        link->events->say(link->user, text);
-    }
-}
 
 static void closed(struct mr_conn *conn, bool by_peer, const struct mr_error *why, void *user) {
     (void)conn;

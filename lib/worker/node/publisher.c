@@ -125,8 +125,8 @@ static void publish(uv_work_t *work) {
         }
         mr_commit_leave(commit);
     }
-    if (mr_commit_take_up(spec->output, spec->overwrite != 0, publication->job->id,
-                          MR_COMMIT_CLUSTER, &commit, &standing, err)) {
+    if (mr_commit_take_over(spec->output, spec->overwrite != 0, publication->job->id, &commit,
+                            &standing, err)) {
         return;
     }
     if (standing == MR_COMMIT_PUBLISHED) {
