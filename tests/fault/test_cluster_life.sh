@@ -121,6 +121,41 @@ check "it was told to wait: $(cat m1.err)" logged m1 'its lease has not ended; t
 gated out-again
 expect_status 0 "$MILLRACE" wait "$id"
 expect_parts out-again want "with the one that came last"
+for name in m1 r1; do
+    kill -s TERM "${daemons[$name]}"
+    wait "${daemons[$name]}" || true
+    unset "daemons[$name]"
+done
+
+# ---- a disk that doesn't answer does not keep a worker from finding its master ---------------------------------------------------------------
+# More publications than the pool has threads wait for locks that are held here, as they would for a disk.
+port=${MILLRACE_MASTER##*:}
+worker r1 reducer --verbose --master "localhost:$port" # a name: it must be looked up
+worker m1 mapper
+ready r1
+ready m1
+ids=() locks=()
+for i in 1 2 3 4 5 6; do
+    gated "out-stuck-$i"
+    ids+=("$id")
+    exec {lock}>"out-stuck-$i.pending-$id/lock"
+    flock "$lock"
+    locks+=("$lock")
+done
+are_publishing() {
+    [ "$("$MILLRACE" status --json | python3 -c 'import json, sys
+print(sum(job["state"] == "publishing" for job in json.load(sys.stdin)))')" = 6 ]
+}
+await "all are to be published" are_publishing
+murder master
+master --lease 2s
+ready master
+await "the reducer has come again" logged r1 'registered again'
+for lock in "${locks[@]}"; do flock -u "$lock"; done
+for i in 1 2 3 4 5 6; do
+    expect_status 0 "$MILLRACE" wait "${ids[i - 1]}"
+    expect_parts "out-stuck-$i" want "after the disk answered, $i"
+done
 for name in m1 r1 master; do
     kill -s TERM "${daemons[$name]}"
     wait "${daemons[$name]}" || true
