@@ -82,18 +82,6 @@ static void on_retry(uv_timer_t *timer) {
     connect_now(timer->data);
 }
 
-/* Whether the master may be there again later: it doesn't run, or went away. Else it has refused
- * us, or is none; both are MR_ERR_CLUSTER, so that the words must tell. */
-static bool is_away(const struct mr_error *why) {
-    static const char *const words[] = {"connect to ", "look up the host ", "did not answer within",
-                                        "closed before it said"};
-    bool away = why->code == MR_OK || why->code == MR_ERR_CLOSED;
-    for (size_t i = 0; i < sizeof words / sizeof *words && why->code == MR_ERR_CLUSTER; i++) {
-        away |= strstr(why->text, words[i]) != NULL;
-    }
-    return away;
-}
-
 static void tell(struct mr_client *client, const struct mr_error *why) {
     char line[MR_ERROR_TEXT_MAX + 128];
     if (client->has_told || !client->say || uv_now(&client->loop) - client->lost_ms < TELL_MS) {
@@ -150,8 +138,7 @@ static void on_closed(struct mr_conn *conn, bool by_peer, const struct mr_error 
         client->lost_ms = uv_now(&client->loop);
         client->retry_ms = RETRY_MS_FIRST;
     }
-    lose(client, was_ready ? why->code != MR_ERR_IO && why->code != MR_ERR_NOMEM : is_away(why),
-         why);
+    lose(client, why->code == MR_OK || why->code == MR_ERR_CLOSED, why);
 }
 
 static void on_frame(struct mr_conn *conn, const struct mr_frame *frame, void *user) {

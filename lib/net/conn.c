@@ -119,7 +119,7 @@ static void on_deadline(uv_timer_t *timer) {
     bool is_dialed = conn->door == NULL;
     conn->net->counters.late += !is_dialed;
     mr_error_set(
-        &why, MR_ERR_CLUSTER,
+        &why, is_dialed ? MR_ERR_CLOSED : MR_ERR_CLUSTER,
         is_dialed ? "%s did not answer within %u ms" : "%s did not say who it is within %u ms",
         conn->label, is_dialed ? conn->net->limits.connect_ms : conn->net->limits.greeting_ms);
     end(conn, false, &why);
@@ -347,7 +347,8 @@ static void on_ended(const struct mr_error *why, void *user) {
     }
     struct mr_error early = {0};
     if (!why->code && conn->state < READY) {
-        mr_error_set(&early, MR_ERR_CLUSTER, "%s closed before it said who it is", conn->label);
+        mr_error_set(&early, conn->door ? MR_ERR_CLUSTER : MR_ERR_CLOSED,
+                     "%s closed before it said who it is", conn->label);
         why = &early;
     }
     end(conn, by_peer, conn->state == LEAVING ? NULL : why);
