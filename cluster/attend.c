@@ -43,6 +43,7 @@ int mr_attend_create(const struct mr_attend_options *options, struct mr_attend *
     made->target = (struct mr_collect_target){.output = options->output,
                                               .output_fd = STDOUT_FILENO,
                                               .overwrite = options->overwrite,
+                                              .wants_manifest = options->json,
                                               .patience_ms = options->patience_ms};
     if (options->collects && mr_collect_open(&made->target, options->id, &made->collect, err)) {
         mr_attend_destroy(made);

@@ -407,7 +407,9 @@ static int finish(struct mr_collect *collect, char **manifest, struct mr_error *
     struct mr_buffer lines = {0};
     struct mr_run_part line = {0};
     bool has_lines = !is_none(watch->lines);
-    if (!download(collect, watch->manifest, MANIFEST_MAX, &text, err) &&
+    bool wants_manifest = collect->commit || collect->target->wants_manifest;
+    struct mr_hash_128 none = {0, 0};
+    if (!download(collect, wants_manifest ? watch->manifest : none, MANIFEST_MAX, &text, err) &&
         !download(collect, watch->aside, SIDE_MAX, &aside, err) &&
         !download(collect, watch->lines, SIDE_MAX, &lines, err) &&
         !mr_buffer_append(&text, "", 1, err)) { /* its end */

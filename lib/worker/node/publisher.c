@@ -9,8 +9,9 @@
 #include <uv.h>
 
 #define PARTS_MAX ((size_t)1 << 22)
-#define UNDER_WAY_MAX 2u /* threads of the pool, which has four: look-ups of names need some too   \
-                          */
+#define UNDER_WAY_MAX                                                                              \
+    2u /* threads of the pool, which has four: look-ups of names need some too                     \
+        */
 #define ASIDE_NAME "_skipped" /* as lib/output names it */
 
 /* A job whose output is to appear. */
