@@ -11,6 +11,7 @@
 #include "lib/client/collect.h"
 #include "lib/term/units.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,13 +122,15 @@ static int expired(struct mr_client *client, void *arg, struct mr_error *err) {
     return MR_ERR_INTERRUPTED;
 }
 
-/* In silence, all that is said is what would never end by itself: an output to be collected that
- * this command was not told to collect. */
+/* In silence, what would be waited for in vain is said, once: workers that are not there, an output
+ * that this command was not told to collect. */
 static void hint(struct mr_attend *attend, const struct mr_wire_row_job_line *job) {
-    bool waits = !attend->collect && job->state && !strcmp(job->state, "uncollected");
+    const char *state = job->state ? job->state : "";
+    bool waits = strcmp(state, "waiting") == 0 || strcmp(state, "publishing") == 0 ||
+                 (!attend->collect && strcmp(state, "uncollected") == 0);
     if (waits && job->why && !attend->has_hinted) {
         attend->has_hinted = true;
-        say(attend, "job %.8s: %s", attend->options->id, job->why);
+        say(attend, "job %.8s waits: %s", attend->options->id, job->why);
     }
 }
 
@@ -160,6 +163,10 @@ static void say_failure(struct mr_attend *attend) {
     const struct mr_watch_end *end = &attend->watch.end;
     const char *why = end->why[0] ? end->why : "the master says no more";
     struct mr_error cause = {0};
+    if (end->status == MR_ERR_INTERRUPTED) {
+        say(attend, "job %u (%.8s) ended early: %s", end->job, end->id, why);
+        return;
+    }
     say(attend, "job %u (%.8s) failed:", end->job, end->id);
     mr_error_set(&cause, end->status, "%s", why);
     mr_say_error(&cause);
@@ -172,29 +179,40 @@ static void say_failure(struct mr_attend *attend) {
         has_log ? end->id : "", has_log ? ", " : "", end->id);
 }
 
+/* Records that are not in the result are never left unsaid. */
+static void say_skipped(struct mr_attend *attend) {
+    uint64_t skipped = attend->watch.end.skipped;
+    const char *output = attend->options->output;
+    if (skipped) {
+        say(attend, "%" PRIu64 " record%s set aside: %.300s%s_skipped", skipped,
+            skipped == 1 ? " was" : "s were", output ? output : "in the output, ",
+            output ? "/" : "");
+    }
+}
+
+/* As that of `millrace run`, and which job it was. */
 static void say_closing(const struct mr_attend *attend) {
     const struct mr_watch_end *end = &attend->watch.end;
-    uint64_t input = attend->watch.input_bytes;
+    const char *output = attend->options->output;
+    char records[MR_UNITS_TEXT_MAX];
     char bytes[MR_UNITS_TEXT_MAX];
     char seconds[MR_UNITS_TEXT_MAX];
     char rate[MR_UNITS_TEXT_MAX];
-    char line[MR_WIRE_TEXT_MAX + 256];
-    mr_units_seconds(seconds, sizeof seconds, end->seconds);
-    if (input > 0) {
-        snprintf(line, sizeof line, "job %u (%.8s), %s: %s in %s (%s)", end->job, end->id,
-                 end->label, mr_units_bytes(bytes, sizeof bytes, input), seconds,
-                 mr_units_rate(rate, sizeof rate, input, end->seconds));
-    } else {
-        snprintf(line, sizeof line, "job %u (%.8s), %s: in %s", end->job, end->id, end->label,
-                 seconds);
-    }
+    char line[MR_WIRE_TEXT_MAX + 512];
+    const char *name = attend->options->name ? attend->options->name : end->label;
+    snprintf(line, sizeof line, "%.*s: %s record%s, %s in %s (%s)%s%.256s (job %u, %.8s",
+             (int)strcspn(name, " "), name, mr_units_count(records, sizeof records, end->records),
+             end->records == 1 ? "" : "s", mr_units_bytes(bytes, sizeof bytes, end->input_bytes),
+             mr_units_seconds(seconds, sizeof seconds, end->seconds),
+             mr_units_rate(rate, sizeof rate, end->input_bytes, end->seconds), output ? " -> " : "",
+             output ? output : "", end->job, end->id);
     mr_say_text(line);
     if (end->failed) {
-        snprintf(line, sizeof line, ", %u attempt%s failed and were made again", end->failed,
-                 end->failed == 1 ? "" : "s");
+        snprintf(line, sizeof line, "; %u attempt%s failed and %s made again", end->failed,
+                 end->failed == 1 ? "" : "s", end->failed == 1 ? "was" : "were");
         mr_say_text(line);
     }
-    mr_say_text("\n");
+    mr_say_text(")\n");
 }
 
 static int print_manifest(const struct mr_attend *attend, struct mr_client *client, char *manifest,
@@ -228,6 +246,7 @@ static int finish(struct mr_attend *attend, struct mr_client *client, char *mani
         err->code = status;
         return status;
     }
+    say_skipped(attend);
     if (attend->options->closes) {
         say_closing(attend);
     }

@@ -8,12 +8,14 @@
 
 struct mr_attend_options {
     const char *id;     /* of the job: 32 hex digits */
+    const char *name;   /* of the job's code; NULL: as its command says */
     bool follows;       /* shows how it goes on */
     bool cancels;       /* ends the job when interrupted */
     bool closes;        /* says a closing line */
     bool json;          /* prints the manifest */
     bool collects;      /* the output: into */
-    const char *output; /* a directory to make; NULL: to standard output */
+    const char *output; /* the directory that is made, here or there; NULL: to standard output, or
+                           not known */
     bool overwrite;
     uint64_t patience_ms;
 };

@@ -59,6 +59,8 @@ static void job_json(struct mr_page *page, const struct mr_wire_row_job_line *li
     mr_json_number(page, "failed_attempts", line->failed);
     mr_json_number(page, "bytes_done", line->bytes_done);
     mr_json_number(page, "bytes_total", line->bytes_total);
+    mr_json_number(page, "records_read", line->records);
+    mr_json_number(page, "records_skipped", line->skipped);
     mr_json_seconds(page, "seconds", line->seconds_us);
     mr_json_number(page, "status", line->status);
     mr_json_text(page, "why", line->why);

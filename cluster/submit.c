@@ -89,6 +89,7 @@ static int send(const struct wish *wish, struct mr_submission *submission, struc
     bool is_terminal = mr_terminal_is(STDERR_FILENO);
     struct mr_attend_options options = {
         .id = mr_submission_id(submission),
+        .name = request->spec.job->name,
         .follows = wish->follows,
         .cancels = is_given(request, "cancel-on-exit"),
         .closes = request->verbose || (is_terminal && !request->quiet),

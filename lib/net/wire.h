@@ -73,7 +73,9 @@
     N(S, job, UINT32_MAX, "")                                                                      \
     T(S, id, MR_WIRE_ID_MAX, "")                                                                   \
     T(S, label, MR_WIRE_TEXT_MAX, "the command, for people")                                       \
-    T(S, state, MR_WIRE_NAME_MAX, "waiting, running, closing, publishing, stopping, done, failed") \
+    T(S, state, MR_WIRE_NAME_MAX,                                                                  \
+      "waiting (for a worker), queued (for a slot), running, closing, "                            \
+      "publishing, uncollected, stopping, done, failed")                                           \
     N(S, round, UINT32_MAX, "under way, from 0")                                                   \
     N(S, rounds, UINT32_MAX, "")                                                                   \
     N(S, pass, UINT64_MAX, "of a loop, from 1; 0: none")                                           \
@@ -85,6 +87,8 @@
     N(S, failed, UINT32_MAX, "attempts so far")                                                    \
     N(S, bytes_done, UINT64_MAX, "of the input, mapped so far")                                    \
     N(S, bytes_total, UINT64_MAX, "")                                                              \
+    N(S, records, UINT64_MAX, "of the input, of one that is done")                                 \
+    N(S, skipped, UINT64_MAX, "records set aside, of one that is done")                            \
     N(S, seconds_us, UINT64_MAX, "since it was submitted, or what it took")                        \
     N(S, status, 255, "0, or minus the job's status")                                              \
     T(S, why, MR_WIRE_TEXT_MAX, "it failed, or waits; NULL: neither")

@@ -2,6 +2,7 @@
 #include "master/shell/clients.h"
 
 #include "lib/base/error.h"
+#include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/publishing.h"
 #include "master/shell/views.h"
@@ -213,6 +214,7 @@ void mr_clients_drain(struct mr_session *session, union mr_wire_any *message,
         struct mr_core_event event = {.kind = said->back ? MR_CORE_NODE_BACK : MR_CORE_NODE_DRAIN,
                                       .worker = {node->number, view.incarnation}};
         (void)mr_inside_apply(master, &event, NULL);
+        mr_following_touch(master);
     }
     mr_sessions_answer(session, &how);
 }

@@ -295,6 +295,7 @@ static int fill_ended(struct mr_jobs_ended *ended, const struct mr_journal *jour
                       struct mr_error *err) {
     uint32_t number = ended->number;
     uint64_t times[2] = {0, 0};
+    uint64_t sum[4] = {0};
     uint64_t manifest[6] = {0};
     uint64_t log[7] = {0};
     const char *id = mr_notes_text(journal, number, MR_NOTES_ID, 0);
@@ -308,6 +309,12 @@ static int fill_ended(struct mr_jobs_ended *ended, const struct mr_journal *jour
     if (mr_notes_get_numbers(journal, number, MR_NOTES_TIMES, 0, times, 2)) {
         ended->submitted_wall_ms = times[0];
         ended->ended_wall_ms = times[1];
+    }
+    if (mr_notes_get_numbers(journal, number, MR_NOTES_SUM, 0, sum, 4)) {
+        ended->records = sum[0];
+        ended->skipped = sum[1];
+        ended->input_bytes = sum[2];
+        ended->failed = (uint32_t)sum[3];
     }
     if (mr_notes_get_numbers(journal, number, MR_NOTES_MANIFEST, 0, manifest, 6)) {
         ended->manifest = (struct mr_hash_128){manifest[0], manifest[1]};

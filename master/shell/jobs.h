@@ -104,6 +104,10 @@ struct mr_jobs_ended {
     char *why; /* "" where it is done */
     uint64_t submitted_wall_ms;
     uint64_t ended_wall_ms;
+    uint64_t records; /* of one that is done: read; */
+    uint64_t skipped; /* set aside */
+    uint64_t input_bytes;
+    uint32_t failed;                    /* attempts */
     struct mr_hash_128 manifest;        /* 0, 0: none */
     struct mr_hash_128 log;             /* likewise */
     struct mr_core_attempt log_attempt; /* as on the wire */

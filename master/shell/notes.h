@@ -37,6 +37,8 @@
     X(MANIFEST, 28, "", "the blob of the manifest; of the side file; of a loop's lines")           \
     X(LOG, 29, "", "the blob of the log of the attempt that the job failed by, which, and where")  \
     X(WHY, 30, "", "why this master had the job end: its status, as text, and a sentence")         \
+    X(SUM, 32, "",                                                                                 \
+      "of one that is done: records read, set aside, bytes of input, failed attempts")             \
     X(CLEAR, 31, "", "of a job that did not succeed: the output beside which something may lie")
 
 enum mr_notes_kind {

@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "master/shell/clearing.h"
+#include "master/shell/following.h"
 #include "master/shell/holdings.h"
 #include "master/shell/inside.h"
 #include "master/shell/logs.h"
@@ -207,6 +208,7 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     if (is_elsewhere || !is_known) {
         tell_place(master, node);
     }
+    mr_following_touch(master);
     master->has_to_publish = true; /* it may do that */
     return MR_OK;
 }
@@ -343,6 +345,7 @@ void mr_workers_lost(struct mr_master *master, uint32_t number) {
         fence(node->session, "the lease ended: no renewal was acknowledged");
     }
     mr_holdings_lost(master, number);
+    mr_following_touch(master);
     master->has_to_publish = true; /* by somebody else, what it published */
 }
 
