@@ -126,11 +126,14 @@ static int expired(struct mr_client *client, void *arg, struct mr_error *err) {
  * that this command was not told to collect. */
 static void hint(struct mr_attend *attend, const struct mr_wire_row_job_line *job) {
     const char *state = job->state ? job->state : "";
-    bool waits = strcmp(state, "waiting") == 0 || strcmp(state, "publishing") == 0 ||
-                 (!attend->collect && strcmp(state, "uncollected") == 0);
-    if (waits && job->why && !attend->has_hinted) {
+    const char *id = attend->options->id;
+    bool is_uncollected = !attend->collect && strcmp(state, "uncollected") == 0;
+    bool waits = strcmp(state, "waiting") == 0 || strcmp(state, "publishing") == 0;
+    if ((waits || is_uncollected) && job->why && !attend->has_hinted) {
         attend->has_hinted = true;
-        say(attend, "job %.8s waits: %s", attend->options->id, job->why);
+        say(attend, "job %.8s waits: %s%s%.8s%s", id, job->why,
+            is_uncollected ? ": millrace wait " : "", is_uncollected ? id : "",
+            is_uncollected ? " --collect" : "");
     }
 }
 
@@ -276,7 +279,8 @@ int mr_attend_run(struct mr_attend *attend, struct mr_client *client, struct mr_
         mr_error_add(err, "; job %.8s keeps its output: millrace wait %.8s --collect", options->id,
                      options->id);
     } else if (status == MR_ERR_CLUSTER) {
-        mr_error_add(err, "; job %.8s goes on without this command", options->id);
+        mr_error_add(err, "; job %.8s needs no command: millrace wait %.8s comes back to it",
+                     options->id, options->id);
     }
     free(manifest);
     return status;

@@ -98,8 +98,11 @@ static int job_row(struct state *state, const struct mr_wire_row_job_line *line,
                                  time,
                                  line->label};
     if (line->why) {
-        mr_page_printf(&state->causes, "job %s %s: %s\n", number, line->status ? "failed" : "waits",
-                       line->why);
+        bool is_uncollected = line->state && strcmp(line->state, "uncollected") == 0;
+        mr_page_printf(&state->causes, "job %s %s: %s%s%s%s\n", number,
+                       line->status ? "failed" : "waits", line->why,
+                       is_uncollected ? ": millrace wait " : "", is_uncollected ? number : "",
+                       is_uncollected ? " --collect" : "");
     }
     return mr_table_add(&state->jobs, cells, err);
 }
@@ -233,6 +236,5 @@ int mr_status_main(const struct mr_command *command, char **args, struct mr_erro
     mr_page_fini(&state.page);
     mr_page_fini(&state.tail);
     mr_page_fini(&state.causes);
-    mr_client_close(client);
-    return err->code;
+    return mr_connect_close(client, err);
 }

@@ -75,9 +75,11 @@ static int print_id(const struct wish *wish, const char *id, uint32_t number,
     } else {
         mr_page_printf(&page, "%s\n", id);
     }
-    int status = mr_page_write(&page, STDOUT_FILENO, "standard output");
+    if (mr_page_write(&page, STDOUT_FILENO, "standard output")) {
+        mr_error_add(err, "; job %.8s is submitted", id);
+    }
     mr_page_fini(&page);
-    return status;
+    return err->code;
 }
 
 /* Hands the job over, and stays with it. */
@@ -130,9 +132,9 @@ static int submit(struct mr_request *request, struct mr_error *err) {
         !mr_submission_create(&options, client, &submission, err)) {
         (void)!send(&wish, submission, client, err);
     }
-    mr_client_close(client);
+    int status = mr_connect_close(client, err);
     mr_submission_destroy(submission);
-    return err->code;
+    return status;
 }
 
 int mr_submit_main(const struct mr_command *command, char **args, struct mr_error *err) {

@@ -241,7 +241,9 @@ int mr_up_main(const struct mr_command *command, char **args, struct mr_error *e
         return mr_help_show(command, NULL, err);
     }
     if (!args[0] || strcmp(args[0], "up") != 0) {
-        return mr_error_set(err, MR_ERR_USAGE, "what about a cluster? millrace cluster up");
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "what about a cluster? `millrace cluster up` starts one, and Ctrl-C "
+                            "there ends it");
     }
     const char *listen = mr_commands_value(command, values, "listen")->text;
     wish.mappers = number_or(mr_commands_value(command, values, "mappers"), 2);

@@ -30,6 +30,7 @@ struct mr_client {
     struct mr_net *net;
     struct mr_conn *conn; /* NULL: none, not even in the making */
     bool is_ready;
+    bool was_ready; /* ever */
     bool has_told;
     uint64_t lost_ms; /* when the connection was lost, or first wanted */
     uint64_t retry_ms;
@@ -116,7 +117,7 @@ static void lose(struct mr_client *client, bool away, const struct mr_error *why
 static void on_ready(struct mr_conn *conn, void *user) {
     struct mr_client *client = user;
     (void)conn;
-    client->is_ready = true;
+    client->is_ready = client->was_ready = true;
     client->has_told = false;
     if (client->call && !client->is_over) {
         begin_call(client);
@@ -362,6 +363,10 @@ void mr_client_close(struct mr_client *client) {
 
 struct mr_net *mr_client_net(struct mr_client *client) {
     return client->net;
+}
+
+bool mr_client_was_let_in(const struct mr_client *client) {
+    return client->was_ready;
 }
 
 const char *mr_client_master(const struct mr_client *client) {

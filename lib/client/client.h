@@ -79,6 +79,9 @@ void mr_client_settle(struct mr_client *client, int status, const struct mr_erro
 /* Runs the loop, outside of a call, until that is so. */
 void mr_client_pump(struct mr_client *client, bool (*is_so)(void *arg), void *arg);
 
+/* Whether a master ever let it in: what is refused then is not said of the command line alone. */
+bool mr_client_was_let_in(const struct mr_client *client);
+
 /* Where further connections can be made, and what the master is called in sentences. */
 struct mr_net *mr_client_net(struct mr_client *client);
 const char *mr_client_master(const struct mr_client *client);

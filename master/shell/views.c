@@ -53,7 +53,7 @@ static const char *why_waiting(const struct mr_master *master, uint32_t job,
 
 static const char *why_unpublished(const struct mr_jobs_row *job) {
     if (job->is_collected) {
-        return "its output is to be collected: millrace wait JOB --collect";
+        return "its output is to be collected";
     }
     return job->publisher == MR_CORE_NONE ? "no reducer is there to put the output in place" : NULL;
 }

@@ -199,8 +199,8 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     }
     if (!is_known) {
         mr_roster_set_leaving(&master->roster, node, false);
-        mr_inside_log("worker \"%s\" is node %u: %u slots, %s", node->name, node->number,
-                      (unsigned)said->slots,
+        mr_inside_log("worker \"%s\" is node %u: %u slot%s, %s", node->name, node->number,
+                      (unsigned)said->slots, said->slots == 1 ? "" : "s",
                       said->roles == MR_CORE_MAPS      ? "maps"
                       : said->roles == MR_CORE_REDUCES ? "reduces"
                                                        : "maps and reduces");

@@ -78,7 +78,7 @@ id=$(cat .out)
 await "it waits to be collected" is_uncollected
 "$MILLRACE" wait "$id" 2>waits &
 waiter=$!
-await "and who waits is told how" grep -q "job ${id:0:8} waits: its output is to be collected: millrace wait JOB --collect" waits
+await "and who waits is told how" grep -q "job ${id:0:8} waits: its output is to be collected: millrace wait ${id:0:8} --collect" waits
 expect_status 0 "$MILLRACE" wait "$id" --collect
 expect_same .out want-stream "collected to standard output"
 check "the one that waited ends too" wait "$waiter"
