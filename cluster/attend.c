@@ -9,6 +9,7 @@
 #include "cluster/follow.h"
 #include "lib/base/error.h"
 #include "lib/client/collect.h"
+#include "lib/client/download.h"
 #include "lib/term/units.h"
 
 #include <inttypes.h>
@@ -226,8 +227,8 @@ static int print_manifest(const struct mr_attend *attend, struct mr_client *clie
     if (manifest) {
         mr_page_put(&page, manifest);
     } else if (hash.high || hash.low) {
-        struct mr_client_blob blob = {.hash = hash, .most = MANIFEST_MAX};
-        page.status = mr_client_download(client, &blob, &page.text, err);
+        struct mr_download blob = {.hash = hash, .most = MANIFEST_MAX};
+        page.status = mr_download_run(client, &blob, &page.text, err);
     }
     int status = mr_page_write(&page, is_stream ? STDERR_FILENO : STDOUT_FILENO,
                                is_stream ? "standard error" : "standard output");

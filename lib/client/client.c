@@ -380,68 +380,6 @@ int mr_client_offer(struct mr_client *client, struct mr_bytes bytes, struct mr_h
     return mr_uploads_offer(&client->uploads, bytes, hash, err);
 }
 
-/* A blob that is coming. */
-struct download {
-    const struct mr_client_blob *wanted;
-    struct mr_buffer *bytes;
-};
-
-static int begin_download(struct mr_client *client, void *arg, struct mr_error *err) {
-    struct download *download = arg;
-    struct mr_hash_128 hash = download->wanted->hash;
-    struct mr_wire_want want = {.high = hash.high, .low = hash.low};
-    download->bytes->len = 0;
-    return mr_client_send(client, MR_WIRE_WANT, &want, err);
-}
-
-static int refuse_blob(const char *what, struct mr_error *err) {
-    return mr_error_set(err, MR_ERR_CLUSTER, "what the master has of the job can't be had: %s",
-                        what);
-}
-
-static int take_download(struct mr_client *client, const struct mr_client_message *message,
-                         void *arg, struct mr_error *err) {
-    struct download *download = arg;
-    const struct mr_wire_blob *blob = &message->as->blob_;
-    struct mr_hash_128 hash = download->wanted->hash;
-    struct mr_buffer *bytes = download->bytes;
-    (void)client;
-    if (message->kind != MR_WIRE_BLOB || blob->high != hash.high || blob->low != hash.low) {
-        return 0;
-    }
-    if (blob->total == 0 || blob->total > download->wanted->most) {
-        return refuse_blob(blob->total ? "it is too long" : "it is gone", err);
-    }
-    if (blob->offset != bytes->len || blob->total - blob->offset < message->piece.len) {
-        return refuse_blob("its pieces don't fit together", err);
-    }
-    if (mr_buffer_append(bytes, message->piece.data, message->piece.len, err)) {
-        return err->code;
-    }
-    if (bytes->len < blob->total) {
-        return 0;
-    }
-    struct mr_hash_128 found = mr_hash_xxh3_128(bytes->data, bytes->len);
-    bool is_right = found.high == hash.high && found.low == hash.low;
-    return is_right ? 1 : refuse_blob("it is damaged", err);
-}
-
-static int interrupt_download(struct mr_client *client, int signal_number, void *arg,
-                              struct mr_error *err) {
-    const struct mr_client_blob *wanted = ((const struct download *)arg)->wanted;
-    return wanted->interrupted(client, signal_number, wanted->interrupted_arg, err);
-}
-
-int mr_client_download(struct mr_client *client, const struct mr_client_blob *blob,
-                       struct mr_buffer *bytes, struct mr_error *err) {
-    struct download download = {blob, bytes};
-    struct mr_client_call call = {.begin = begin_download,
-                                  .take = take_download,
-                                  .interrupted = blob->interrupted ? interrupt_download : NULL,
-                                  .arg = &download};
-    return mr_client_run(client, &call, err);
-}
-
 int mr_client_status(uint64_t status) {
     return -(int)status;
 }

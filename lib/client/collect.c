@@ -9,6 +9,7 @@
 #include "lib/client/collect.h"
 
 #include "lib/base/error.h"
+#include "lib/client/download.h"
 #include "lib/client/fetch.h"
 #include "lib/client/holders.h"
 #include "lib/client/sink.h"
@@ -250,11 +251,11 @@ static int put_out(struct mr_collect *collect, struct mr_sink_content *content,
 /* Gets what lies with the master, if there is such. */
 static int download(const struct mr_collect *collect, struct mr_hash_128 hash, uint64_t most,
                     struct mr_buffer *bytes, struct mr_error *err) {
-    struct mr_client_blob blob = {.hash = hash,
-                                  .most = most,
-                                  .interrupted = collect->watch->interrupted,
-                                  .interrupted_arg = collect->watch->arg};
-    return is_none(hash) ? MR_OK : mr_client_download(collect->client, &blob, bytes, err);
+    struct mr_download blob = {.hash = hash,
+                               .most = most,
+                               .interrupted = collect->watch->interrupted,
+                               .interrupted_arg = collect->watch->arg};
+    return is_none(hash) ? MR_OK : mr_download_run(collect->client, &blob, bytes, err);
 }
 
 /* Gets what lies with the master, and makes the output of all. */

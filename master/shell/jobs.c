@@ -155,7 +155,6 @@ static void destroy_ended(struct mr_jobs_ended *ended) {
     if (ended) {
         free(ended->label);
         free(ended->why);
-
         free(ended);
     }
 }

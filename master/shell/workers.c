@@ -2,7 +2,6 @@
 #include "master/shell/workers.h"
 
 #include "lib/base/error.h"
-#include "master/shell/clearing.h"
 #include "master/shell/following.h"
 #include "master/shell/holdings.h"
 #include "master/shell/inside.h"
@@ -72,7 +71,6 @@ static void welcome(void *arg, bool is_durable) {
         mr_sessions_send(session, MR_WIRE_REGISTERED, &registered);
         mr_holdings_answer(session);
         mr_supply_all(session);
-        mr_clearing_all(session);
         session->is_back = true; /* what it shall publish is said again */
         master->has_to_publish = true;
     }
