@@ -118,7 +118,7 @@ static int submit(struct mr_request *request, struct mr_error *err) {
     struct mr_submission *submission = NULL;
     struct mr_run_spec spec = request->spec;
     const char *codec = mr_request_value(request, "shuffle-codec")->text;
-    struct mr_submission_options options = {
+    struct mr_description_options options = {
         .spec = &spec,
         .is_collected = wish.collects,
         .is_strict = is_given(request, "strict"),

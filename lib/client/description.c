@@ -6,7 +6,6 @@
 
 #include "lib/base/error.h"
 #include "lib/base/file.h"
-#include "lib/client/submission.h"
 #include "lib/output/manifest.h"
 #include "lib/worker/spec.h"
 #include "master/local/plan/plan.h"
@@ -26,7 +25,7 @@
 #define EMPTY_FILE "/dev/null" /* stands for a file parameter without content */
 
 struct mr_description {
-    const struct mr_submission_options *options;
+    const struct mr_description_options *options;
     const char *id;
     struct mr_run_spec spec; /* to plan with */
     struct mr_plan plan;
@@ -233,7 +232,7 @@ static void add_memory(struct mr_description *description) {
 }
 
 static void add_terms(struct mr_description *description) {
-    const struct mr_submission_options *options = description->options;
+    const struct mr_description_options *options = description->options;
     const struct mr_run_spec *spec = &description->spec;
     struct mr_spec *made = &description->made;
     double timeout = spec->task_timeout > 0 ? spec->task_timeout : MR_RUN_TASK_TIMEOUT;
@@ -310,7 +309,7 @@ static int plan(struct mr_description *description, struct mr_error *err) {
     spec->task_program = "/proc/self/exe"; /* as those of workers do */
     spec->threads = 1;
     spec->tmp = NULL;
-    spec->memory_bytes = spec->memory_bytes ? spec->memory_bytes : MR_SUBMISSION_TASK_MEMORY;
+    spec->memory_bytes = spec->memory_bytes ? spec->memory_bytes : MR_DESCRIPTION_TASK_MEMORY;
     description->is_planned = true;
     return mr_plan_make(spec, &description->plan, err);
 }
@@ -331,7 +330,7 @@ static int describe(struct mr_description *description, struct mr_client *client
     return mr_client_offer(client, bytes, &description->hash, err);
 }
 
-int mr_description_create(const struct mr_submission_options *options, const char *id,
+int mr_description_create(const struct mr_description_options *options, const char *id,
                           struct mr_client *client, struct mr_description **description,
                           struct mr_error *err) {
     struct mr_description *made = calloc(1, sizeof *made);

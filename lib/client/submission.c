@@ -14,7 +14,7 @@
 #define ID_BYTES 16
 
 struct mr_submission {
-    const struct mr_submission_options *options;
+    const struct mr_description_options *options;
     struct mr_description *description;
     struct mr_commit *commit;
     bool has_asked; /* the master may know of it */
@@ -72,7 +72,7 @@ static int prepare_output(struct mr_submission *submission, struct mr_error *err
                              &submission->commit, &standing, err);
 }
 
-int mr_submission_create(const struct mr_submission_options *options, struct mr_client *client,
+int mr_submission_create(const struct mr_description_options *options, struct mr_client *client,
                          struct mr_submission **submission, struct mr_error *err) {
     struct mr_submission *made = calloc(1, sizeof *made);
     if (!made) {
