@@ -68,7 +68,8 @@ const struct mr_command mr_cluster_command = {
             "foreground: what they say is shown behind their names. Prints `ready HOST:PORT` when "
             "all are. Ctrl-C (or SIGTERM) ends them in order, twice at once: none stays behind, "
             "however this command ends.\n"
-            "The master is told at once of a worker that dies. Where a daemon can't start, or one "
+            "Without --restart the master is told at once of a worker that dies. Where a daemon "
+            "can't start, or one "
             "ends that the others can't do without, this command ends with that one's status "
             "(`millrace master --help` lists them; 78: the port is taken, 75: another master uses "
             "the state), or with 5 where it was killed.",

@@ -182,11 +182,11 @@ static int bury(struct mr_brood *brood, struct mr_brood_child *child, int how,
     if (brood->is_ending) {
         return MR_OK;
     }
-    if (child->is_ready && brood->buried) {
+    bool may_again = brood->restarts && (child->was_ready || WIFSIGNALED(how));
+    if (child->is_ready && !may_again && brood->buried) {
         brood->buried(brood->arg, child);
     }
     child->is_ready = false;
-    bool may_again = brood->restarts && (child->was_ready || WIFSIGNALED(how));
     if (!may_again && child->was_ready && !child->is_vital) {
         mr_say_text(words);
         mr_say_text("\n");

@@ -46,7 +46,7 @@ struct mr_brood {
     int signal_fd;  /* -1 */
     unsigned stops; /* SIGINT, SIGTERM so far */
     int failure; /* the exit status of the child that mr_brood_wait failed by; 0: none, a signal */
-    /* A child has ended that was ready; before it is started again. May be NULL. */
+    /* A child has ended that was ready, and is not started again. May be NULL. */
     void (*buried)(void *arg, const struct mr_brood_child *child);
     void *arg;
 };

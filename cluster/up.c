@@ -134,7 +134,8 @@ static void describe_worker(struct up *up, size_t index) {
     add(child, "--secret", up->wish->secret);
 }
 
-/* So that the master need not wait for the lease to end. */
+/* So that the master need not wait for the lease to end. One that is started again offers what it
+ * held, which would be given up by that. */
 static void buried(void *arg, const struct mr_brood_child *child) {
     const struct up *up = arg;
     if (child != &up->brood.children[MASTER]) {

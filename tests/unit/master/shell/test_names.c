@@ -94,6 +94,50 @@ Test(names, who_is_said_to_be_dead) {
     mr_buffer_fini(&spec);
 }
 
+/* A map output is lost when the reduce task has read it: that one ends, and so does the job, though
+ * the map task runs again. */
+Test(names, a_map_task_again_in_vain) {
+    struct play play;
+    struct actor client, mapper, other, reducer;
+    struct mr_buffer spec = spec_of(&plain);
+    struct taken taken;
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    client_follow(&client, "1");
+    open_as(&mapper, &play, "m", 1);
+    actor_registered(&mapper);
+    struct mr_wire_start map = actor_start(&mapper);
+    actor_work(&mapper, &map);
+    worker_open(&reducer, &play, "r", 8, MR_CORE_REDUCES, 1);
+    struct mr_wire_start reduce = actor_start(&reducer);
+    PLAY_UNTIL(&play, actor_knows_all(&reducer, 0));
+    open_as(&other, &play, "o", 2);
+    actor_registered(&other);
+    say_dead(&client, "m", "127.0.0.1:1");
+    struct mr_wire_start again = actor_start(&other);
+    reducer.does_all = true; /* the rest: publishing */
+    actor_done(&reducer, &reduce, 1);
+    actor_expect(&other, MR_WIRE_STOP);
+    struct mr_wire_failed stopped = {.job = 1,
+                                     .task = again.task,
+                                     .attempt = again.attempt,
+                                     .status = 6,
+                                     .is_stopped = 1,
+                                     .why = "stopped"};
+    actor_send(&other, MR_WIRE_FAILED, &stopped);
+    actor_take(&client, MR_WIRE_ENDED, &taken);
+    cr_assert_eq(taken.is.ended_.jobs[0].status, 0, "%s", taken.is.ended_.jobs[0].why);
+    taken_release(&taken);
+    actor_close(&mapper);
+    actor_close(&other);
+    actor_close(&reducer);
+    actor_close(&client);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
 static void expect_clear(struct actor *actor, bool is_done) {
     struct taken taken;
     struct mr_wire_cleared cleared = {.id = ID_A, .is_done = is_done};
