@@ -168,7 +168,7 @@ static void say_failure(struct mr_attend *attend) {
     const char *why = end->why[0] ? end->why : "the master says no more";
     struct mr_error cause = {0};
     if (end->status == MR_ERR_INTERRUPTED) {
-        say(attend, "job %u (%.8s) ended early: %s", end->job, end->id, why);
+        say(attend, "job %u (%.8s) was cancelled", end->job, end->id);
         return;
     }
     say(attend, "job %u (%.8s) failed:", end->job, end->id);

@@ -97,7 +97,8 @@ static int job_row(struct state *state, const struct mr_wire_row_job_line *line,
                                  failed,
                                  time,
                                  line->label};
-    if (line->why) {
+    bool is_cancelled = strcmp(line->state ? line->state : "", "cancelled") == 0;
+    if (line->why && !is_cancelled) { /* which says it all */
         bool is_uncollected = line->state && strcmp(line->state, "uncollected") == 0;
         mr_page_printf(&state->causes, "job %s %s: %s%s%s%s\n", number,
                        line->status ? "failed" : "waits", line->why,

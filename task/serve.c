@@ -120,6 +120,7 @@ static int answer_task(struct server *server, enum mr_phase phase, struct mr_byt
         do_task(server, &task, body, &account, &failure);
     }
     mr_surroundings_meet(server->surroundings.where);
+    server->channel.gathers = true; /* the answer: the engine wakes once for it */
     int status = failure.code
                      ? mr_orders_send_failure(&server->channel, &failure, &account.lost, err)
                      : send_account(server, &account, err);

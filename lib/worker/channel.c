@@ -85,17 +85,23 @@ static int send_all(const struct mr_channel *channel, const char *data, size_t l
     return MR_OK;
 }
 
+static int send_gathered(struct mr_channel *channel, struct mr_error *err) {
+    int status = send_all(channel, channel->out.data, channel->out.len, err);
+    channel->out.len = 0;
+    return status;
+}
+
 int mr_channel_send(struct mr_channel *channel, enum mr_channel_kind kind, struct mr_bytes body,
                     struct mr_error *err) {
     if (body.len > MR_MESSAGE_BYTES_MAX) {
         return mr_error_set(err, MR_ERR_INTERNAL, "a control message of %zu bytes", body.len);
     }
-    channel->out.len = 0;
-    if (mr_buffer_reserve(&channel->out, HEAD + body.len, err)) {
+    size_t len = HEAD + body.len;
+    if (mr_buffer_reserve(&channel->out, len, err)) {
         return err->code;
     }
-    char *frame = channel->out.data;
-    size_t len = HEAD + body.len;
+    char *frame = channel->out.data + channel->out.len;
+    channel->out.len += len;
     put32(frame, (uint32_t)body.len);
     put32(frame + 4, (uint32_t)kind | MR_CHANNEL_VERSION << 16);
     put64(frame + ORDER_AT, channel->order);
@@ -104,7 +110,7 @@ int mr_channel_send(struct mr_channel *channel, enum mr_channel_kind kind, struc
     }
     put64(frame + CHECKSUM_AT, checksum(frame, len));
     count(&channel->sent, frame, len);
-    return send_all(channel, frame, len, err);
+    return channel->gathers ? MR_OK : send_gathered(channel, err);
 }
 
 int mr_channel_send_end(struct mr_channel *channel, struct mr_error *err) {
@@ -114,6 +120,7 @@ int mr_channel_send_end(struct mr_channel *channel, struct mr_error *err) {
     mr_message_put_u64(message, channel->sent.bytes);
     mr_message_put_u64(message, channel->sent.xxh3);
     if (!mr_message_body(message, &body, err)) {
+        channel->gathers = false;
         (void)!mr_channel_send(channel, MR_CHANNEL_END, body, err);
         channel->sent = (struct mr_channel_totals){0};
     }

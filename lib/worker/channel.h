@@ -58,6 +58,7 @@ struct mr_channel {
     struct mr_buffer in; /* what came and was not taken */
     size_t taken;        /* of it: the frame last handed out */
     struct mr_buffer out;
+    bool gathers; /* what is sent goes when the stream is ended, all of it at once */
     struct mr_channel_totals sent;
     struct mr_channel_totals received;
     uint64_t order; /* that is under way: who orders sets it, who obeys is given it */

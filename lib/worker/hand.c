@@ -6,7 +6,6 @@
 #include "lib/base/intern.h"
 #include "lib/net/message.h"
 #include "lib/worker/verdict.h"
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -64,7 +63,10 @@ static int take_hello(struct watch *watch, struct mr_bytes body, struct mr_error
             "a task process could not join its cgroup: its memory is bounded by RLIMIT_AS");
     }
     if (!mr_message_end(reader, err) && strcmp(version ? version : "", MR_VERSION) != 0) {
-        mr_error_set(err, MR_ERR_USAGE, "the task process is Millrace %s, this is %s",
+        /* The program was installed anew beneath a daemon: its failure alone, not the job's. */
+        mr_error_set(err, MR_ERR_CLUSTER,
+                     "the task process is Millrace %s, and who started it is Millrace %s: start "
+                     "that again",
                      version ? version : "?", MR_VERSION);
     }
     mr_message_close(reader);
@@ -328,7 +330,7 @@ static void judge(struct watch *watch) {
     }
     outcome->is_short = mr_verdict_is_short(&verdict);
     mr_verdict_say(&verdict, &outcome->err);
-    mr_process_add_log(hand->process, &outcome->err);
+    mr_log_add(mr_process_log(hand->process), &outcome->err);
 }
 
 /* The channel failed: what came over it is worth nothing, and tells nothing of the task. */
@@ -336,28 +338,6 @@ static void note_broken(struct mr_hand_outcome *outcome, const struct mr_error *
     outcome->err = *err;
     outcome->is_fatal = is_hopeless(err->code);
     outcome->is_broken = err->code == MR_ERR_IO;
-}
-
-/* Logs that can't be kept are no reason to fail. */
-static int begin_log(struct mr_hand *hand) {
-    int fd = hand->log
-                 ? open(hand->log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)
-                 : -1;
-    mr_process_begin(hand->process);
-    mr_process_keep_log(hand->process, fd);
-    return fd;
-}
-
-static void end_log(struct mr_hand *hand, int fd) {
-    uint64_t bytes = mr_process_log_bytes(hand->process);
-    mr_process_keep_log(hand->process, -1);
-    if (fd >= 0 && bytes > MR_PROCESS_LOG_MAX) {
-        (void)!dprintf(fd, "\n[%llu bytes in all: the rest was dropped]\n",
-                       (unsigned long long)bytes);
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
 }
 
 void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
@@ -373,7 +353,7 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
         }
         return;
     }
-    int log_fd = begin_log(hand);
+    mr_log_begin(mr_process_log(hand->process), hand->log);
     watch.last = mr_process_where(hand->process);
     int ended = give_order(&watch, task, &err) ? err.code : hear_answer(&watch, &err);
     if (outcome->err.code == MR_ERR_JOB) {
@@ -385,10 +365,21 @@ void mr_hand_work(struct mr_hand *hand, const struct mr_orders_task *task,
     } else if (ended < 0) {
         note_broken(outcome, &err);
     }
-    end_log(hand, log_fd);
+    mr_log_end(mr_process_log(hand->process), outcome->err.code != 0);
     if (outcome->err.code) { /* the next attempt begins afresh */
         mr_hand_stop(hand);
     } else {
         mr_process_sweep(hand->process);
+    }
+}
+
+void mr_hand_prepare(struct mr_hand *hand) {
+    struct mr_orders_task none = {.phase = MR_PHASE_REDUCE};
+    struct mr_hand_outcome outcome = {0};
+    struct watch watch = {.hand = hand, .task = &none, .outcome = &outcome};
+    struct mr_error err = {0};
+    watch.moved = mr_clock_seconds();
+    if (!hand->process && start_process(&watch, &err)) {
+        mr_hand_stop(hand);
     }
 }

@@ -6,6 +6,8 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/worker/cgroup.h"
+#include "lib/worker/leftovers.h"
+#include "lib/worker/log.h"
 #include "lib/worker/spawn.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -18,8 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_READ_BYTES 4096
-#define LOG_READS_MAX 16
 #define LEAVE_SECONDS 1.0            /* for a worker that has nothing to do to end */
 #define UNREAD_MAX ((size_t)4 << 20) /* taken in while it reads nothing itself */
 
@@ -32,12 +32,9 @@ struct mr_process {
     bool has_ended;
     unsigned echoes_due; /* the supervisor has not done yet what it was asked */
     bool is_abandoned;
-    bool echoes;
     double kill_seconds;
-    int keep_fd;        /* where the log goes besides; -1: nowhere */
-    uint64_t log_bytes; /* of the attempt */
-    char tail[2 * MR_PROCESS_TAIL];
-    size_t tail_len;
+    struct mr_log log;
+    struct mr_leftovers leftovers;
 };
 
 /* ---- starting ---------------------------------------------------------------------------------*/
@@ -57,6 +54,8 @@ static int spawn(struct mr_process *process, const struct mr_process_options *op
     (void)!mr_spawn_start(&process->spawn, options->program, args, err);
     process->channel.fd = process->spawn.channel_fd; /* which the channel closes */
     process->spawn.channel_fd = -1;
+    process->log.pipe_fd = process->spawn.log_fd; /* likewise */
+    process->spawn.log_fd = -1;
     return err->code;
 }
 
@@ -66,9 +65,11 @@ int mr_process_start(const struct mr_process_options *options, struct mr_process
     if (!made) {
         return mr_error_nomem(err, "starting a task process");
     }
-    made->channel.fd = made->keep_fd = -1;
+    made->channel.fd = -1;
     made->spawn = MR_SPAWN_NONE;
-    made->echoes = options->echoes;
+    made->log = MR_LOG_NONE;
+    made->log.echoes = options->echoes;
+    made->leftovers = MR_LEFTOVERS_UNKNOWN;
     made->kill_seconds =
         options->kill_seconds > 0 ? options->kill_seconds : MR_PROCESS_KILL_SECONDS;
     mr_cgroup_make(&made->cgroup, options->name, options->memory_bytes, MR_PROCESS_PROCESSES_MAX);
@@ -84,49 +85,6 @@ int mr_process_start(const struct mr_process_options *options, struct mr_process
 
 struct mr_channel *mr_process_channel(struct mr_process *process) {
     return &process->channel;
-}
-
-/* Keeps the end of what was written. */
-static void keep_tail(struct mr_process *process, const char *text, size_t len) {
-    if (len > MR_PROCESS_TAIL) {
-        text += len - MR_PROCESS_TAIL;
-        len = MR_PROCESS_TAIL;
-    }
-    if (process->tail_len + len > sizeof process->tail) {
-        size_t kept = MR_PROCESS_TAIL;
-        memmove(process->tail, process->tail + process->tail_len - kept, kept);
-        process->tail_len = kept;
-    }
-    memcpy(process->tail + process->tail_len, text, len);
-    process->tail_len += len;
-}
-
-static void take_log(struct mr_process *process) {
-    char text[LOG_READ_BYTES];
-    ssize_t got = 1;
-    for (unsigned i = 0; i < LOG_READS_MAX && got > 0; i++) { /* who floods it waits, we don't */
-        got = read(process->spawn.log_fd, text, sizeof text);
-        if (got <= 0) {
-            break;
-        }
-        struct mr_error ignored = {0};
-        uint64_t before = process->log_bytes;
-        process->log_bytes += (uint64_t)got;
-        keep_tail(process, text, (size_t)got);
-        if (process->keep_fd >= 0 && before < MR_PROCESS_LOG_MAX) { /* a full disk: it is shorter */
-            (void)!mr_file_write(process->keep_fd, text, (size_t)got, "a log", &ignored);
-        }
-        if (process->echoes && before < MR_PROCESS_LOG_MAX) {
-            (void)!mr_file_write(STDERR_FILENO, text, (size_t)got, "standard error", &ignored);
-        }
-        if (got < (ssize_t)sizeof text) {
-            break;
-        }
-    }
-    if (got == 0) {
-        (void)close(process->spawn.log_fd);
-        process->spawn.log_fd = -1;
-    }
 }
 
 static int take_channel(struct mr_process *process, struct mr_error *err) {
@@ -151,8 +109,8 @@ static int take_end(struct mr_process *process, struct mr_error *err) {
         process->report = (struct mr_supervisor_report){0};
     }
     process->has_ended = true;
-    if (is_ready(process->spawn.log_fd)) {
-        take_log(process);
+    if (is_ready(process->log.pipe_fd)) {
+        mr_log_take(&process->log);
     }
     while (!process->channel_closed && is_ready(process->channel.fd)) {
         if (take_channel(process, err)) {
@@ -166,14 +124,14 @@ static int take_end(struct mr_process *process, struct mr_error *err) {
 static bool wait_once(struct mr_process *process, int timeout_ms, struct mr_error *err) {
     struct pollfd polls[3] = {
         {.fd = process->spawn.life_fd, .events = POLLIN},
-        {.fd = process->spawn.log_fd, .events = POLLIN},
+        {.fd = process->log.pipe_fd, .events = POLLIN},
         {.fd = process->channel_closed ? -1 : process->channel.fd, .events = POLLIN}};
     int ready = poll(polls, 3, timeout_ms);
     if (ready <= 0) {
         return ready < 0 && errno == EINTR;
     }
     if (polls[1].revents) {
-        take_log(process);
+        mr_log_take(&process->log);
     }
     if (polls[2].revents && take_channel(process, err)) {
         return true;
@@ -210,17 +168,8 @@ int mr_process_wait(struct mr_process *process, int timeout_ms, enum mr_process_
 
 /* ---- steering ---------------------------------------------------------------------------------*/
 
-void mr_process_begin(struct mr_process *process) {
-    process->log_bytes = 0;
-    process->tail_len = 0;
-}
-
-void mr_process_keep_log(struct mr_process *process, int fd) {
-    process->keep_fd = fd;
-}
-
-uint64_t mr_process_log_bytes(const struct mr_process *process) {
-    return process->log_bytes;
+struct mr_log *mr_process_log(struct mr_process *process) {
+    return &process->log;
 }
 
 static void order(struct mr_process *process, enum mr_supervisor_order what) {
@@ -237,6 +186,9 @@ static void awaken(const struct mr_process *process) {
 }
 
 void mr_process_sweep(struct mr_process *process) {
+    if (mr_leftovers_are_none(&process->leftovers, process->spawn.pid)) {
+        return;
+    }
     awaken(process);
     order(process, MR_SUPERVISOR_SWEEP);
     order(process, MR_SUPERVISOR_ECHO);
@@ -262,8 +214,8 @@ static void await_word(struct mr_process *process, int timeout_ms) {
     if (poll(&look, 1, timeout_ms) > 0) {
         (void)!take_end(process, &ignored);
     }
-    if (process->spawn.log_fd >= 0) {
-        take_log(process);
+    if (process->log.pipe_fd >= 0) {
+        mr_log_take(&process->log);
     }
 }
 
@@ -283,13 +235,13 @@ int mr_process_tend(struct mr_process *process, int timeout_ms, struct mr_error 
     bool has_room = !process->channel_closed && process->channel.in.len < UNREAD_MAX;
     struct pollfd polls[3] = {
         {.fd = process->spawn.life_fd, .events = POLLIN},
-        {.fd = process->spawn.log_fd, .events = POLLIN},
+        {.fd = process->log.pipe_fd, .events = POLLIN},
         {.fd = process->channel.fd, .events = (short)(POLLOUT | (has_room ? POLLIN : 0))}};
     if (poll(polls, 3, timeout_ms) <= 0) {
         return MR_OK; /* the caller looks after the time */
     }
     if (polls[1].revents) {
-        take_log(process);
+        mr_log_take(&process->log);
     }
     if (has_room && polls[2].revents & (POLLIN | POLLHUP) && take_channel(process, err)) {
         return err->code;
@@ -353,6 +305,8 @@ void mr_process_stop(struct mr_process *process) {
         mr_cgroup_end(process->cgroup.dirs[i]);
     }
     mr_channel_close(&process->channel);
+    mr_log_close(&process->log);
+    mr_leftovers_close(&process->leftovers);
     mr_spawn_close(&process->spawn);
     free(process);
 }
@@ -370,24 +324,6 @@ struct mr_where mr_process_where(const struct mr_process *process) {
 
 const struct mr_supervisor_report *mr_process_report(const struct mr_process *process) {
     return &process->report;
-}
-
-void mr_process_add_log(const struct mr_process *process, struct mr_error *err) {
-    char line[MR_PROCESS_TAIL + 1];
-    size_t end = process->tail_len;
-    while (end > 0 && process->tail[end - 1] == '\n') {
-        end--;
-    }
-    size_t begin = end;
-    while (begin > 0 && process->tail[begin - 1] != '\n' && end - begin < 300) {
-        begin--;
-    }
-    if (begin == end) {
-        return;
-    }
-    memcpy(line, process->tail + begin, end - begin);
-    line[end - begin] = '\0';
-    mr_error_add(err, "; its log (%" PRIu64 " bytes) ends: %s", process->log_bytes, line);
 }
 
 void mr_process_note_ungrouped(struct mr_process *process) {

@@ -12,10 +12,9 @@
 
 #include "lib/job/context.h"
 #include "lib/worker/channel.h"
+#include "lib/worker/log.h"
 #include "lib/worker/supervisor.h"
 
-#define MR_PROCESS_LOG_MAX ((uint64_t)1 << 20) /* of an attempt: what is beyond is counted only */
-#define MR_PROCESS_TAIL 512                    /* of a log: what is kept */
 #define MR_PROCESS_PROCESSES_MAX 512u /* that a task may have at once, where a group bounds */
 
 /* The page that both map. */
@@ -52,12 +51,8 @@ MR_MUST_USE int mr_process_wait(struct mr_process *process, int timeout_ms,
                                 enum mr_process_news *news, enum mr_channel_kind *kind,
                                 struct mr_bytes *body, struct mr_error *err);
 
-/* An attempt begins: its log is counted from 0. */
-void mr_process_begin(struct mr_process *process);
-/* From here on what it logs goes to `fd` too, up to MR_PROCESS_LOG_MAX an attempt; -1: nowhere. The
- * descriptor stays the caller's. And how much the attempt has logged. */
-void mr_process_keep_log(struct mr_process *process, int fd);
-uint64_t mr_process_log_bytes(const struct mr_process *process);
+/* What it logs: the caller says when attempts begin and end; it is taken in here, as it comes. */
+struct mr_log *mr_process_log(struct mr_process *process);
 /* While it does not read what is sent to it: hears what it says, for so long at most, until it may
  * read again. MR_ERR_CLOSED: it has ended. */
 MR_MUST_USE int mr_process_tend(struct mr_process *process, int timeout_ms, struct mr_error *err);
@@ -79,8 +74,6 @@ void mr_process_abandon(struct mr_process *process);
 struct mr_where mr_process_where(const struct mr_process *process);
 /* After ENDED; magic 0: its supervisor was killed and nothing is known. */
 const struct mr_supervisor_report *mr_process_report(const struct mr_process *process);
-/* Appends the last line of its log to a sentence, where there is one. */
-void mr_process_add_log(const struct mr_process *process, struct mr_error *err);
 /* It said that it could not join its cgroup: RLIMIT_AS bounds its memory. */
 void mr_process_note_ungrouped(struct mr_process *process);
 /* Whether a cgroup bounds its memory. */

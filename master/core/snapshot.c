@@ -24,6 +24,7 @@
 
 #define MAGIC "MRCORE"
 #define VERSION 1
+#define NUMBER_BYTES_MAX 10
 
 /* Either way; `err` is sticky. */
 struct io {
@@ -39,13 +40,16 @@ static void refuse(struct io *io, const char *why) {
 }
 
 static void write_number(struct io *io, uint64_t value) {
-    unsigned char bytes[10];
-    size_t len = 0;
+    if (mr_buffer_reserve(&io->out, NUMBER_BYTES_MAX, io->err)) {
+        return;
+    }
+    unsigned char *bytes = (unsigned char *)io->out.data;
+    size_t len = io->out.len;
     for (; value >= 0x80; value >>= 7) {
         bytes[len++] = (unsigned char)(value | 0x80);
     }
     bytes[len++] = (unsigned char)value;
-    (void)!mr_buffer_append(&io->out, bytes, len, io->err);
+    io->out.len = len;
 }
 
 static uint64_t read_number(struct io *io) {

@@ -16,6 +16,26 @@ static int compare(const struct mr_fact *a, uint32_t job, uint32_t kind, uint64_
     return (a->key > key) - (a->key < key);
 }
 
+static size_t gap_len(const struct mr_facts *facts) {
+    return facts->capacity - facts->count;
+}
+
+/* Where the i-th fact lies. */
+static struct mr_fact *item(const struct mr_facts *facts, size_t i) {
+    return &facts->items[i < facts->gap ? i : i + gap_len(facts)];
+}
+
+static void move_gap(struct mr_facts *facts, size_t to) {
+    size_t len = gap_len(facts);
+    struct mr_fact *items = facts->items;
+    if (to < facts->gap) {
+        memmove(items + to + len, items + to, (facts->gap - to) * sizeof *items);
+    } else if (to > facts->gap) {
+        memmove(items + facts->gap, items + facts->gap + len, (to - facts->gap) * sizeof *items);
+    }
+    facts->gap = to;
+}
+
 /* The place of the fact, or where it would be. */
 static size_t search(const struct mr_facts *facts, uint32_t job, uint32_t kind, uint64_t key,
                      bool *is_there) {
@@ -24,7 +44,7 @@ static size_t search(const struct mr_facts *facts, uint32_t job, uint32_t kind, 
     *is_there = false;
     while (begin < end) {
         size_t middle = begin + (end - begin) / 2;
-        int order = compare(&facts->items[middle], job, kind, key);
+        int order = compare(item(facts, middle), job, kind, key);
         if (order == 0) {
             *is_there = true;
             return middle;
@@ -42,6 +62,7 @@ static int make_room(struct mr_facts *facts, struct mr_error *err) {
     if (facts->count < facts->capacity) {
         return MR_OK;
     }
+    move_gap(facts, facts->count);
     size_t capacity = facts->capacity ? 2 * facts->capacity : 16;
     struct mr_fact *items = realloc(facts->items, capacity * sizeof *items);
     if (!items) {
@@ -67,14 +88,15 @@ int mr_facts_put(struct mr_facts *facts, const struct mr_fact *fact, struct mr_e
     }
     bytes[fact->len] = '\0'; /* for facts that are text */
     if (is_there) {
-        free(facts->items[at].bytes);
+        free(item(facts, at)->bytes);
     } else {
-        memmove(&facts->items[at + 1], &facts->items[at],
-                (facts->count - at) * sizeof *facts->items);
+        move_gap(facts, at);
         facts->count++;
+        facts->gap++;
     }
-    facts->items[at] = *fact;
-    facts->items[at].bytes = bytes;
+    struct mr_fact *kept = item(facts, at);
+    *kept = *fact;
+    kept->bytes = bytes;
     return MR_OK;
 }
 
@@ -82,15 +104,16 @@ void mr_facts_remove(struct mr_facts *facts, uint32_t job, uint32_t kind, uint64
     bool is_there;
     size_t at = search(facts, job, kind, key, &is_there);
     if (is_there) {
-        free(facts->items[at].bytes);
+        move_gap(facts, at + 1);
+        free(item(facts, at)->bytes);
         facts->count--;
-        memmove(&facts->items[at], &facts->items[at + 1],
-                (facts->count - at) * sizeof *facts->items);
+        facts->gap--;
     }
 }
 
 void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kind) {
     size_t kept = 0;
+    move_gap(facts, facts->count);
     for (size_t i = 0; i < facts->count; i++) {
         bool is_of = kind == UINT32_MAX || facts->items[i].kind == kind;
         if (facts->items[i].job == job && is_of) {
@@ -99,17 +122,26 @@ void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kind) {
             facts->items[kept++] = facts->items[i];
         }
     }
-    facts->count = kept;
+    facts->count = facts->gap = kept;
 }
 
 const struct mr_fact *mr_facts_find(const struct mr_facts *facts, uint32_t job, uint32_t kind,
                                     uint64_t key) {
     bool is_there;
     size_t at = search(facts, job, kind, key, &is_there);
-    return is_there ? &facts->items[at] : NULL;
+    return is_there ? item(facts, at) : NULL;
+}
+
+const struct mr_fact *mr_facts_all(struct mr_facts *facts, size_t *count) {
+    if (facts->count > 0) {
+        move_gap(facts, facts->count);
+    }
+    *count = facts->count;
+    return facts->items;
 }
 
 void mr_facts_fini(struct mr_facts *facts) {
+    move_gap(facts, facts->count);
     for (size_t i = 0; i < facts->count; i++) {
         free(facts->items[i].bytes);
     }

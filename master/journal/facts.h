@@ -14,11 +14,13 @@ struct mr_fact {
     size_t len;
 };
 
-/* Sorted. Zero-initialise; release with mr_facts_fini. */
+/* Sorted, with a gap where one was put in or taken out last, so that the next, which is near as a
+ * rule, costs little however many there are. Zero-initialise; release with mr_facts_fini. */
 struct mr_facts {
-    struct mr_fact *items;
+    struct mr_fact *items; /* of this room only */
     size_t count;
     size_t capacity;
+    size_t gap; /* before which of them what is free lies */
 };
 
 /* Puts a copy of the bytes in the place of what was there. */
@@ -29,6 +31,8 @@ void mr_facts_remove(struct mr_facts *facts, uint32_t job, uint32_t kind, uint64
 void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kind);
 const struct mr_fact *mr_facts_find(const struct mr_facts *facts, uint32_t job, uint32_t kind,
                                     uint64_t key);
+/* All, in their order, until the next change. */
+const struct mr_fact *mr_facts_all(struct mr_facts *facts, size_t *count);
 void mr_facts_fini(struct mr_facts *facts);
 
 #endif

@@ -29,7 +29,7 @@ enum entry_kind {
 
 /* Saving the state to hash it costs time in its size: done at each commit below this, else the more
  * rarely the larger it is. */
-#define HASH_EACH_BYTES ((size_t)64 << 10)
+#define HASH_EACH_BYTES ((size_t)4 << 10)
 
 struct batch {
     struct mr_store_entry *entries;
@@ -184,8 +184,8 @@ int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint32_t kind,
 }
 
 const struct mr_fact *mr_journal_facts(const struct mr_journal *journal, size_t *count) {
-    *count = journal->facts.count;
-    return journal->facts.items;
+    /* What moves is where they lie, which is not to be seen. */
+    return mr_facts_all((struct mr_facts *)(uintptr_t)&journal->facts, count);
 }
 
 const struct mr_fact *mr_journal_find(const struct mr_journal *journal, uint32_t job, uint32_t kind,
@@ -232,8 +232,10 @@ static int compact(struct mr_journal *journal, struct mr_error *err) {
     uint64_t before = journal->snapshot;
     journal->snapshot = journal->sequence;
     journal->added_bytes = SNAPSHOT_HEAD_BYTES + len;
-    for (size_t i = 0; i < journal->facts.count; i++) {
-        if (gather_fact(journal, &journal->facts.items[i], err)) {
+    size_t count;
+    const struct mr_fact *facts = mr_facts_all(&journal->facts, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (gather_fact(journal, &facts[i], err)) {
             return err->code;
         }
     }
@@ -444,8 +446,10 @@ static void tell_jobs(const struct mr_journal *journal, struct mr_error *err) {
                                          "publishing", "stopping", "finished"};
     uint32_t told = 0;
     uint32_t last = 0;
-    for (size_t i = 0; journal->core && i < journal->facts.count && told < 10; i++) {
-        uint32_t job = journal->facts.items[i].job;
+    size_t count;
+    const struct mr_fact *facts = mr_journal_facts(journal, &count);
+    for (size_t i = 0; journal->core && i < count && told < 10; i++) {
+        uint32_t job = facts[i].job;
         struct mr_core_job_view view = mr_core_job(journal->core, job);
         if (job != last && view.state != MR_CORE_JOB_UNKNOWN) {
             mr_error_add(err, "%sjob %u (%s, %u of %u tasks done)",
@@ -463,12 +467,15 @@ static int boot(struct mr_journal *journal, struct mr_error *err) {
         return mr_error_nomem(err, "opening the journal");
     }
     mr_chain_put64(bytes, ++journal->epoch);
-    return gather(journal, ENTRY_BOOT, bytes, 8, err) ? err->code : mr_journal_commit(journal, err);
+    if (gather(journal, ENTRY_BOOT, bytes, 8, err) || journal->use == MR_JOURNAL_BEGIN) {
+        return err->code;
+    }
+    return mr_journal_commit(journal, err);
 }
 
 static int load(struct mr_journal *journal, const char *dir, struct mr_error *err) {
     if (mr_core_create(NULL, &journal->core, err) ||
-        mr_store_open(dir, journal->use == MR_JOURNAL_RUN, &journal->store, err) ||
+        mr_store_open(dir, journal->use != MR_JOURNAL_LOOK, &journal->store, err) ||
         mr_store_bytes(journal->store, &journal->stats.bytes, err)) {
         return err->code;
     }
@@ -484,7 +491,7 @@ static int load(struct mr_journal *journal, const char *dir, struct mr_error *er
         return mr_error_set(err, MR_ERR_INPUT, "the journal is damaged: its head is older than it");
     }
     journal->epoch = journal->found.epoch;
-    return journal->use == MR_JOURNAL_RUN ? boot(journal, err) : MR_OK;
+    return journal->use == MR_JOURNAL_LOOK ? MR_OK : boot(journal, err);
 }
 
 int mr_journal_open(const char *dir, enum mr_journal_use use, struct mr_journal **journal,

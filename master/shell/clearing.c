@@ -13,7 +13,7 @@ int mr_clearing_note(struct mr_master *master, const struct mr_jobs_row *job,
                        : MR_OK;
 }
 
-static void ask(struct mr_session *session, const struct mr_jobs_ended *job) {
+static void ask(struct mr_session *session, const struct mr_history_row *job) {
     const char *output = mr_notes_text(session->master->journal, job->number, MR_NOTES_CLEAR, 0);
     if (output) {
         struct mr_wire_clear clear = {.id = job->id, .output = output};
@@ -30,7 +30,7 @@ static struct mr_session *reducer(const struct mr_master *master, uint32_t numbe
 }
 
 /* Asks the first reducer from that node on; where there is none, the next that comes is asked. */
-static void ask_from(struct mr_master *master, uint32_t first, const struct mr_jobs_ended *job) {
+static void ask_from(struct mr_master *master, uint32_t first, const struct mr_history_row *job) {
     struct mr_session *session = NULL;
     for (uint32_t i = first; i < master->roster.count && !session; i++) {
         session = reducer(master, i);
@@ -41,7 +41,7 @@ static void ask_from(struct mr_master *master, uint32_t first, const struct mr_j
 }
 
 void mr_clearing_begin(struct mr_master *master, uint32_t job) {
-    const struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, job);
+    const struct mr_history_row *ended = mr_history_find(&master->jobs.history, job);
     if (ended) {
         ask_from(master, 0, ended);
     }
@@ -50,8 +50,8 @@ void mr_clearing_begin(struct mr_master *master, uint32_t job) {
 void mr_clearing_all(struct mr_session *session) {
     struct mr_master *master = session->master;
     for (size_t i = 0;
-         reducer(master, session->node->number) == session && i < master->jobs.ended_count; i++) {
-        ask(session, master->jobs.ended[i]);
+         reducer(master, session->node->number) == session && i < master->jobs.history.count; i++) {
+        ask(session, master->jobs.history.rows[i]);
     }
 }
 
@@ -59,8 +59,8 @@ void mr_clearing_cleared(struct mr_session *session, union mr_wire_any *message,
                          const struct mr_frame *frame) {
     struct mr_master *master = session->master;
     const struct mr_wire_cleared *said = &message->cleared_;
-    const struct mr_jobs_ended *job =
-        said->id ? mr_jobs_find_ended_id(&master->jobs, said->id) : NULL;
+    const struct mr_history_row *job =
+        said->id ? mr_history_find_id(&master->jobs.history, said->id) : NULL;
     struct mr_core_worker worker;
     struct mr_error err = {0};
     (void)frame;

@@ -254,11 +254,10 @@ int mr_outcome_note(struct mr_master *master, struct mr_jobs_row *job, struct mr
         uint64_t names[6] = {blobs[0].high, blobs[0].low,  blobs[1].high,
                              blobs[1].low,  blobs[2].high, blobs[2].low};
         const struct mr_run_books *books = &result.rounds[0].books;
-        uint64_t sum[4] = {books->records_read, books->records_skipped, job->input_bytes,
-                           job->failed};
+        uint64_t sum[3] = {books->records_read, books->records_skipped, job->input_bytes};
         (void)!(mr_notes_put_numbers(master->journal, job->number, MR_NOTES_MANIFEST, 0, names, 6,
                                      err) ||
-                mr_notes_put_numbers(master->journal, job->number, MR_NOTES_SUM, 0, sum, 4, err));
+                mr_notes_put_numbers(master->journal, job->number, MR_NOTES_SUM, 0, sum, 3, err));
     }
     mr_run_result_fini(&result);
     reading_fini(&reading);

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A write that takes longer is a thread's, as are those after it until so many in a row were
+ * faster.
+ */
+#define QUICK_NS 300000u
+#define QUICK_MIN 32u
+
 static void drop_deeds(struct mr_pen *pen) {
     for (size_t i = 0; i < pen->count; i++) {
         if (pen->deeds[i].act) {
@@ -136,11 +142,13 @@ static void do_deeds(struct mr_pen *pen, size_t count) {
 
 /* ---- transactions -----------------------------------------------------------------------------*/
 
-/* In a thread of the pool. */
+/* In a thread of the pool, or the loop's. */
 static void flush(uv_work_t *work) {
     struct mr_pen *pen = work->data;
+    uint64_t began = uv_hrtime();
     pen->flushed = (struct mr_error){0};
     (void)!mr_journal_flush(pen->journal, &pen->flushed);
+    pen->flush_ns = uv_hrtime() - began;
 }
 
 static void finish_closing(uv_handle_t *handle) {
@@ -155,6 +163,7 @@ static void flushed(uv_work_t *work, int status) {
     bool was_closing = pen->is_closing;
     (void)status;
     pen->is_writing = false;
+    pen->quick = pen->flush_ns <= QUICK_NS ? pen->quick + 1 : 0;
     (void)!mr_journal_settle(pen->journal, &pen->flushed, &err);
     if (was_closing) { /* it waited for this alone */
         uv_close((uv_handle_t *)&pen->prepare, finish_closing);
@@ -192,8 +201,9 @@ static void on_prepare(uv_prepare_t *handle) {
     pen->covered = pen->count;
     pen->sealed = mr_journal_stats(pen->journal).sequence;
     pen->is_writing = true;
-    int status = uv_queue_work(pen->loop, &pen->work, flush, flushed);
-    if (status) { /* no thread: the loop does it */
+    bool is_quick = pen->quick >= QUICK_MIN;
+    int status = is_quick ? UV_EAGAIN : uv_queue_work(pen->loop, &pen->work, flush, flushed);
+    if (status) { /* it is faster than a thread is woken; or there is none */
         flush(&pen->work);
         flushed(&pen->work, 0);
     }

@@ -6,6 +6,7 @@
 #include "master/shell/holdings.h"
 #include "master/shell/inside.h"
 #include "master/shell/logs.h"
+#include "master/shell/numbering.h"
 #include "master/shell/supply.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,8 @@ static void welcome(void *arg, bool is_durable) {
     struct mr_master *master = session->master;
     if (is_durable && session->conn && session->node) {
         struct mr_wire_registered registered = {.node = session->node->number,
-                                                .epoch = mr_journal_epoch(master->journal),
+                                                .epoch = master->epochs.number,
+                                                .start = master->epochs.random,
                                                 .sequence = master->pen.sequence,
                                                 .lease_ms = master->lease_ms,
                                                 .heartbeat_ms = master->heartbeat_ms,
@@ -122,6 +124,31 @@ static int check_said(const struct mr_wire_register *said, struct mr_error *err)
                                    "a worker registers without a name, a place, roles or slots");
 }
 
+/* Whether what it saw is of this journal, or it accepts that it is not. */
+static bool is_of_journal(struct mr_session *session, struct mr_roster_node *node) {
+    struct mr_master *master = session->master;
+    const struct mr_wire_register *said = session->registering;
+    const struct mr_epochs_seen seen = {said->epoch, said->start, said->sequence};
+    struct mr_error why = {0};
+    bool is_of_cluster = said->cluster && strcmp(said->cluster, master->cluster) == 0;
+    if (!is_of_cluster || mr_epochs_fits(master->journal, &seen, &why)) {
+        return true;
+    }
+    if (said->accepts_older) {
+        mr_inside_log("worker \"%s\" goes on with another journal than it saw: %s", node->name,
+                      "--accept-older-journal");
+        return true;
+    }
+    struct mr_wire_refused refused = {.why = why.text};
+    detach(session);
+    mr_sessions_send(session, MR_WIRE_REFUSED, &refused);
+    if (!node->is_refused) { /* it comes again and again */
+        mr_inside_log("worker \"%s\" is refused: %s", node->name, why.text);
+        node->is_refused = true;
+    }
+    return false;
+}
+
 /* Its connection before this one is void. */
 static void take_over(struct mr_session *session, struct mr_roster_node *node) {
     struct mr_session *other = node->session;
@@ -155,13 +182,15 @@ static bool is_taken(struct mr_session *session, const struct mr_roster_node *no
         "another worker named \"%.100s\" is here (at %.100s, in \"%.300s\"): each needs a name "
         "of its own (--name)",
         node->name, node->address, node->scratch);
-    struct mr_wire_fenced fenced = {.why = why, .is_final = node->session != NULL};
     if (node->session) {
+        struct mr_wire_refused refused = {.why = why, .is_final = 1};
         mr_inside_log("a worker at %s is refused: %s", said->address, why);
+        mr_sessions_send(session, MR_WIRE_REFUSED, &refused);
     } else {
+        struct mr_wire_fenced fenced = {.why = why};
         snprintf(why + strlen(why), sizeof why - strlen(why), "; its lease has not ended");
+        mr_sessions_send(session, MR_WIRE_FENCED, &fenced);
     }
-    mr_sessions_send(session, MR_WIRE_FENCED, &fenced);
     mr_sessions_forget_held(session);
     return true;
 }
@@ -178,6 +207,11 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     if (is_taken(session, node)) {
         return MR_OK;
     }
+    if (!is_of_journal(session, node)) {
+        mr_sessions_forget_held(session);
+        return MR_OK;
+    }
+    node->is_refused = false;
     struct mr_core_node_view view = mr_core_node(master->core, node->number);
     bool is_known = node->incarnation == said->incarnation;
     bool is_void = node->before == said->incarnation && !is_known;
@@ -191,7 +225,8 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     node->identity = said->identity;
     mr_sessions_ref(session);
     mr_pen_then(&master->pen, welcome, session); /* before what the core wants of it */
-    if (mr_roster_place(node, said->host, said->address, said->scratch, &is_elsewhere, err) ||
+    if (mr_epochs_note(&master->epochs, master->journal, err) ||
+        mr_roster_place(node, said->host, said->address, said->scratch, &is_elsewhere, err) ||
         (!is_known && take_in(session, node, err))) {
         return err->code;
     }
@@ -268,7 +303,7 @@ static void take_progress(struct mr_session *session, struct mr_core_worker work
                                    (uint32_t)moved->attempt};
     struct mr_core_event event = {
         .kind = MR_CORE_PROGRESS, .worker = worker, .permille = (uint32_t)moved->permille};
-    if (!job || !mr_jobs_inward(job, &told, &event.attempt)) {
+    if (!job || !mr_numbering_inward(job, &told, &event.attempt)) {
         return;
     }
     struct mr_runs_row *row = mr_runs_find(&master->runs, &event.attempt);
@@ -298,8 +333,7 @@ void mr_workers_heartbeat(struct mr_session *session, union mr_wire_any *message
     for (size_t i = 0; i < said->moved_count; i++) {
         take_progress(session, worker, &said->moved[i]);
     }
-    struct mr_wire_renewed renewed = {said->number, mr_journal_epoch(master->journal),
-                                      master->pen.sequence};
+    struct mr_wire_renewed renewed = {said->number, master->epochs.number, master->pen.sequence};
     session->renewed_sent =
         said->number > session->renewed_sent ? said->number : session->renewed_sent;
     mr_sessions_send(session, MR_WIRE_RENEWED, &renewed);

@@ -259,7 +259,7 @@ static void destroy(struct mr_docket *docket, struct mr_dossier *job) {
     }
     free_params(job);
     free(job->names);
-    free(job->held);
+    mr_held_fini(&job->held);
     mr_layout_release(&job->spec_held);
     mr_buffer_fini(&job->spec_bytes);
     free(job);
@@ -410,12 +410,12 @@ size_t mr_docket_list(const struct mr_docket *docket, size_t from, struct mr_wir
     size_t count = 0;
     for (const struct mr_dossier *job = docket->jobs; job; job = job->next) {
         const struct mr_wire_row_held nothing = {.phase = MR_DOSSIER_NOTHING};
-        size_t rows_of_job = job->held_count ? job->held_count : 1;
+        size_t rows_of_job = job->held.count ? job->held.count : 1;
         for (size_t i = 0; i < rows_of_job && !job->is_forgotten && count < most; i++) {
             if (from > 0) {
                 from--;
             } else {
-                rows[count] = job->held_count ? job->held[i] : nothing;
+                rows[count] = job->held.count ? job->held.rows[i] : nothing;
                 rows[count++].id = job->id;
             }
         }

@@ -124,35 +124,8 @@ int mr_dossier_load(struct mr_dossier *job, struct mr_error *err) {
 
 /* ---- what is held -----------------------------------------------------------------------------*/
 
-/* Parts are of the last round, whatever round who asks for one has heard of. */
-static bool is_row(const struct mr_wire_row_held *a, const struct mr_wire_row_held *b) {
-    return a->phase == b->phase && a->task == b->task && a->attempt == b->attempt &&
-           (a->round == b->round || a->phase == MR_DOSSIER_PART);
-}
-
 bool mr_dossier_holds(const struct mr_dossier *job, const struct mr_wire_row_held *row) {
-    for (size_t i = 0; i < job->held_count; i++) {
-        if (is_row(&job->held[i], row)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int note(struct mr_dossier *job, const struct mr_wire_row_held *row, struct mr_error *err) {
-    if (mr_dossier_holds(job, row)) {
-        return MR_OK;
-    }
-    if (job->held_count % 16 == 0) {
-        size_t room = job->held_count + 16;
-        struct mr_wire_row_held *rows = realloc(job->held, room * sizeof *rows);
-        if (!rows) {
-            return mr_error_nomem(err, "noting an output");
-        }
-        job->held = rows;
-    }
-    job->held[job->held_count++] = *row;
-    return MR_OK;
+    return mr_held_has(&job->held, row);
 }
 
 static int own_dir(const struct mr_dossier *job, char dir[MR_DOSSIER_DIR_MAX]) {
@@ -182,12 +155,13 @@ int mr_dossier_hold(struct mr_dossier *job, const struct mr_wire_row_held *row,
         return err->code;
     }
     if (row->phase == MR_DOSSIER_PART) {
-        return mark_part(to, row->digest, err) ? err->code : note(job, row, err);
+        return mark_part(to, row->digest, err) ? err->code : mr_held_add(&job->held, row, err);
     }
-    if (link(from, to) != 0 && errno != EEXIST) {
+    if (link(from, to) != 0 &&
+        !(errno == EEXIST && unlink(to) == 0 && link(from, to) == 0)) { /* of an earlier life */
         return mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", to);
     }
-    return note(job, row, err);
+    return mr_held_add(&job->held, row, err);
 }
 
 static void remove_files(const struct mr_dossier *job, const struct mr_wire_row_held *row) {
@@ -205,12 +179,7 @@ static void remove_files(const struct mr_dossier *job, const struct mr_wire_row_
 
 void mr_dossier_discard(struct mr_dossier *job, const struct mr_wire_row_held *row) {
     remove_files(job, row);
-    for (size_t i = 0; i < job->held_count; i++) {
-        if (is_row(&job->held[i], row)) {
-            job->held[i] = job->held[--job->held_count];
-            return;
-        }
-    }
+    mr_held_remove(&job->held, row);
 }
 
 /* What a walk through the folder is for. */
@@ -279,7 +248,7 @@ static int visit_own(void *arg, const char *name, struct mr_error *err) {
     struct mr_wire_row_held row;
     bool is_name = read_name(walk->job, name, &row);
     if (is_name && is_well(walk->job, &row)) {
-        return note(walk->job, &row, err);
+        return mr_held_add(&walk->job->held, &row, err);
     }
     if (is_name) {
         remove_files(walk->job, &row);

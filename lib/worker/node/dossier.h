@@ -12,6 +12,7 @@
 #include "lib/base/hash.h"
 #include "lib/net/wire.h"
 #include "lib/record/map_output.h"
+#include "lib/worker/node/held.h"
 #include "lib/worker/spec.h"
 
 #define MR_DOSSIER_DIR_MAX 4096
@@ -41,8 +42,7 @@ struct mr_dossier {
     struct mr_layout_held spec_held;
     struct mr_orders_job orders;   /* once it is ready */
     char *names;                   /* what orders point to */
-    struct mr_wire_row_held *held; /* this worker's own */
-    size_t held_count;
+    struct mr_held held;           /* this worker's own */
     struct mr_hash_128 loop_state; /* the latest that lies in the folder; 0, 0: none */
     uint64_t loop_pass;            /* whose it is */
     unsigned uses;                 /* who keeps a pointer to it */
@@ -66,7 +66,7 @@ MR_MUST_USE int mr_dossier_open(const struct mr_dossier *job, const char *dir,
                                 const struct mr_wire_row_held *row, struct mr_map_output **output,
                                 struct mr_error *err);
 
-/* Notes that an attempt of this worker's left its output. */
+/* Notes that an attempt of this worker's left its output, in the place of what it left before. */
 MR_MUST_USE int mr_dossier_hold(struct mr_dossier *job, const struct mr_wire_row_held *row,
                                 struct mr_error *err);
 bool mr_dossier_holds(const struct mr_dossier *job, const struct mr_wire_row_held *row);

@@ -36,6 +36,7 @@ struct mr_errand {
     struct mr_hash_128 loop_state;
     uint32_t *winners;
     size_t winner_count;
+    bool has_looked; /* at all that it reads: what was known then was asked for */
     bool is_void;    /* nobody wants to hear of it */
     bool is_stopped; /* nobody wants it done */
     struct mr_hands_work work;

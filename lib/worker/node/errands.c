@@ -221,6 +221,14 @@ static void wait_for_job(struct mr_errands *errands, struct mr_errand *errand) {
     mr_errand_set_state(errand, MR_ERRAND_GATHERING);
 }
 
+/* While it waits for what it reads, a process may be started. */
+static void prepare(const struct mr_errands *errands, const struct mr_errand *errand) {
+    mr_docket_use(errand->job);
+    if (!mr_hands_prepare(*errands->options.hands, errand->job)) {
+        mr_docket_leave(errands->options.docket, errand->job);
+    }
+}
+
 /* Room for the winners whose outputs it reads. */
 static bool make_winners(struct mr_errand *errand, uint32_t count) {
     if (errand->winner_count != count || !errand->winners) {
@@ -248,6 +256,14 @@ static void gather(struct mr_errands *errands, struct mr_errand *errand) {
         fail(errands, errand, &err);
         return;
     }
+    if (!reads_one && !mr_inflow_is_worth_a_look(errands->options.inflow, &want) &&
+        errand->has_looked) {
+        return;
+    }
+    if (!reads_one && !errand->has_looked) {
+        prepare(errands, errand);
+    }
+    errand->has_looked = total > 0;
     bool is_all = total > 0;
     for (uint32_t i = begin; i < end; i++) {
         struct mr_inflow_row row = mr_inflow_look(errands->options.inflow, &want, i);
@@ -285,7 +301,6 @@ static void run(struct mr_errands *errands, struct mr_errand *errand) {
         fail(errands, errand, &err);
         return;
     }
-    discard_output(errand); /* of an earlier life */
     mr_errand_set_state(errand, MR_ERRAND_RUNNING);
     mr_docket_use(errand->job);
     mr_hands_give(hands, &errand->work);

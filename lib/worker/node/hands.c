@@ -17,7 +17,7 @@
 #include <uv.h>
 
 /* What a thread is to do, behind the lock. */
-enum errand { NOTHING, WORK, RETIRE, QUIT };
+enum errand { NOTHING, WORK, PREPARE, RETIRE, QUIT };
 
 struct slot {
     struct mr_hands *hands;
@@ -27,6 +27,7 @@ struct slot {
     struct mr_hands_work *work;
     /* Of the loop's thread: */
     bool is_busy;
+    bool is_preparing;
     bool must_retire;
     bool quits;
     struct mr_dossier *job; /* whose process it has, or had last */
@@ -129,10 +130,10 @@ static int prepare(struct slot *slot, struct mr_hands_work *work, struct mr_erro
 }
 
 /* The process serves one job, with buffers of one size. */
-static void begin_anew(struct slot *slot, const struct mr_hands_work *work) {
-    const struct mr_spec *spec = &work->job->spec;
+static void begin_anew(struct slot *slot, const struct mr_dossier *job) {
+    const struct mr_spec *spec = &job->spec;
     mr_hand_stop(&slot->hand);
-    slot->orders = work->job->orders;
+    slot->orders = job->orders;
     const char *slash = strrchr(spec->job, '/');
     slot->source = (struct mr_hand_source){.program = slot->hands->options.program,
                                            .job = &slot->orders,
@@ -150,7 +151,7 @@ static void work_at(struct slot *slot, struct mr_hands_work *work, bool begins_a
     work->outcome = (struct mr_hand_outcome){0};
     work->is_unseen = false;
     if (begins_anew) {
-        begin_anew(slot, work);
+        begin_anew(slot, work->job);
     }
     slot->hand.log = *work->log ? work->log : NULL;
     if (prepare(slot, work, &err)) {
@@ -179,6 +180,9 @@ static void *slot_main(void *arg) {
         pthread_mutex_unlock(&hands->lock);
         if (errand == WORK) {
             work_at(slot, slot->work, slot->begins_anew);
+        } else if (errand == PREPARE) {
+            begin_anew(slot, slot->job);
+            mr_hand_prepare(&slot->hand);
         } else {
             mr_hand_stop(&slot->hand);
         }
@@ -237,12 +241,14 @@ static void settle(struct slot *slot) {
     slot->is_busy = false;
     slot->work = NULL;
     leave(hands, &slot->before);
+    bool was_preparing = slot->is_preparing;
+    slot->is_preparing = false;
     if (work) {
         hands->options.finished(hands->options.user, work);
         if (slot->is_busy) { /* it was given the next one */
             return;
         }
-    } else {
+    } else if (!was_preparing) {
         slot->must_retire = false;
         leave(hands, &slot->job);
         if (slot->quits) {
@@ -255,6 +261,8 @@ static void settle(struct slot *slot) {
         quit_if_idle(slot);
     } else if (slot->must_retire) {
         call(slot, RETIRE);
+    } else if (was_preparing) {
+        hands->options.prepared(hands->options.user);
     }
 }
 
@@ -318,6 +326,25 @@ void mr_hands_give(struct mr_hands *hands, struct mr_hands_work *work) {
     atomic_store(&slot->hand.stop, false);
     atomic_store(&slot->hand.position, 0);
     call(slot, WORK);
+}
+
+bool mr_hands_prepare(struct mr_hands *hands, struct mr_dossier *job) {
+    struct slot *chosen = NULL;
+    for (unsigned i = 0; i < hands->started && !hands->is_closing; i++) {
+        struct slot *slot = &hands->slots[i];
+        if (!slot->is_busy && slot->job == job) {
+            return false;
+        }
+        chosen = !slot->is_busy && !slot->job ? slot : chosen;
+    }
+    if (chosen) {
+        chosen->job = job;
+        chosen->is_preparing = true;
+        chosen->must_retire = false;
+        atomic_store(&chosen->hand.stop, false);
+        call(chosen, PREPARE);
+    }
+    return chosen != NULL;
 }
 
 void mr_hands_stop(struct mr_hands *hands, const struct mr_hands_work *work) {

@@ -37,6 +37,7 @@ struct mr_hands_options {
     const char *id;      /* of this life of the worker, short: for the names of cgroups */
     bool echoes;
     void (*finished)(void *user, struct mr_hands_work *work);
+    void (*prepared)(void *user);                     /* a slot that was busy with that is free */
     void (*left)(void *user, struct mr_dossier *job); /* one mr_hands_give less points to it */
     void (*closed)(void *user);
     void *user;
@@ -54,6 +55,9 @@ unsigned mr_hands_count(const struct mr_hands *hands);
 /* Has an attempt done; a slot must be free. Every call is followed, in the end, by one `left` with
  * its job. */
 void mr_hands_give(struct mr_hands *hands, struct mr_hands_work *work);
+/* A job will have an attempt done soon: a slot that serves no job starts a process for it, where no
+ * free one has it. True: one `left` with the job follows, as for mr_hands_give, when it is over. */
+bool mr_hands_prepare(struct mr_hands *hands, struct mr_dossier *job);
 /* It is not wanted any more. `finished` comes. */
 void mr_hands_stop(struct mr_hands *hands, const struct mr_hands_work *work);
 /* Where in its input a map attempt is. */

@@ -131,9 +131,9 @@ static void settle(struct transfer *transfer, const struct mr_error *err, bool i
         row->tries = 0;
     } else if (++row->tries < TRIES_MAX) {
         row->not_before = uv_now(mr_net_loop(inflow->options.net)) + (is_damaged ? 0 : RETRY_MS);
-        row->is_wanted = true;
+        mr_stock_want(table, row);
     } else {
-        mr_stock_lose(row, is_damaged, err);
+        mr_stock_lose(table, row, is_damaged, err);
         row->is_local = transfer->is_local;
     }
     mr_docket_use(job); /* the table may be the last that keeps it */
@@ -276,30 +276,28 @@ static int ask(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t 
     return err->code;
 }
 
-/* An output of this worker's own. */
+/* An output of this worker's own. Whether it is as it was, the task finds out that reads it. */
 static void look_at_own(struct mr_stock_table *table, uint32_t task) {
     struct mr_stock_row *row = &table->rows[task];
     struct mr_wire_row_held name = mr_stock_name(table, task, row->attempt);
-    struct mr_map_output *output = NULL;
     struct mr_error err = {0};
     char path[MR_ORDERS_PATH_MAX];
-    struct mr_error ignored = {0};
-    if (mr_dossier_open(table->job, table->job->dir, &name, &output, &err)) {
-        bool is_there = !mr_dossier_path(table->job, table->job->dir, &name, path, &ignored) &&
-                        access(path, F_OK) == 0;
-        mr_stock_lose(row, is_there, &err);
+    if (!mr_dossier_path(table->job, table->job->dir, &name, path, &err) &&
+        access(path, R_OK) != 0) {
+        mr_error_errno(&err, MR_ERR_IO, errno, "open the map output \"%s\"", path);
+    }
+    if (err.code) {
+        mr_stock_lose(table, row, false, &err);
         return;
     }
-    mr_map_output_close(output);
     mr_stock_set_row_state(row, MR_STOCK_HERE);
 }
 
-/* Gives the file of a worker on the same machine a second name here. */
+/* Gives the file of a worker on the same machine a second name here. Likewise. */
 static bool link_near(struct mr_inflow *inflow, struct mr_stock_table *table, uint32_t task,
                       const struct mr_peers_about *peer) {
     struct mr_stock_row *row = &table->rows[task];
     struct mr_wire_row_held name = mr_stock_name(table, task, row->attempt);
-    struct mr_map_output *output = NULL;
     struct mr_error ignored = {0};
     char dir[MR_DOSSIER_DIR_MAX];
     char from[MR_ORDERS_PATH_MAX];
@@ -310,14 +308,11 @@ static bool link_near(struct mr_inflow *inflow, struct mr_stock_table *table, ui
     }
     snprintf(dir, sizeof dir, "%.4000s/jobs/%s", peer->scratch, table->job->id);
     if (mr_dossier_path(table->job, dir, &name, from, &ignored) ||
-        mr_dossier_path(table->job, table->job->dir, &name, to, &ignored) ||
-        mr_dossier_open(table->job, dir, &name, &output, &ignored)) {
+        mr_dossier_path(table->job, table->job->dir, &name, to, &ignored)) {
         return false;
     }
-    mr_map_output_close(output);
-    (void)unlink(to); /* of an earlier try */
-    if (link(from, to) != 0) {
-        return false;
+    if (link(from, to) != 0 && !(errno == EEXIST && unlink(to) == 0 && link(from, to) == 0)) {
+        return false; /* what was in its place was of an earlier try */
     }
     mr_stock_set_row_state(row, MR_STOCK_HERE);
     return true;
@@ -334,16 +329,40 @@ static void bring(struct mr_inflow *inflow, struct mr_stock_table *table, uint32
     }
     if (!peer) {
         mr_error_set(&err, MR_ERR_CLUSTER, "nothing is known of worker %u", row->node);
-        mr_stock_lose(row, false, &err);
+        mr_stock_lose(table, row, false, &err);
         return;
     }
     if (link_near(inflow, table, task, peer)) {
         return;
     }
     if (ask(inflow, table, task, peer, &err)) {
-        mr_stock_lose(row, false, &err);
+        mr_stock_lose(table, row, false, &err);
         row->is_local = err.code == MR_ERR_IO || err.code == MR_ERR_NOMEM;
     }
+}
+
+/* Brings what is wanted of a table; true: some of it is settled. Stores the time of the next try of
+ * what has to wait, where it is before *next. */
+static bool bring_wanted(struct mr_inflow *inflow, struct mr_stock_table *table, uint64_t now,
+                         uint64_t *next) {
+    bool is_settled = false;
+    uint32_t begin = table->wanted_begin;
+    uint32_t end = table->wanted_end;
+    table->wanted_begin = table->wanted_end = 0;
+    for (uint32_t i = begin; i < end; i++) {
+        struct mr_stock_row *row = &table->rows[i];
+        bool is_due = row->is_wanted && !row->is_busy && row->state == MR_STOCK_ABSENT &&
+                      row->attempt && row->not_before <= now;
+        if (is_due) {
+            bring(inflow, table, i);
+            is_settled |= row->state != MR_STOCK_ABSENT;
+        } else if (row->is_wanted) {
+            mr_stock_want(table, row); /* still */
+            bool has_to_wait = !row->is_busy && row->attempt && row->not_before > now;
+            *next = has_to_wait && row->not_before < *next ? row->not_before : *next;
+        }
+    }
+    return is_settled;
 }
 
 /* Brings what is wanted, all that was gathered since. */
@@ -352,20 +371,8 @@ static void work(uv_timer_t *timer) {
     uint64_t now = uv_now(timer->loop);
     uint64_t next = UINT64_MAX;
     for (struct mr_stock_table *table = inflow->tables; table; table = table->next) {
-        bool is_settled = false;
-        for (uint32_t i = 0; i < table->total && !table->is_dropped; i++) {
-            struct mr_stock_row *row = &table->rows[i];
-            if (!row->is_wanted || row->is_busy || row->state != MR_STOCK_ABSENT || !row->attempt) {
-                continue;
-            }
-            if (row->not_before > now) {
-                next = row->not_before < next ? row->not_before : next;
-                continue;
-            }
-            bring(inflow, table, i);
-            is_settled |= row->state != MR_STOCK_ABSENT;
-        }
-        if (is_settled) { /* tables may change under it: the rest is done later */
+        /* Where some is settled, tables may change under it: the rest is done later. */
+        if (!table->is_dropped && bring_wanted(inflow, table, now, &next)) {
             look_again(inflow, 0);
             inflow->options.changed(inflow->options.user, table->job);
             return;
@@ -393,11 +400,21 @@ uint32_t mr_inflow_total(const struct mr_inflow *inflow, const struct mr_inflow_
 void mr_inflow_begin(struct mr_inflow *inflow, const struct mr_inflow_want *want) {
     struct mr_stock_table *table =
         mr_stock_find(inflow->tables, want->job, want->round, want->phase);
-    for (uint32_t i = 0; table && i < table->total; i++) {
+    for (uint32_t i = 0; table && table->has_lost && i < table->total; i++) {
         if (table->rows[i].state == MR_STOCK_LOST) {
             mr_stock_clear(&table->rows[i]);
         }
     }
+    if (table) {
+        table->has_lost = false;
+    }
+}
+
+bool mr_inflow_is_worth_a_look(struct mr_inflow *inflow, const struct mr_inflow_want *want) {
+    struct mr_stock_table *table =
+        mr_stock_find(inflow->tables, want->job, want->round, want->phase);
+    return table && (table->known == table->total || table->has_lost ||
+                     !mr_stock_stand(table, want->partition));
 }
 
 /* Notes the wish; false for want of memory. */
@@ -414,7 +431,7 @@ static bool want_it(struct mr_inflow *inflow, struct mr_stock_table *table,
         mr_stock_set_bit(row->want, partition, true);
     }
     if (is_new || (!row->is_busy && !row->is_wanted)) {
-        row->is_wanted = true;
+        mr_stock_want(table, row);
         look_again(inflow, 0);
     }
     return true;
@@ -441,7 +458,7 @@ struct mr_inflow_row mr_inflow_look(struct mr_inflow *inflow, const struct mr_in
         found.standing = MR_INFLOW_COMING;
         if (!want_it(inflow, table, row, want->partition)) {
             mr_error_nomem(&inflow->no_words, "fetching");
-            mr_stock_lose(row, false, &inflow->no_words);
+            mr_stock_lose(table, row, false, &inflow->no_words);
             row->is_local = found.is_local = true;
             found.standing = MR_INFLOW_LOST;
             found.why = &inflow->no_words;

@@ -73,6 +73,7 @@ void mr_stock_close(struct mr_stock_table **tables, struct mr_stock_table *table
     for (uint32_t i = 0; i < table->total; i++) {
         mr_stock_clear(&table->rows[i]);
     }
+    free(table->standing);
     free(table->rows);
     free(table);
 }
@@ -87,12 +88,44 @@ void mr_stock_replace(struct mr_stock_table *table, uint32_t task, uint32_t atte
             mr_dossier_discard(table->job, &old);
         }
         mr_stock_clear(row);
-        row->is_wanted = is_wanted && attempt;
+        if (is_wanted && attempt) {
+            mr_stock_want(table, row);
+        }
     } else if (row->node != node && row->state == MR_STOCK_LOST) {
         mr_stock_clear(row);
     }
+    table->known += attempt && !row->attempt;
+    table->known -= !attempt && row->attempt;
     row->attempt = attempt;
     row->node = node;
+    mr_stock_want_standing(table, row);
+}
+
+bool mr_stock_stand(struct mr_stock_table *table, uint32_t partition) {
+    size_t bytes = mr_stock_partitions(table) / 8 + 1;
+    if (partition == MR_MAP_OUTPUT_ALL) {
+        table->stands_all = true;
+        return true;
+    }
+    table->standing = table->standing ? table->standing : calloc(1, bytes);
+    if (table->standing) {
+        mr_stock_set_bit(table->standing, partition, true);
+    }
+    return table->standing != NULL;
+}
+
+void mr_stock_want_standing(struct mr_stock_table *table, struct mr_stock_row *row) {
+    size_t bytes = mr_stock_partitions(table) / 8 + 1;
+    bool is_open = (table->standing || table->stands_all) && row->attempt &&
+                   row->state == MR_STOCK_ABSENT && !row->is_busy;
+    if (!is_open || !mr_stock_make_bits(table, row)) {
+        return;
+    }
+    row->wants_all |= table->stands_all;
+    for (size_t i = 0; table->standing && i < bytes; i++) {
+        row->want[i] |= table->standing[i];
+    }
+    mr_stock_want(table, row);
 }
 
 /* ---- bits -------------------------------------------------------------------------------------*/
@@ -121,8 +154,18 @@ bool mr_stock_make_bits(struct mr_stock_table *table, struct mr_stock_row *row) 
     return row->have && row->want;
 }
 
-void mr_stock_lose(struct mr_stock_row *row, bool is_damaged, const struct mr_error *why) {
+void mr_stock_want(struct mr_stock_table *table, struct mr_stock_row *row) {
+    uint32_t task = (uint32_t)(row - table->rows);
+    bool is_first = table->wanted_begin == table->wanted_end;
+    row->is_wanted = true;
+    table->wanted_begin = is_first || task < table->wanted_begin ? task : table->wanted_begin;
+    table->wanted_end = is_first || task >= table->wanted_end ? task + 1 : table->wanted_end;
+}
+
+void mr_stock_lose(struct mr_stock_table *table, struct mr_stock_row *row, bool is_damaged,
+                   const struct mr_error *why) {
     mr_stock_clear(row);
+    table->has_lost = true;
     row->is_damaged = is_damaged;
     row->why = malloc(sizeof *row->why);
     if (row->why) {

@@ -37,8 +37,14 @@ struct mr_stock_table {
     uint32_t phase;
     uint32_t total;
     struct mr_stock_row *rows;
-    unsigned transfers; /* of its rows, under way */
-    bool is_dropped;    /* nobody needs it: it goes when they have ended */
+    uint32_t wanted_begin; /* no row that is wanted stands outside of this range */
+    uint32_t wanted_end;
+    uint32_t known;          /* rows that have a winner */
+    unsigned char *standing; /* bits of partitions that are wanted of every row; NULL: none */
+    bool stands_all;         /* whole files are */
+    bool has_lost;           /* some row may be LOST */
+    unsigned transfers;      /* of its rows, under way */
+    bool is_dropped;         /* nobody needs it: it goes when they have ended */
 };
 
 /* One that is not dropped; NULL: there is none. */
@@ -62,7 +68,15 @@ void mr_stock_replace(struct mr_stock_table *table, uint32_t task, uint32_t atte
 void mr_stock_set_row_state(struct mr_stock_row *row, enum mr_stock_row_state state);
 /* Nothing is known, had or wanted of it. */
 void mr_stock_clear(struct mr_stock_row *row);
-void mr_stock_lose(struct mr_stock_row *row, bool is_damaged, const struct mr_error *why);
+void mr_stock_lose(struct mr_stock_table *table, struct mr_stock_row *row, bool is_damaged,
+                   const struct mr_error *why);
+/* This partition (MR_MAP_OUTPUT_ALL: the whole file) is wanted of every row that will have another
+ * winner; false: no memory. */
+bool mr_stock_stand(struct mr_stock_table *table, uint32_t partition);
+/* Wants of a row what stands; what there is no memory for is asked for by those who look. */
+void mr_stock_want_standing(struct mr_stock_table *table, struct mr_stock_row *row);
+/* It is to be brought. */
+void mr_stock_want(struct mr_stock_table *table, struct mr_stock_row *row);
 
 /* Room for `have` and `want`; false: no memory. */
 bool mr_stock_make_bits(struct mr_stock_table *table, struct mr_stock_row *row);

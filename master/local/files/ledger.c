@@ -70,9 +70,10 @@ static size_t find_first(const struct mr_fact *facts, size_t count, uint32_t job
 
 const struct mr_fact *mr_ledger_all(const struct mr_ledger *ledger, enum mr_ledger_fact kind,
                                     size_t *count) {
-    size_t all = ledger->facts.count;
+    size_t all;
     const struct mr_fact *facts =
-        ledger->journal ? mr_journal_facts(ledger->journal, &all) : ledger->facts.items;
+        ledger->journal ? mr_journal_facts(ledger->journal, &all)
+                        : mr_facts_all((struct mr_facts *)(uintptr_t)&ledger->facts, &all);
     size_t begin = find_first(facts, all, ledger->job, (uint32_t)kind);
     *count = find_first(facts, all, ledger->job, (uint32_t)kind + 1) - begin;
     return *count ? &facts[begin] : NULL;

@@ -107,7 +107,7 @@ Test(process, says_in_its_log_why_it_ended) {
     cr_assert_eq(mr_channel_send(mr_process_channel(process), MR_CHANNEL_DONE, body, &err), 0);
     expect(process, MR_PROCESS_ENDED, &body);
     mr_error_set(&err, MR_ERR_JOB, "it ended");
-    mr_process_add_log(process, &err);
+    mr_log_add(mr_process_log(process), &err);
     cr_assert_not_null(strstr(err.text, "an order that is none"), "%s", err.text);
     expect_gone(process, worker);
 }

@@ -1,0 +1,62 @@
+/* test_held: what is held is what was added and not removed. */
+#include "lib/worker/node/held.h"
+
+#include "lib/base/error.h"
+#include "lib/worker/node/dossier.h"
+#include "tests/unit/test.h"
+#include <stdlib.h>
+
+#define TASKS 40u
+#define STEPS 20000
+
+static struct mr_wire_row_held row_of(uint32_t phase, uint32_t round, uint32_t task) {
+    return (struct mr_wire_row_held){
+        .phase = phase, .round = round, .task = task, .attempt = 1, .digest = task};
+}
+
+Test(held, is_what_was_added) {
+    struct mr_held held = {0};
+    struct mr_error err = {0};
+    static bool is_there[2][2][TASKS];
+    size_t count = 0;
+    srand(1);
+    for (unsigned step = 0; step < STEPS; step++) {
+        uint32_t phase = (uint32_t)rand() % 2;
+        uint32_t round = (uint32_t)rand() % 2;
+        uint32_t task = (uint32_t)rand() % TASKS;
+        bool *about = &is_there[phase][round][task];
+        struct mr_wire_row_held row = row_of(phase, round, task);
+        cr_assert_eq(mr_held_has(&held, &row), *about);
+        if (rand() % 2) {
+            cr_assert_eq(mr_held_add(&held, &row, &err), 0);
+            count += !*about;
+            *about = true;
+        } else {
+            mr_held_remove(&held, &row);
+            count -= *about;
+            *about = false;
+        }
+        cr_assert_eq(held.count, count);
+    }
+    for (size_t i = 0; i < held.count; i++) {
+        const struct mr_wire_row_held *row = &held.rows[i];
+        cr_assert(is_there[row->phase][row->round][row->task]);
+        cr_assert_eq(row->digest, row->task);
+    }
+    mr_held_fini(&held);
+}
+
+Test(held, parts_are_of_whatever_round) {
+    struct mr_held held = {0};
+    struct mr_error err = {0};
+    struct mr_wire_row_held row = row_of(MR_DOSSIER_PART, 3, 5);
+    cr_assert_eq(mr_held_add(&held, &row, &err), 0);
+    row.round = 7;
+    cr_assert(mr_held_has(&held, &row));
+    row.attempt = 2;
+    cr_assert_not(mr_held_has(&held, &row));
+    row.attempt = 1;
+    mr_held_remove(&held, &row);
+    cr_assert_eq(held.count, 0u);
+    mr_held_fini(&held);
+}
