@@ -26,6 +26,7 @@ void mr_jobs_destroy(struct mr_jobs_row *row) {
     free(row->partitions);
     free(row->blobs);
     free(row->label);
+    free(row->output);
     free(row->cached);
     free(row->lost_text);
     free(row->spent_ms[0]);
@@ -120,7 +121,8 @@ int mr_jobs_make(const struct mr_spec *spec, const char *id, struct mr_hash_128 
     snprintf(made->id, sizeof made->id, "%s", id);
     mr_search_init(&made->search, (uint32_t)spec->splits_count, (uint32_t)spec->skip_bad_records);
     made->label = strdup(spec->label ? spec->label : "");
-    if (!made->label) {
+    made->output = spec->output ? strdup(spec->output) : NULL;
+    if (!made->label || (spec->output && !made->output)) {
         mr_error_nomem(err, "taking up a job");
     }
     if (err->code || take_rounds(made, spec, err) || take_splits(made, spec, err) ||

@@ -29,6 +29,7 @@ struct mr_jobs_row {
     uint32_t number;
     char id[MR_ORDERS_ID_LEN + 1];
     char *label;
+    char *output; /* the directory that it makes; NULL: the client collects */
     uint64_t submitted_wall_ms;
     bool is_over; /* it ends with the transaction at hand, or one before */
 
@@ -45,7 +46,7 @@ struct mr_jobs_row {
     uint32_t weight;
     bool loops;
     bool is_strict;
-    bool is_collected; /* the client fetches the output */
+    bool is_collected; /* no output: the client fetches it */
     uint64_t started_seconds;
     uint64_t started_nanoseconds;
 
