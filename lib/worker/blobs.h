@@ -42,6 +42,19 @@ MR_MUST_USE int mr_blobs_take(struct mr_blobs *blobs, struct mr_hash_128 hash, u
                               uint64_t offset, struct mr_bytes piece, bool *is_whole,
                               struct mr_error *err);
 
+/* Likewise, but what came is not on disk when the call returns, in a durable folder either: the blob
+ * is light, until it is settled or its bytes are made durable elsewhere. */
+MR_MUST_USE int mr_blobs_take_light(struct mr_blobs *blobs, struct mr_hash_128 hash, uint64_t total,
+                                    uint64_t offset, struct mr_bytes piece, bool *is_whole,
+                                    struct mr_error *err);
+bool mr_blobs_is_light(const struct mr_blobs *blobs, struct mr_hash_128 hash);
+/* Makes one durable that is light. */
+MR_MUST_USE int mr_blobs_settle(struct mr_blobs *blobs, struct mr_hash_128 hash,
+                                struct mr_error *err);
+/* One that was light before the folder was opened is so still. */
+MR_MUST_USE int mr_blobs_note_light(struct mr_blobs *blobs, struct mr_hash_128 hash,
+                                    struct mr_error *err);
+
 /* Drops what has come of one that is not whole, where there is any: nobody sends the rest. */
 void mr_blobs_abandon(struct mr_blobs *blobs, struct mr_hash_128 hash);
 

@@ -36,7 +36,8 @@
     X(SHIFT, 27, "phase, task", "its buffers are halved so often")                                 \
     X(MANIFEST, 28, "", "the blob of the manifest; of the side file; of a loop's lines")           \
     X(LOG, 29, "", "the blob of the log of the attempt that the job failed by, which, and where")  \
-    X(WHY, 30, "", "why this master had the job end: its status, as text, and a sentence")
+    X(WHY, 30, "", "why this master had the job end: its status, as text, and a sentence")         \
+    X(BYTES, 31, "0, or pass + 1", "of a loop: the state, or a turn's lines, where they are short")
 
 enum mr_notes_kind {
 #define MR_NOTES_ROW(name, number, key, what) MR_NOTES_##name = (number),

@@ -8,6 +8,10 @@
 #include "master/shell/reports.h"
 #include <stdlib.h>
 
+/* What is put in the journal of a state, and of a turn's lines, which stay until the loop has ended. */
+#define STATE_BYTES_MAX MR_COURIERS_LIGHT_MAX
+#define LINES_BYTES_MAX 4096
+
 struct mr_turning_wait {
     struct mr_turning_wait *next;
     struct mr_session *session;
@@ -48,6 +52,23 @@ static bool has_blobs(struct mr_session *session, const struct mr_wire_turned *t
 
 /* ---- the turn is done -------------------------------------------------------------------------*/
 
+/* What is light becomes durable with the turn: in the journal where it is short, else in its file.
+ */
+static int keep(struct mr_master *master, const struct mr_jobs_row *job, uint64_t key,
+                struct mr_hash_128 hash, uint64_t most, struct mr_error *err) {
+    struct mr_buffer bytes = {0};
+    bool is_light = mr_blobs_is_light(master->blobs, hash);
+    if (is_light && !mr_blobs_read(master->blobs, hash, &bytes, err) && bytes.len <= most) {
+        (void)!mr_journal_put(master->journal, job->number, MR_NOTES_BYTES, key,
+                              bytes.len ? bytes.data : "", bytes.len, err);
+    } else if (!err->code && !mr_blobs_settle(master->blobs, hash, err) &&
+               mr_journal_find(master->journal, job->number, MR_NOTES_BYTES, key)) {
+        (void)!mr_journal_put(master->journal, job->number, MR_NOTES_BYTES, key, NULL, 0, err);
+    }
+    mr_buffer_fini(&bytes);
+    return err->code;
+}
+
 static void put_turn(struct mr_master *master, const struct mr_reports_about *about,
                      const struct mr_wire_turned *turned, struct mr_account *account,
                      struct mr_error *err) {
@@ -55,7 +76,9 @@ static void put_turn(struct mr_master *master, const struct mr_reports_about *ab
     struct mr_hash_128 before = job->state.hash;
     uint64_t lines[4] = {turned->lines_high, turned->lines_low, turned->lines_len,
                          turned->lines_records};
-    if (turned->state_high || turned->state_low) {
+    bool has_lines = turned->lines_high || turned->lines_low;
+    bool has_state = turned->state_high || turned->state_low;
+    if (has_state) {
         job->state =
             (struct mr_jobs_blob){{turned->state_high, turned->state_low}, turned->state_len};
     }
@@ -64,12 +87,15 @@ static void put_turn(struct mr_master *master, const struct mr_reports_about *ab
     uint64_t pass[5] = {job->pass, job->state.hash.high, job->state.hash.low, job->state.len,
                         job->again};
     account->attempt = about->attempt.attempt;
-    if (mr_notes_put_account(master->journal, job->number, MR_NOTES_REDUCE,
+    if ((has_state && keep(master, job, 0, job->state.hash, STATE_BYTES_MAX, err)) ||
+        (has_lines && keep(master, job, turned->pass + 1,
+                           (struct mr_hash_128){lines[0], lines[1]}, LINES_BYTES_MAX, err)) ||
+        mr_notes_put_account(master->journal, job->number, MR_NOTES_REDUCE,
                              mr_notes_key(about->attempt.round, 0), account, err) ||
         mr_notes_put_numbers(master->journal, job->number, MR_NOTES_PASS, 0, pass, 5, err)) {
         return;
     }
-    if (turned->lines_high || turned->lines_low) {
+    if (has_lines) {
         (void)!mr_notes_put_numbers(master->journal, job->number, MR_NOTES_LINES, turned->pass,
                                     lines, 4, err);
     }
