@@ -361,6 +361,18 @@ int mr_blobs_put(struct mr_blobs *blobs, struct mr_bytes bytes, struct mr_hash_1
                : mr_blobs_take(blobs, *hash, bytes.len, 0, bytes, &is_whole, err);
 }
 
+int mr_blobs_adopt(struct mr_blobs *blobs, const char *path, struct mr_hash_128 hash,
+                   struct mr_error *err) {
+    char name[NAME_LEN + 1];
+    name_of(hash, name);
+    if (blobs->durable) {
+        return mr_error_set(err, MR_ERR_INTERNAL, "a file is adopted that may not be on disk");
+    }
+    return linkat(AT_FDCWD, path, blobs->dir_fd, name, 0) == 0 || errno == EEXIST
+               ? MR_OK
+               : fail(blobs, "make", hash, err);
+}
+
 /* ---- reading ----------------------------------------------------------------------------------*/
 
 int mr_blobs_open_one(const struct mr_blobs *blobs, struct mr_hash_128 hash, int *fd,

@@ -7,8 +7,8 @@
 
 #include "master/shell/sessions.h"
 
-/* What a worker sends, and is no longer than that, is not on disk when it is here: turning.c puts it
- * in the journal. */
+/* What a worker sends, and is no longer than that, is not on disk when it is here: turning.c puts
+ * it in the journal. */
 #define MR_COURIERS_LIGHT_MAX ((uint64_t)64 << 10)
 
 /* Whether the blob is here; else it is asked of this peer, where nobody was asked for it yet. When

@@ -410,8 +410,7 @@ static int load_bytes(uint32_t number, const struct mr_journal *journal, struct 
             (void)!mr_blobs_note_light(blobs, hash, err);
         } else {
             mr_blobs_remove(blobs, hash);
-            (void)!mr_blobs_put(blobs, (struct mr_bytes){facts[i].bytes, facts[i].len}, &hash,
-                                err);
+            (void)!mr_blobs_put(blobs, (struct mr_bytes){facts[i].bytes, facts[i].len}, &hash, err);
         }
     }
     return err->code;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A write that takes longer is a thread's, as are those after it until so many in a row were faster.
+/* A write that takes longer is a thread's, as are those after it until so many in a row were
+ * faster.
  */
 #define QUICK_NS 300000u
 #define QUICK_MIN 32u

@@ -8,7 +8,8 @@
 #include "master/shell/reports.h"
 #include <stdlib.h>
 
-/* What is put in the journal of a state, and of a turn's lines, which stay until the loop has ended. */
+/* What is put in the journal of a state, and of a turn's lines, which stay until the loop has
+ * ended. */
 #define STATE_BYTES_MAX MR_COURIERS_LIGHT_MAX
 #define LINES_BYTES_MAX 4096
 
@@ -88,8 +89,8 @@ static void put_turn(struct mr_master *master, const struct mr_reports_about *ab
                         job->again};
     account->attempt = about->attempt.attempt;
     if ((has_state && keep(master, job, 0, job->state.hash, STATE_BYTES_MAX, err)) ||
-        (has_lines && keep(master, job, turned->pass + 1,
-                           (struct mr_hash_128){lines[0], lines[1]}, LINES_BYTES_MAX, err)) ||
+        (has_lines && keep(master, job, turned->pass + 1, (struct mr_hash_128){lines[0], lines[1]},
+                           LINES_BYTES_MAX, err)) ||
         mr_notes_put_account(master->journal, job->number, MR_NOTES_REDUCE,
                              mr_notes_key(about->attempt.round, 0), account, err) ||
         mr_notes_put_numbers(master->journal, job->number, MR_NOTES_PASS, 0, pass, 5, err)) {

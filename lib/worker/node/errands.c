@@ -173,10 +173,21 @@ static void note_state(const struct mr_errands *errands, const struct mr_errand 
     }
 }
 
+/* The blob becomes a file of the job's too. */
+static int link_state(const struct mr_errands *errands, const struct mr_dossier *job,
+                      struct mr_hash_128 state, struct mr_error *err) {
+    char from[MR_BLOBS_PATH_MAX];
+    char to[MR_ORDERS_PATH_MAX];
+    mr_blobs_path(errands->options.folder->blobs, state, from);
+    if (!state_path(job, state, to, err) && link(from, to) != 0 && errno != EEXIST) {
+        mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", to);
+    }
+    return err->code;
+}
+
 /* The loop's state becomes a file of the job's; false: it is not here yet. */
 static bool place_state(struct mr_errands *errands, struct mr_errand *errand,
                         struct mr_error *err) {
-    char from[MR_BLOBS_PATH_MAX];
     char to[MR_ORDERS_PATH_MAX];
     bool is_here = false;
     if (errand->state_len == 0) {
@@ -192,9 +203,7 @@ static bool place_state(struct mr_errands *errands, struct mr_errand *errand,
     if (mr_wants_ask(errands->options.wants, errand->loop_state, &is_here, err) || !is_here) {
         return false;
     }
-    mr_blobs_path(errands->options.folder->blobs, errand->loop_state, from);
-    if (link(from, to) != 0 && errno != EEXIST) {
-        mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", to);
+    if (link_state(errands, errand->job, errand->loop_state, err)) {
         return false;
     }
     mr_docket_drop_blob(errands->options.docket, errand->loop_state);
@@ -382,6 +391,9 @@ static void conclude(struct mr_errands *errands, struct mr_errand *errand) {
     row.digest = errand->work.outcome.result.output_xxh3;
     if (errand->phase == MR_ERRAND_TURN) {
         (void)!mr_errand_report_turned(errand, errands->options.folder->blobs, &err);
+        if (!err.code && errand->has_next_state) { /* the next pass reads it, here too as a rule */
+            (void)!link_state(errands, errand->job, errand->next_state, &err);
+        }
     } else if (!has_output || !mr_dossier_hold(errand->job, &row, &err)) {
         (void)!mr_errand_report_done(errand, &err);
     }

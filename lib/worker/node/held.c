@@ -1,4 +1,5 @@
-/* held: the outputs of one job that a worker made and keeps: a set, of which the rows lie in a list.
+/* held: the outputs of one job that a worker made and keeps: a set, of which the rows lie in a
+ * list.
  */
 #include "lib/worker/node/held.h"
 

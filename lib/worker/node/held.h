@@ -1,4 +1,5 @@
-/* held: the outputs of one job that a worker made and keeps: a set, of which the rows lie in a list.
+/* held: the outputs of one job that a worker made and keeps: a set, of which the rows lie in a
+ * list.
  */
 #ifndef MR_NODE_HELD_H
 #define MR_NODE_HELD_H

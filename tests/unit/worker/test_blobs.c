@@ -89,8 +89,7 @@ Test(blobs, light_ones_are_settled_when_they_are_put) {
     struct mr_error err = {0};
     bool is_whole;
     for (int i = 0; i < 3; i++) {
-        cr_assert_eq(
-            mr_blobs_take_light(blobs, hash, 5, 0, bytes_of("light"), &is_whole, &err), 0);
+        cr_assert_eq(mr_blobs_take_light(blobs, hash, 5, 0, bytes_of("light"), &is_whole, &err), 0);
         cr_assert(is_whole && mr_blobs_has(blobs, hash) && mr_blobs_is_light(blobs, hash));
         check_content(blobs, hash, bytes_of("light"));
         if (i == 0) {

@@ -34,8 +34,9 @@ static void forget(struct mr_facts *facts, struct model *model, uint32_t job, ui
 
 static void expect(const struct mr_fact *fact, uint32_t value) {
     cr_assert_eq(fact != NULL, value != 0);
-    cr_assert(!fact || (fact->len == sizeof value && memcmp(fact->bytes, &value, sizeof value) == 0 &&
-                        fact->bytes[fact->len] == '\0'));
+    cr_assert(!fact ||
+              (fact->len == sizeof value && memcmp(fact->bytes, &value, sizeof value) == 0 &&
+               fact->bytes[fact->len] == '\0'));
 }
 
 static void compare(struct mr_facts *facts, const struct model *model) {
