@@ -398,24 +398,6 @@ static int load_state(struct mr_jobs_row *job, struct mr_journal *journal, struc
                : MR_OK;
 }
 
-/* What a loop's turns left and the journal has: the files need not have survived. */
-static int load_bytes(uint32_t number, const struct mr_journal *journal, struct mr_blobs *blobs,
-                      struct mr_error *err) {
-    size_t count;
-    const struct mr_fact *facts = mr_notes_first(journal, number, MR_NOTES_BYTES, &count);
-    for (size_t i = 0; i < count && !err->code; i++) {
-        struct mr_hash_128 hash = mr_hash_xxh3_128(facts[i].bytes, facts[i].len);
-        struct mr_error damage = {0};
-        if (!mr_blobs_check(blobs, hash, &damage)) {
-            (void)!mr_blobs_note_light(blobs, hash, err);
-        } else {
-            mr_blobs_remove(blobs, hash);
-            (void)!mr_blobs_put(blobs, (struct mr_bytes){facts[i].bytes, facts[i].len}, &hash, err);
-        }
-    }
-    return err->code;
-}
-
 static int load_job(struct mr_jobs *jobs, uint32_t number, struct mr_journal *journal,
                     struct mr_blobs *blobs, struct mr_error *err) {
     uint64_t hash[2];
@@ -436,8 +418,7 @@ static int load_job(struct mr_jobs *jobs, uint32_t number, struct mr_journal *jo
     mr_buffer_fini(&bytes);
     if (!err->code) {
         row->number = number;
-        if (load_bytes(number, journal, blobs, err) || load_state(row, journal, err) ||
-            mr_jobs_add(jobs, row, err)) {
+        if (load_state(row, journal, err) || mr_jobs_add(jobs, row, err)) {
             mr_jobs_destroy(row);
         }
     }

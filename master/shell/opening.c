@@ -90,6 +90,7 @@ int mr_opening_open(struct mr_master *master, const char *state, int *exit_statu
         mr_core_configure(mr_journal_core(master->journal), &options);
         (void)!(take_cluster(master, err) ||
                 mr_roster_load(&master->roster, master->journal, err) ||
+                mr_turning_load(master->journal, master->blobs, err) ||
                 mr_jobs_load(&master->jobs, master->journal, master->blobs, err));
     }
     if (err->code == MR_ERR_INPUT) {

@@ -160,6 +160,28 @@ void mr_turning_turned(struct mr_session *session, union mr_wire_any *message,
     }
 }
 
+/* ---- after a restart --------------------------------------------------------------------------*/
+
+int mr_turning_load(const struct mr_journal *journal, struct mr_blobs *blobs,
+                    struct mr_error *err) {
+    size_t count;
+    const struct mr_fact *facts = mr_journal_facts(journal, &count);
+    for (size_t i = 0; i < count && !err->code; i++) {
+        struct mr_hash_128 hash = mr_hash_xxh3_128(facts[i].bytes, facts[i].len);
+        struct mr_error damage = {0};
+        if (facts[i].kind != MR_NOTES_BYTES) {
+            continue;
+        }
+        if (!mr_blobs_check(blobs, hash, &damage)) {
+            (void)!mr_blobs_note_light(blobs, hash, err);
+        } else {
+            mr_blobs_remove(blobs, hash);
+            (void)!mr_blobs_put(blobs, (struct mr_bytes){facts[i].bytes, facts[i].len}, &hash, err);
+        }
+    }
+    return err->code;
+}
+
 /* ---- again ------------------------------------------------------------------------------------*/
 
 void mr_turning_look(struct mr_master *master) {
