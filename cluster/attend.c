@@ -159,6 +159,10 @@ static void say_failure(struct mr_attend *attend) {
     const struct mr_watch_end *end = &attend->watch.end;
     const char *why = end->why[0] ? end->why : "the master says no more";
     struct mr_error cause = {0};
+    if (end->status == MR_ERR_INTERRUPTED) {
+        say(attend, "job %u (%.8s) was cancelled", end->job, end->id);
+        return;
+    }
     say(attend, "job %u (%.8s) failed:", end->job, end->id);
     mr_error_set(&cause, end->status, "%s", why);
     mr_say_error(&cause);

@@ -143,9 +143,10 @@ static void print_line(struct mr_follow *follow, const struct mr_wire_progress *
     name_place(job, place, sizeof place);
     snprintf(line, sizeof line,
              "%s: %smap %" PRIu64 "/%" PRIu64 ", reduce %" PRIu64 "/%" PRIu64
-             ", %.0f MB/s, %" PRIu64 " nodes",
+             ", %.0f MB/s, %" PRIu64 " node%s",
              job->state ? job->state : "?", place, job->maps_done, job->map_tasks,
-             job->reduces_done, job->reduce_tasks, follow->rate / 1e6, progress->nodes);
+             job->reduces_done, job->reduce_tasks, follow->rate / 1e6, progress->nodes,
+             progress->nodes == 1 ? "" : "s");
     put_clean(follow, line);
 }
 

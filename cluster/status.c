@@ -95,7 +95,8 @@ static int job_row(struct state *state, const struct mr_wire_row_job_line *line,
                                  failed,
                                  time,
                                  line->label};
-    if (line->why) {
+    bool is_cancelled = strcmp(line->state ? line->state : "", "cancelled") == 0;
+    if (line->why && !is_cancelled) { /* which says it all */
         mr_page_printf(&state->causes, "job %s %s: %s\n", number, line->status ? "failed" : "waits",
                        line->why);
     }

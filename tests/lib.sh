@@ -36,7 +36,8 @@ threads_to_try() {
 }
 
 finish() {
-    local status=$?
+    local status=$? cpu=
+    times >"$T/.times" 2>/dev/null && cpu=$(tail -n 1 "$T/.times") || true # of what it started: user, system
     chmod -R u+rwX "$T" 2>/dev/null || true
     rm -rf "$T"
     if [ "$status" -eq 77 ]; then
@@ -46,7 +47,7 @@ finish() {
         echo "not ok - the script itself ended with status $status"
         exit 1
     fi
-    echo "$((checks - failures)) passed, $failures failed"
+    echo "$((checks - failures)) passed, $failures failed; CPU: $cpu"
     [ "$failures" -eq 0 ]
 }
 trap finish EXIT

@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/client/uploads.h"
+#include "lib/net/entry.h"
 #include "lib/net/net.h"
 #include "lib/net/secret.h"
 
@@ -189,7 +190,7 @@ static const struct mr_conn_events events = {
 
 static void connect_now(struct mr_client *client) {
     struct mr_error err = {0};
-    if (mr_conn_open(client->net, client->master, &events, client, &client->conn, &err)) {
+    if (mr_entry_dial(client->net, client->master, &events, client, &client->conn, &err)) {
         client->conn = NULL;
         mr_client_settle(client, err.code, &err);
     }

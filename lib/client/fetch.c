@@ -6,6 +6,7 @@
 #include "lib/client/fetch.h"
 
 #include "lib/base/error.h"
+#include "lib/net/entry.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -221,8 +222,8 @@ int mr_fetch_run(struct mr_fetch *fetch, const struct mr_fetch_part *part, struc
     fetch->part = part;
     if (peer->conn && mr_conn_is_ready(peer->conn)) {
         (void)!ask(fetch, err);
-    } else if (!peer->conn && mr_conn_open(mr_client_net(fetch->client), peer->address, &events,
-                                           peer, &peer->conn, err)) {
+    } else if (!peer->conn && mr_entry_dial(mr_client_net(fetch->client), peer->address, &events,
+                                            peer, &peer->conn, err)) {
         peer->conn = NULL;
         fetch->part = NULL;
     }

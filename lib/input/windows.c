@@ -9,8 +9,12 @@
 
 void mr_windows_init(struct mr_windows *windows, struct mr_pool *pool, uint64_t limit) {
     *windows = (struct mr_windows){.pool = pool, .limit = limit};
+    pthread_condattr_t monotonic;
     pthread_mutex_init(&windows->lock, NULL);
-    pthread_cond_init(&windows->given, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&windows->given, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }
 
 void mr_windows_fini(struct mr_windows *windows) {
@@ -21,7 +25,7 @@ void mr_windows_fini(struct mr_windows *windows) {
 /* With the lock held: waits until somebody gives, or a tenth of a second. */
 static void wait_a_little(struct mr_windows *windows) {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += STOP_CHECK_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;

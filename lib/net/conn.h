@@ -1,6 +1,6 @@
 /* conn: one encrypted connection that carries frames both ways, with back-pressure.
  *
- * Life: it is made by mr_conn_open, or by a listener. It becomes ready when TLS is up and both
+ * Life: it is dialled (entry.h), or made by a listener. It becomes ready when TLS is up and both
  * sides have said who they are. Then frames come and go, until either side closes it, or it fails.
  * Its last callback is `closed`, exactly once, however it ends; afterwards it is gone. No callback
  * is called from within a function of this room: all come from the loop. Inside a callback
@@ -13,8 +13,9 @@
  * is allowed for control frames. A peer that takes nothing for stall_ms is closed. A reader that
  * has enough calls mr_conn_pause.
  *
- * Nothing here notices a peer that vanished while nothing is sent: that is for heartbeats, whose
- * owner asks mr_conn_heard_ms. All functions: the loop's thread. */
+ * A peer from which nothing comes for silence_ms, not even a pulse (pulse.h), is closed; what its
+ * owner expects of it is for the owner to watch, who asks mr_conn_heard_ms. All functions: the
+ * loop's thread. */
 #ifndef MR_NET_CONN_H
 #define MR_NET_CONN_H
 
@@ -41,6 +42,9 @@ struct mr_conn_peer {
     const char *address; /* "10.0.0.7:41234", of the socket */
 };
 
+/* Who decides about a peer that said who it is; returns 0, or a code and its sentence. */
+typedef int (*mr_conn_door)(struct mr_conn *conn, void *user, struct mr_error *err);
+
 /* What the owner hears. Those that are NULL are left out, but for frame and closed. */
 struct mr_conn_events {
     /* Both sides are known; frames may be sent. For accepted ones the listener's `accepted` stands
@@ -57,13 +61,6 @@ struct mr_conn_events {
      * MR_ERR_IO: the peer sent what is no frame; MR_ERR_NOMEM. The sentence names the peer. */
     void (*closed)(struct mr_conn *conn, bool by_peer, const struct mr_error *why, void *user);
 };
-
-/* Connects to "HOST:PORT" (IPv6 in brackets; names are resolved on the loop, all their addresses
- * tried in turn). Returns at once; what fails later comes as `closed`. `events` must outlive it. An
- * address that is none: MR_ERR_USAGE. On failure there is no connection. */
-MR_MUST_USE int mr_conn_open(struct mr_net *net, const char *address,
-                             const struct mr_conn_events *events, void *user, struct mr_conn **conn,
-                             struct mr_error *err);
 
 /* Gives it another owner, as a listener's `accepted` does. */
 void mr_conn_set_owner(struct mr_conn *conn, const struct mr_conn_events *events, void *user);
@@ -91,7 +88,8 @@ bool mr_conn_is_full(const struct mr_conn *conn);
 void mr_conn_pause(struct mr_conn *conn);
 void mr_conn_resume(struct mr_conn *conn);
 
-/* The loop's time (uv_now) when bytes last came from the peer, heartbeats and others. */
+/* The loop's time (uv_now) when a frame or a part of one last came from the peer, or since when it
+ * is there; pulses don't count. */
 uint64_t mr_conn_heard_ms(const struct mr_conn *conn);
 
 /* Closes it when all that is queued was taken by the peer's kernel, at the latest after
@@ -99,16 +97,5 @@ uint64_t mr_conn_heard_ms(const struct mr_conn *conn);
 void mr_conn_close(struct mr_conn *conn);
 /* Closes it now, for this reason, which `closed` is given; NULL: none. */
 void mr_conn_drop(struct mr_conn *conn, const struct mr_error *why);
-
-/* ---- for the listener alone ------------------------------------------------------------------ */
-
-/* Who decides about a peer that said who it is; returns 0, or a code and its sentence. */
-typedef int (*mr_conn_door)(struct mr_conn *conn, void *user, struct mr_error *err);
-
-/* Begins a connection on an accepted socket, which it takes in any case; until `door` gave it
- * another owner, `events` and `user` are whose it is. */
-MR_MUST_USE int mr_conn_accept(struct mr_net *net, int fd, const char *address, mr_conn_door door,
-                               const struct mr_conn_events *events, void *user,
-                               struct mr_conn **conn, struct mr_error *err);
 
 #endif

@@ -41,7 +41,7 @@ static uint64_t checksum(const char *frame, size_t len) {
 
 /* Whether a frame of this kind may have a body of so many bytes. */
 static enum mr_frame_fault judge(const struct mr_frame_rules *rules, uint16_t kind, size_t body) {
-    int64_t most = rules->limit(kind);
+    int64_t most = kind && kind == rules->bare_kind ? 0 : rules->limit(kind);
     if (most < 0) {
         return MR_FRAME_KIND;
     }

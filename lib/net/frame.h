@@ -35,6 +35,7 @@ typedef int64_t (*mr_frame_limit)(uint16_t kind);
 struct mr_frame_rules {
     uint16_t version;
     mr_frame_limit limit;
+    uint16_t bare_kind; /* one besides, that never has a body; 0: none */
 };
 
 /* A frame that was found: views of the bytes it was found in. */

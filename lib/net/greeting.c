@@ -79,9 +79,16 @@ int mr_greeting_read(struct mr_bytes body, struct mr_greeting *greeting, struct 
     return MR_OK;
 }
 
+/* Daemons do a job's tasks together: of two versions the job's code, too, may differ. */
+static bool fits(const struct mr_greeting *ours, const struct mr_greeting *theirs) {
+    bool has_client = ours->role == MR_NET_CLIENT || theirs->role == MR_NET_CLIENT;
+    return theirs->protocol == ours->protocol &&
+           (has_client || strcmp(theirs->version, ours->version) == 0);
+}
+
 int mr_greeting_judge(const struct mr_greeting *ours, const struct mr_greeting *theirs,
                       enum mr_role_key key, struct mr_error *err) {
-    if (theirs->protocol != ours->protocol) {
+    if (!fits(ours, theirs)) {
         return mr_error_set(err, MR_ERR_CLUSTER,
                             "this %s is Millrace %s (protocol %u), and the %s is Millrace %s "
                             "(protocol %u): install the same version on both machines",

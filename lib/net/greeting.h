@@ -48,8 +48,8 @@ MR_MUST_USE int mr_greeting_write(struct mr_buffer *out, enum mr_greeting_kind k
 MR_MUST_USE int mr_greeting_read(struct mr_bytes body, struct mr_greeting *greeting,
                                  struct mr_error *err);
 
-/* Whether two ends fit: the same protocol, and a role that the key allows. MR_ERR_CLUSTER with a
- * sentence that holds both versions. */
+/* Whether two ends fit: the same protocol, between daemons the same version too, and a role that
+ * the key allows. MR_ERR_CLUSTER with a sentence that holds both versions. */
 MR_MUST_USE int mr_greeting_judge(const struct mr_greeting *ours, const struct mr_greeting *theirs,
                                   enum mr_role_key key, struct mr_error *err);
 

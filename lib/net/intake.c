@@ -42,6 +42,10 @@ bool mr_intake_is_between(const struct mr_intake *intake) {
     return intake->at == intake->bytes.len;
 }
 
+bool mr_intake_is_long(const struct mr_intake *intake) {
+    return intake->bytes.len - intake->at > MR_FRAME_HEAD_BYTES;
+}
+
 void mr_intake_fini(struct mr_intake *intake) {
     mr_buffer_fini(&intake->bytes);
     intake->at = 0;

@@ -29,6 +29,9 @@ bool mr_intake_next(struct mr_intake *intake, const struct mr_frame_rules *rules
 /* Whether what came ends with the end of a frame. */
 bool mr_intake_is_between(const struct mr_intake *intake);
 
+/* Whether there is more than a frame without a body. */
+bool mr_intake_is_long(const struct mr_intake *intake);
+
 void mr_intake_fini(struct mr_intake *intake);
 
 #endif

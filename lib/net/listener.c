@@ -6,6 +6,7 @@
 #include "lib/base/hash.h"
 #include "lib/job/problems.h"
 #include "lib/net/address.h"
+#include "lib/net/entry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -161,8 +162,8 @@ static void admit(struct mr_listener *listener, int fd, const struct sockaddr *f
         return;
     }
     guest->listener = listener;
-    if (mr_conn_accept(listener->net, fd, address, on_door, &guest_events, guest, &guest->conn,
-                       &err)) {
+    if (mr_entry_accept(listener->net, fd, address, on_door, &guest_events, guest, &guest->conn,
+                        &err)) {
         free(guest); /* no memory for one more: it is turned away */
         return;
     }

@@ -32,6 +32,8 @@ static struct mr_net_limits fill_limits(const struct mr_net_limits *limits) {
         .connect_ms = or_default(limits->connect_ms, 10000),
         .greeting_ms = or_default(limits->greeting_ms, 5000),
         .stall_ms = or_default(limits->stall_ms, 30000),
+        .pulse_ms = or_default(limits->pulse_ms, 1000),
+        .silence_ms = or_default(limits->silence_ms, 10000),
         .farewell_ms = or_default(limits->farewell_ms, 5000),
         .accept_pause_ms = or_default(limits->accept_pause_ms, 100),
         .greeting_count_max = or_default(limits->greeting_count_max, 256),
@@ -49,7 +51,7 @@ int mr_net_create(const struct mr_net_config *config, struct mr_net **net, struc
         .protocol = or_default(config->protocol, MR_NET_PROTOCOL),
         .name = strdup(config->name),
         .version = strdup(config->version ? config->version : MR_VERSION),
-        .rules = {.limit = config->limit},
+        .rules = {.limit = config->limit, .bare_kind = MR_NET_KIND_PULSE},
         .limits = fill_limits(&config->limits),
         .received = malloc(MR_NET_RECEIVED_BYTES),
     };
@@ -70,6 +72,11 @@ const struct mr_net_counters *mr_net_counters(const struct mr_net *net) {
 
 struct uv_loop_s *mr_net_loop(const struct mr_net *net) {
     return net->loop;
+}
+
+void mr_net_set_silence(struct mr_net *net, uint32_t silence_ms) {
+    net->limits.silence_ms =
+        silence_ms > MR_NET_SILENCE_MS_LEAST ? silence_ms : MR_NET_SILENCE_MS_LEAST;
 }
 
 void mr_net_destroy(struct mr_net *net) {

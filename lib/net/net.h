@@ -42,6 +42,8 @@ struct mr_net_limits {
     uint32_t connect_ms;         /* a connection must be made and greeted within: 10,000 */
     uint32_t greeting_ms;        /* an accepted one must have said who it is within: 5,000 */
     uint32_t stall_ms;           /* a peer that takes nothing for so long is closed: 30,000 */
+    uint32_t pulse_ms;           /* where nothing else is said, PULSE is, each: 1,000 */
+    uint32_t silence_ms;         /* a peer from which nothing comes for so long is gone: 10,000 */
     uint32_t farewell_ms;        /* mr_conn_close waits so long for what is queued: 5,000 */
     uint32_t accept_pause_ms;    /* a listener without descriptors rests for: 100 */
     uint32_t greeting_count_max; /* accepted connections of a listener before their greeting: 256 */
@@ -61,6 +63,7 @@ struct mr_net_config {
     const char *version;
 };
 
+#define MR_NET_KIND_PULSE 4u /* behind the greeting, without a body: "I am here" */
 #define MR_NET_KIND_FIRST 16u
 
 /* What happened since mr_net_create. */
@@ -74,6 +77,7 @@ struct mr_net_counters {
     uint64_t crowded;        /* closed before their greeting to make room */
     uint64_t bad_frames;     /* connections closed because of what they sent */
     uint64_t stalled;        /* peers that took nothing */
+    uint64_t silent;         /* peers that said nothing */
     uint64_t accept_pauses;  /* for want of descriptors */
     uint64_t bytes_received; /* as they came from the network */
     uint64_t bytes_sent;
@@ -85,6 +89,10 @@ MR_MUST_USE int mr_net_create(const struct mr_net_config *config, struct mr_net 
                               struct mr_error *err);
 const struct mr_net_counters *mr_net_counters(const struct mr_net *net);
 struct uv_loop_s *mr_net_loop(const struct mr_net *net);
+/* What a lease is worth: after so long peers that say nothing are gone, but never after less than
+ * MR_NET_SILENCE_MS_LEAST. */
+#define MR_NET_SILENCE_MS_LEAST 4000u
+void mr_net_set_silence(struct mr_net *net, uint32_t silence_ms);
 /* After the last of its listeners and connections told that it is closed. Harmless on NULL. */
 void mr_net_destroy(struct mr_net *net);
 

@@ -73,7 +73,8 @@
     N(S, job, UINT32_MAX, "")                                                                      \
     T(S, id, MR_WIRE_ID_MAX, "")                                                                   \
     T(S, label, MR_WIRE_TEXT_MAX, "the command, for people")                                       \
-    T(S, state, MR_WIRE_NAME_MAX, "waiting, running, closing, publishing, stopping, done, failed") \
+    T(S, state, MR_WIRE_NAME_MAX,                                                                  \
+      "waiting, running, closing, publishing, uncollected, stopping, done, failed, cancelled")     \
     N(S, round, UINT32_MAX, "under way, from 0")                                                   \
     N(S, rounds, UINT32_MAX, "")                                                                   \
     N(S, pass, UINT64_MAX, "of a loop, from 1; 0: none")                                           \
@@ -134,8 +135,11 @@
     N(S, slots, 4096, "")                                                                          \
     T(S, address, MR_WIRE_NAME_MAX, "where it serves what it holds: HOST:PORT")                    \
     T(S, scratch, MR_WIRE_PATH_MAX, "where that lies, for workers on the same machine")            \
+    T(S, cluster, MR_WIRE_ID_MAX, "that its scratch is of; NULL: none yet")                        \
     N(S, epoch, UINT64_MAX, "of the master it obeyed last; 0: none")                               \
+    N(S, start, UINT64_MAX, "that epoch's random number")                                          \
     N(S, sequence, UINT64_MAX, "of the journal, as that master said last")                         \
+    N(S, accepts_older, 1, "1: also where this journal is not the one that said so")               \
     R(S, held, held, MR_WIRE_ROWS_MAX, "outputs that it holds; more follow in HELD")               \
     N(S, held_follows, 1, "1: the list goes on")
 
@@ -146,6 +150,7 @@
 #define MR_WIRE_REGISTERED_FIELDS(S, N, T, B, R)                                                   \
     N(S, node, UINT32_MAX, "its number here")                                                      \
     N(S, epoch, UINT64_MAX, "how often this master's journal was opened")                          \
+    N(S, start, UINT64_MAX, "a random number, of this epoch: another journal has another")         \
     N(S, sequence, UINT64_MAX, "of the journal: all before it is durable")                         \
     N(S, lease_ms, UINT32_MAX, "without a renewal for so long it ends its attempts")               \
     N(S, heartbeat_ms, UINT32_MAX, "")                                                             \
@@ -160,6 +165,8 @@
     N(S, number, UINT64_MAX, "of the heartbeat that it answers")                                   \
     N(S, epoch, UINT64_MAX, "")                                                                    \
     N(S, sequence, UINT64_MAX, "")
+
+#define MR_WIRE_REFUSED_FIELDS(S, N, T, B, R) T(S, why, MR_WIRE_TEXT_MAX, "")
 
 #define MR_WIRE_JOB_FIELDS(S, N, T, B, R)                                                          \
     N(S, job, UINT32_MAX, "")                                                                      \
@@ -206,6 +213,7 @@
     N(S, status, 255, "minus the status")                                                          \
     N(S, is_fatal, 1, "another attempt can't help")                                                \
     N(S, is_crash, 1, "its process died of it")                                                    \
+    N(S, is_broken, 1, "its process spoke as none does: nothing is known of the task")             \
     N(S, is_stopped, 1, "it was not wanted any more")                                              \
     N(S, is_memory, 1, "it used more than it may")                                                 \
     N(S, has_place, 1, "it is known where its code was:")                                          \
@@ -274,6 +282,7 @@
     N(S, pass, UINT64_MAX, "")                                                                     \
     N(S, status, 255, "0, or minus the status")                                                    \
     N(S, is_fatal, 1, "")                                                                          \
+    N(S, is_broken, 1, "its process spoke as none does")                                           \
     T(S, why, MR_WIRE_TEXT_MAX, "")                                                                \
     N(S, has_lost, 1, "pairs could not be had: of which task")                                     \
     N(S, lost_task, UINT32_MAX, "")                                                                \
@@ -454,6 +463,7 @@
     X(WANT, want, 39, "anybody", "send this blob")                                                 \
     X(BLOB, blob, 40 | MR_FRAME_BULK, "anybody", "a piece of a blob")                              \
     X(DRAINED, drained, 41, "master", "nothing that you run or hold is needed: you may end")       \
+    X(REFUSED, refused, 42, "master", "you are not taken in: ask again, but seldom")               \
     X(SUBMIT, submit, 48, "client", "run this job")                                                \
     X(SUBMITTED, submitted, 49, "master", "the job is journaled: nothing loses it")                \
     X(ASK_JOBS, ask_jobs, 50, "client", "how do jobs stand")                                       \

@@ -212,8 +212,10 @@ static json_t *make_run(struct mr_draft *draft, const json_t *description,
     take(draft, object, "started", description);
     mr_draft_put(draft, object, "seconds", mr_draft_seconds(result->seconds));
     mr_draft_put(draft, object, "threads", mr_draft_u64(result->threads));
-    mr_draft_put(draft, object, "memory", mr_draft_u64(result->memory_bytes));
-    mr_draft_put(draft, object, "peak_rss", mr_draft_u64(result->peak_rss_bytes));
+    if (result->peak_rss_bytes) { /* of one process; a cluster's have theirs each */
+        mr_draft_put(draft, object, "memory", mr_draft_u64(result->memory_bytes));
+        mr_draft_put(draft, object, "peak_rss", mr_draft_u64(result->peak_rss_bytes));
+    }
     take(draft, object, "output", description);
     mr_draft_put(draft, object, "input_bytes", mr_draft_u64(result->input_bytes));
     take(draft, object, "inputs", description);

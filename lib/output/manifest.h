@@ -44,9 +44,11 @@ MR_MUST_USE int mr_manifest_describe(const struct mr_manifest_source *source, ch
  *       records, bytes, partitions    of the output
  *       parts       [{name, records, bytes, xxh3: 16 hex digits}]; none for a stream
  *     run         how it was made
- *       id, version, started (UTC), seconds, threads, memory, peak_rss, output (null: a stream),
- * input_bytes inputs      [{path, size, mtime (UTC)}]; of a stream only the path is known, the
- * others are null rounds      [{name, counters: the physical ones, map, reduce: {seconds,
+ *       id, version, started (UTC), seconds, threads, memory and peak_rss (of a process; not there
+ * where many made it), output (null: a stream), input_bytes
+ *       inputs      [{path, size, mtime (UTC)}]; of a stream only the path is known, the others are
+ * null
+ *       rounds      [{name, counters: the physical ones, map, reduce: {seconds,
  * thread_seconds, wait_seconds, bytes}}]
  *
  * A number above 2^63-1 is written as a string of its digits; text that is not UTF-8 as {hex: its

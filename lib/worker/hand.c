@@ -63,7 +63,10 @@ static int take_hello(struct watch *watch, struct mr_bytes body, struct mr_error
             "a task process could not join its cgroup: its memory is bounded by RLIMIT_AS");
     }
     if (!mr_message_end(reader, err) && strcmp(version ? version : "", MR_VERSION) != 0) {
-        mr_error_set(err, MR_ERR_USAGE, "the task process is Millrace %s, this is %s",
+        /* The program was installed anew beneath a daemon: its failure alone, not the job's. */
+        mr_error_set(err, MR_ERR_CLUSTER,
+                     "the task process is Millrace %s, and who started it is Millrace %s: start "
+                     "that again",
                      version ? version : "?", MR_VERSION);
     }
     mr_message_close(reader);

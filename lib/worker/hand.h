@@ -37,6 +37,10 @@ struct mr_hand {
     atomic_uint_fast64_t position; /* in its input, of the map attempt under way: for progress */
 };
 
+/* So many attempts of a round, or of a turn, don't count where is_broken: code that breaks more
+ * processes than these breaks them all. */
+#define MR_HAND_BROKEN_MAX 8
+
 /* How an attempt went. Release with mr_hand_release. */
 struct mr_hand_outcome {
     struct mr_error err;        /* 0: done */

@@ -467,12 +467,15 @@ static int boot(struct mr_journal *journal, struct mr_error *err) {
         return mr_error_nomem(err, "opening the journal");
     }
     mr_chain_put64(bytes, ++journal->epoch);
-    return gather(journal, ENTRY_BOOT, bytes, 8, err) ? err->code : mr_journal_commit(journal, err);
+    if (gather(journal, ENTRY_BOOT, bytes, 8, err) || journal->use == MR_JOURNAL_BEGIN) {
+        return err->code;
+    }
+    return mr_journal_commit(journal, err);
 }
 
 static int load(struct mr_journal *journal, const char *dir, struct mr_error *err) {
     if (mr_core_create(NULL, &journal->core, err) ||
-        mr_store_open(dir, journal->use == MR_JOURNAL_RUN, &journal->store, err) ||
+        mr_store_open(dir, journal->use != MR_JOURNAL_LOOK, &journal->store, err) ||
         mr_store_bytes(journal->store, &journal->stats.bytes, err)) {
         return err->code;
     }
@@ -488,7 +491,7 @@ static int load(struct mr_journal *journal, const char *dir, struct mr_error *er
         return mr_error_set(err, MR_ERR_INPUT, "the journal is damaged: its head is older than it");
     }
     journal->epoch = journal->found.epoch;
-    return journal->use == MR_JOURNAL_RUN ? boot(journal, err) : MR_OK;
+    return journal->use == MR_JOURNAL_LOOK ? MR_OK : boot(journal, err);
 }
 
 int mr_journal_open(const char *dir, enum mr_journal_use use, struct mr_journal **journal,

@@ -33,8 +33,10 @@ struct mr_journal; /* opaque */
 
 /* Why a journal is opened. */
 enum mr_journal_use {
-    MR_JOURNAL_RUN,  /* make it where it is missing; begin the next epoch */
-    MR_JOURNAL_LOOK, /* as it is; nothing may be written */
+    MR_JOURNAL_RUN,   /* make it where it is missing; begin the next epoch */
+    MR_JOURNAL_BEGIN, /* likewise, but the next epoch is only gathered: the owner's first commit
+                         makes it durable, together with what else shall begin with it */
+    MR_JOURNAL_LOOK,  /* as it is; nothing may be written */
 };
 
 /* Opens the journal in the folder `dir`; errors as of mr_store_open, and MR_ERR_INPUT where the

@@ -36,7 +36,7 @@ static int check_state(struct mr_core *core, struct mr_error *err) {
 }
 
 static void count_file(const struct mr_ledger *ledger, const struct mr_core_attempt *id,
-                       uint64_t wanted, struct mr_run_journal *about, struct mr_error *err) {
+                       uint64_t wanted, struct mr_run_journal_job *about, struct mr_error *err) {
     struct mr_turns_place place = mr_turns_find(ledger);
     struct mr_orders_task name = {.phase = id->phase, .task = id->task, .attempt = id->attempt};
     struct stat found;
@@ -56,7 +56,7 @@ static void count_file(const struct mr_ledger *ledger, const struct mr_core_atte
 
 /* The winners of a phase have their accounts. */
 static int check_phase(const struct mr_ledger *ledger, enum mr_phase phase,
-                       struct mr_run_journal *about, struct mr_error *err) {
+                       struct mr_run_journal_job *about, struct mr_error *err) {
     bool is_map = phase == MR_PHASE_MAP;
     uint32_t count = is_map ? about->map_tasks : about->reduce_tasks;
     bool is_running = strcmp(about->state, "running") == 0;
@@ -84,7 +84,7 @@ static int check_phase(const struct mr_ledger *ledger, enum mr_phase phase,
     return err->code;
 }
 
-static int check_rounds(const struct mr_ledger *ledger, const struct mr_run_journal *about,
+static int check_rounds(const struct mr_ledger *ledger, const struct mr_run_journal_job *about,
                         struct mr_error *err) {
     bool is_closed = strcmp(about->state, "publishing") == 0;
     uint32_t closed = about->round + is_closed;
@@ -108,6 +108,15 @@ static int check_rounds(const struct mr_ledger *ledger, const struct mr_run_jour
     return err->code;
 }
 
+static const char *name_end(const char *end) {
+    size_t len = strcspn(end, "\n");
+    const char *cancelled = mr_error_name(MR_ERR_INTERRUPTED);
+    if (len == 2 && memcmp(end, "OK", 2) == 0) {
+        return "done";
+    }
+    return len == strlen(cancelled) && memcmp(end, cancelled, len) == 0 ? "cancelled" : "failed";
+}
+
 static const char *name_state(enum mr_core_job_state state, const char *end) {
     static const char *const names[MR_CORE_JOB_STATES] = {
         [MR_CORE_JOB_RUNNING] = "running",
@@ -115,10 +124,8 @@ static const char *name_state(enum mr_core_job_state state, const char *end) {
         [MR_CORE_JOB_PUBLISHING] = "publishing",
         [MR_CORE_JOB_STOPPING] = "stopping",
     };
-    if (state == MR_CORE_JOB_FINISHED || state == MR_CORE_JOB_UNKNOWN) {
-        return strncmp(end, "OK\n", 3) == 0 ? "done" : "failed";
-    }
-    return names[state];
+    bool has_ended = state == MR_CORE_JOB_FINISHED || state == MR_CORE_JOB_UNKNOWN;
+    return has_ended ? name_end(end) : names[state];
 }
 
 static const char *text_of(const struct mr_ledger *ledger, enum mr_ledger_fact kind) {
@@ -132,12 +139,12 @@ static bool facts_of_cluster(const struct mr_ledger *ledger) {
     return mr_journal_find(ledger->journal, 0, 16, 0) != NULL;
 }
 
-static int describe_job(struct mr_ledger *ledger, struct mr_run_journal *about,
+static int describe_job(struct mr_ledger *ledger, struct mr_run_journal_job *about,
                         struct mr_error *err) {
     struct mr_core_job_view view = mr_core_job(mr_journal_core(ledger->journal), ledger->job);
     const char *end = text_of(ledger, MR_LEDGER_END);
     const char *why = strchr(end, '\n');
-    about->job = ledger->job;
+    about->number = ledger->job;
     about->state = name_state(view.state, end);
     about->round = view.round;
     about->map_tasks = view.map_tasks;
@@ -150,6 +157,7 @@ static int describe_job(struct mr_ledger *ledger, struct mr_run_journal *about,
     if (strcmp(about->state, "failed") == 0) {
         about->why = strdup(why ? why + 1 : "");
     }
+    about->has_files = !facts_of_cluster(ledger);
     if (facts_of_cluster(ledger)) {
         return about->command ? MR_OK : mr_error_nomem(err, "looking at a journal");
     }
@@ -160,22 +168,21 @@ static int describe_job(struct mr_ledger *ledger, struct mr_run_journal *about,
     return MR_OK;
 }
 
-static int look(struct mr_ledger *ledger, struct mr_run_journal *about, struct mr_error *err) {
-    struct mr_journal_stats stats = mr_journal_stats(ledger->journal);
-    size_t count;
-    const struct mr_fact *facts = mr_journal_facts(ledger->journal, &count);
-    about->starts = stats.epoch;
-    about->entries = stats.entries;
-    about->events = stats.events;
-    about->comparisons = stats.comparisons;
-    about->bytes = stats.bytes;
-    if (check_state(mr_journal_core(ledger->journal), err) || count == 0) {
-        return err->code;
+/* Adds a job to those that the journal holds. */
+static int add_job(struct mr_ledger *ledger, uint32_t number, struct mr_run_journal *journal,
+                   struct mr_error *err) {
+    size_t count = journal->job_count;
+    if ((count & (count + 1)) == 0) { /* it is full: capacities are 1, 3, 7 ... */
+        struct mr_run_journal_job *jobs =
+            realloc(journal->jobs, (2 * count + 1) * sizeof *journal->jobs);
+        if (!jobs) {
+            return mr_error_nomem(err, "looking at a journal");
+        }
+        journal->jobs = jobs;
     }
-    ledger->job = facts[count - 1].job;
-    if (ledger->job == 0) {
-        return MR_OK; /* a cluster that had no job yet */
-    }
+    struct mr_run_journal_job *about = &journal->jobs[journal->job_count++];
+    *about = (struct mr_run_journal_job){0};
+    ledger->job = number;
     if (describe_job(ledger, about, err) || check_phase(ledger, MR_PHASE_MAP, about, err) ||
         check_phase(ledger, MR_PHASE_REDUCE, about, err) || check_rounds(ledger, about, err)) {
         return err->code;
@@ -183,9 +190,31 @@ static int look(struct mr_ledger *ledger, struct mr_run_journal *about, struct m
     return MR_OK;
 }
 
+static int look(struct mr_ledger *ledger, struct mr_run_journal *about, struct mr_error *err) {
+    struct mr_journal_stats stats = mr_journal_stats(ledger->journal);
+    size_t count;
+    const struct mr_fact *facts = mr_journal_facts(ledger->journal, &count);
+    bool is_cluster = facts_of_cluster(ledger);
+    about->starts = stats.epoch;
+    about->entries = stats.entries;
+    about->events = stats.events;
+    about->comparisons = stats.comparisons;
+    about->bytes = stats.bytes;
+    if (check_state(mr_journal_core(ledger->journal), err)) {
+        return err->code;
+    }
+    for (size_t i = 0; i < count && !err->code; i++) { /* of a run's, the last alone */
+        bool is_last_of_job = i + 1 == count || facts[i + 1].job != facts[i].job;
+        if (facts[i].job && is_last_of_job && (is_cluster || i + 1 == count)) {
+            (void)!add_job(ledger, facts[i].job, about, err);
+        }
+    }
+    return err->code;
+}
+
 int mr_fsck_look(const char *state, struct mr_run_journal *about, struct mr_error *err) {
     struct mr_ledger ledger = {0};
-    *about = (struct mr_run_journal){.state = "none"};
+    *about = (struct mr_run_journal){0};
     if (!mr_identity_path(state, &ledger.owner, err) &&
         !mr_journal_open(ledger.owner, MR_JOURNAL_LOOK, &ledger.journal, err)) {
         (void)!look(&ledger, about, err);

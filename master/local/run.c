@@ -191,8 +191,11 @@ int mr_run_fsck(const char *state, struct mr_run_journal *about, struct mr_error
 }
 
 void mr_run_journal_fini(struct mr_run_journal *about) {
-    free(about->command);
-    free(about->why);
+    for (size_t i = 0; i < about->job_count; i++) {
+        free(about->jobs[i].command);
+        free(about->jobs[i].why);
+    }
+    free(about->jobs);
     *about = (struct mr_run_journal){0};
 }
 

@@ -43,8 +43,8 @@ static void add_line(struct lines *lines, const struct mr_wire_row_job_line *lin
 }
 
 static void send_all(struct lines *lines, const struct mr_master *master) {
-    for (size_t i = 0; i < master->jobs.ended_count; i++) {
-        struct mr_wire_row_job_line line = mr_views_ended(master->jobs.ended[i]);
+    for (size_t i = 0; i < master->jobs.history.count; i++) {
+        struct mr_wire_row_job_line line = mr_views_ended(master->jobs.history.rows[i]);
         add_line(lines, &line);
     }
     for (size_t i = 0; i < master->jobs.count; i++) {

@@ -4,7 +4,9 @@
 #include "lib/base/error.h"
 #include "master/local/common/books.h"
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
 #include "master/shell/outcome.h"
+#include "master/shell/winners.h"
 #include <endian.h>
 #include <stdlib.h>
 
@@ -116,11 +118,14 @@ static int add_pass(struct mr_master *master, const struct mr_jobs_row *job, str
 
 /* What only the tasks of a round needed. Not of the last: a part may be lost until it is published,
  * and then the round is closed once more. */
-static void forget_round(struct mr_master *master, const struct mr_jobs_row *job,
-                         struct mr_error *err) {
-    static const enum mr_notes_kind kinds[] = {MR_NOTES_MAP, MR_NOTES_REDUCE, MR_NOTES_FAILURE,
-                                               MR_NOTES_SHIFT};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !err->code; i++) {
+static void forget_round(struct mr_master *master, struct mr_jobs_row *job, struct mr_error *err) {
+    static const enum mr_notes_kind kinds[] = {MR_NOTES_CARE, MR_NOTES_MAP, MR_NOTES_REDUCE,
+                                               MR_NOTES_FAILURE, MR_NOTES_SHIFT};
+    if (job->loops) {
+        mr_search_clear(&job->search); /* nothing is known of another pass */
+    }
+    /* Of a job that doesn't loop, records stay set aside if it has to begin again. */
+    for (size_t i = !job->loops; i < sizeof kinds / sizeof *kinds && !err->code; i++) {
         (void)!mr_journal_forget(master->journal, job->number, (uint32_t)kinds[i], err);
     }
 }
@@ -186,7 +191,7 @@ static void close_turn(struct mr_master *master, struct mr_jobs_row *job,
 
 static void close_list_round(struct mr_master *master, struct mr_jobs_row *job,
                              const struct mr_core_job_view *view, struct mr_error *err) {
-    uint32_t round = mr_jobs_list_round(job, view->round);
+    uint32_t round = mr_numbering_list_round(job, view->round);
     struct mr_account sum = {0};
     struct mr_books books;
     struct mr_error why = {0};
@@ -200,18 +205,18 @@ static void close_list_round(struct mr_master *master, struct mr_jobs_row *job,
     mr_books_of_account(&sum, &books);
     if (mr_books_check(&books, job->label, &why)) {
         fail_round(master, job, view->round, &why);
-    } else if (mr_jobs_is_last(job, view->round)) {
+    } else if (mr_numbering_is_last(job, view->round)) {
         close_last(master, job, view->round, err);
     } else if (!put_pairs(master, job, view, err)) {
         struct mr_error ignored = {0}; /* the shape is made of what was just put */
-        (void)!mr_jobs_open_pairs(job, master->journal, view->round, &ignored);
+        (void)!mr_winners_open_pairs(job, master->journal, view->round, &ignored);
         *err = ignored;
         if (!err->code) {
             open_next(master, job, view->round, round + 1, err);
         }
     }
     mr_account_fini(&sum);
-    if (!err->code && !why.code && !mr_jobs_is_last(job, view->round)) {
+    if (!err->code && !why.code && !mr_numbering_is_last(job, view->round)) {
         forget_round(master, job, err);
     }
 }
@@ -223,7 +228,7 @@ static void close_one(struct mr_master *master, struct mr_jobs_row *job) {
         return;
     }
     job->is_dirty = true;
-    if (mr_jobs_is_turn(job, view.round)) {
+    if (mr_numbering_is_turn(job, view.round)) {
         close_turn(master, job, &view, &err);
     } else {
         close_list_round(master, job, &view, &err);

@@ -5,6 +5,7 @@
 #include "master/shell/closing.h"
 #include "master/shell/ending.h"
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
 #include "master/shell/publishing.h"
 #include "master/shell/sessions.h"
 #include "master/shell/supply.h"
@@ -107,7 +108,7 @@ static void set_source(struct mr_master *master, struct mr_jobs_row *job,
         (row.attempt || job->maps.rows[id->task].attempt == id->attempt)) {
         (void)!mr_sources_set(&job->maps, id->task, row, &err);
         master->has_changed_sources = true;
-        if (row.attempt && id->task < job->splits && mr_jobs_list_round(job, id->round) == 0) {
+        if (row.attempt && id->task < job->splits && mr_numbering_list_round(job, id->round) == 0) {
             job->cached[id->task] = row.node;
         }
     }
@@ -117,7 +118,7 @@ static void set_source(struct mr_master *master, struct mr_jobs_row *job,
 static void answer(struct mr_master *master, struct mr_jobs_row *job,
                    const struct mr_core_effect *effect) {
     struct mr_session *session = mr_sessions_of(master, effect->worker);
-    const struct mr_core_attempt told = mr_jobs_outward(job, &effect->attempt);
+    const struct mr_core_attempt told = mr_numbering_outward(job, &effect->attempt);
     struct mr_wire_answer message = {told.job,  told.round,   told.phase,
                                      told.task, told.attempt, effect->is_accepted};
     if (effect->is_accepted) {
@@ -130,17 +131,17 @@ static void answer(struct mr_master *master, struct mr_jobs_row *job,
 
 static void discard(struct mr_master *master, const struct mr_jobs_row *job,
                     const struct mr_core_effect *effect) {
-    const struct mr_core_attempt told = mr_jobs_outward(job, &effect->attempt);
+    const struct mr_core_attempt told = mr_numbering_outward(job, &effect->attempt);
     struct mr_wire_discard message = {told.job, told.round, told.phase, told.task, told.attempt};
     mr_sessions_send(mr_sessions_of(master, effect->worker), MR_WIRE_DISCARD, &message);
 }
 
 /* The map outputs of a round, and the pairs that its tasks read, are not needed any more. */
 static void discard_round(struct mr_master *master, const struct mr_jobs_row *job, uint32_t round) {
-    bool is_turn = mr_jobs_is_turn(job, round);
+    bool is_turn = mr_numbering_is_turn(job, round);
     struct mr_core_attempt id = {.job = job->number, .round = round};
-    const struct mr_core_attempt told = mr_jobs_outward(job, &id);
-    bool has_pairs = is_turn ? round > 0 : mr_jobs_list_round(job, round) > 0;
+    const struct mr_core_attempt told = mr_numbering_outward(job, &id);
+    bool has_pairs = is_turn ? round > 0 : mr_numbering_list_round(job, round) > 0;
     struct mr_wire_discard_round maps = {told.job, told.round, MR_PHASE_MAP};
     struct mr_wire_discard_round pairs = {told.job, is_turn ? told.round : told.round - 1,
                                           MR_PHASE_REDUCE};

@@ -5,9 +5,11 @@
 #include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/logs.h"
+#include "master/shell/numbering.h"
 #include "master/shell/sessions.h"
 #include "master/shell/submitting.h"
 #include "master/shell/supply.h"
+#include "master/shell/views.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +31,7 @@ struct mr_ending_wait {
 static void add_cause(const struct mr_master *master, const struct mr_jobs_row *job,
                       const struct mr_core_effect *effect, struct mr_error *why) {
     static const char *const phases[] = {"map task", "reduce task", "turn"};
-    const struct mr_core_attempt told = mr_jobs_outward(job, &effect->attempt);
+    const struct mr_core_attempt told = mr_numbering_outward(job, &effect->attempt);
     const char *text =
         mr_notes_text(master->journal, job->number, MR_NOTES_FAILURE,
                       mr_notes_key((uint32_t)effect->attempt.phase, effect->attempt.task));
@@ -54,7 +56,7 @@ static void forget_most(struct mr_master *master, uint32_t job, bool is_done,
     static const enum mr_notes_kind kinds[] = {
         MR_NOTES_MANIFEST, MR_NOTES_MAP,   MR_NOTES_REDUCE, MR_NOTES_ROUND, MR_NOTES_SPEC,
         MR_NOTES_PAIRS,    MR_NOTES_PASS,  MR_NOTES_LINES,  MR_NOTES_TOTAL, MR_NOTES_FAILURE,
-        MR_NOTES_SKIP,     MR_NOTES_ASIDE, MR_NOTES_SHIFT,  MR_NOTES_WHY,   MR_NOTES_BYTES};
+        MR_NOTES_CARE,     MR_NOTES_ASIDE, MR_NOTES_SHIFT,  MR_NOTES_WHY,   MR_NOTES_BYTES};
     for (size_t i = is_done; i < sizeof kinds / sizeof *kinds && !err->code; i++) {
         size_t count;
         if (mr_notes_first(master->journal, job, kinds[i], &count)) {
@@ -63,12 +65,36 @@ static void forget_most(struct mr_master *master, uint32_t job, bool is_done,
     }
 }
 
+/* How far a job that ends has come: the core has forgotten it, the facts have not. */
+static struct mr_history_last how_far(const struct mr_jobs_row *job,
+                                      const struct mr_journal *journal, bool is_done) {
+    uint32_t core_round =
+        job->maps.is_open ? job->maps.round : job->loops; /* the last that began */
+    bool is_turn = mr_numbering_is_turn(job, core_round);
+    uint32_t round = is_turn ? job->rounds - 1 : mr_numbering_list_round(job, core_round);
+    size_t maps;
+    size_t reduces;
+    (void)mr_notes_first(journal, job->number, MR_NOTES_MAP, &maps);
+    (void)mr_notes_first(journal, job->number, MR_NOTES_REDUCE, &reduces);
+    struct mr_history_last last = {.rounds = job->rounds,
+                                   .round = round,
+                                   .pass = job->pass,
+                                   .map_tasks =
+                                       round == 0 ? job->splits : job->partitions[round - 1],
+                                   .reduce_tasks = job->partitions[round],
+                                   .failed = job->failed};
+    last.maps_done = is_done || is_turn || maps > last.map_tasks ? last.map_tasks : maps;
+    last.reduces_done =
+        is_done || is_turn || reduces > last.reduce_tasks ? last.reduce_tasks : reduces;
+    return last;
+}
+
 void mr_ending_note(struct mr_master *master, struct mr_jobs_row *job,
                     const struct mr_core_effect *effect) {
-    struct mr_buffer text = {0};
     struct mr_error why = {0};
     struct mr_error err = {0};
     const uint64_t times[2] = {job->submitted_wall_ms, mr_inside_wall_ms()};
+    const struct mr_history_last last = how_far(job, master->journal, effect->status == 0);
     if (effect->status && job->give_up.code) {
         why = job->give_up;
     } else if (effect->status && effect->attempt.attempt) {
@@ -86,12 +112,13 @@ void mr_ending_note(struct mr_master *master, struct mr_jobs_row *job,
     if (job->cause.attempt && failure) {
         (void)sscanf(failure, "%*u %*u %" SCNu32, &job->cause_node);
     }
-    if (!mr_buffer_printf(&text, &err, "%s\n%s", mr_error_name(effect->status), why.text) &&
-        !mr_journal_put(master->journal, job->number, MR_NOTES_END, 0, text.data, text.len, &err) &&
+    why.code = effect->status;
+    if (!mr_notes_put_error(master->journal, job->number, MR_NOTES_END, &why, &err) &&
+        !mr_notes_put_numbers(master->journal, job->number, MR_NOTES_LAST, 0, &last.rounds,
+                              sizeof last / sizeof last.rounds, &err) &&
         !mr_notes_put_numbers(master->journal, job->number, MR_NOTES_TIMES, 0, times, 2, &err)) {
         forget_most(master, job->number, effect->status == 0, &err);
     }
-    mr_buffer_fini(&text);
     (void)mr_inside_check(master, &err);
 }
 
@@ -118,7 +145,7 @@ static void take_tail(struct mr_bytes log, char tail[TAIL_BYTES + 1]) {
 /* Keeps the log, which its worker forgets. */
 static void keep_log(struct mr_master *master, const struct mr_ending_wait *wait,
                      struct mr_bytes log, struct mr_error *err) {
-    struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, wait->told.job);
+    struct mr_history_row *ended = mr_history_find(&master->jobs.history, wait->told.job);
     struct mr_hash_128 hash;
     if (!ended || !log.data || mr_blobs_put(master->blobs, log, &hash, err)) {
         return;
@@ -135,7 +162,7 @@ static void keep_log(struct mr_master *master, const struct mr_ending_wait *wait
 static void take_log(struct mr_master *master, const struct mr_core_attempt *told,
                      struct mr_bytes log) {
     struct mr_ending_wait **at = &master->endings;
-    struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, told->job);
+    struct mr_history_row *ended = mr_history_find(&master->jobs.history, told->job);
     char tail[TAIL_BYTES + 1];
     struct mr_error err = {0};
     while (*at && (*at)->told.job != told->job) {
@@ -169,7 +196,7 @@ static bool fetch_log(struct mr_master *master, const struct mr_jobs_row *job) {
     if (!wait) {
         return false;
     }
-    *wait = (struct mr_ending_wait){master->endings, mr_jobs_outward(job, &job->cause),
+    *wait = (struct mr_ending_wait){master->endings, mr_numbering_outward(job, &job->cause),
                                     job->cause_node};
     master->endings = wait;
     mr_logs_fetch(session, job->id, &wait->told, take_log);
@@ -180,14 +207,15 @@ void mr_ending_finish(struct mr_master *master, struct mr_jobs_row *job) {
     uint32_t number = job->number;
     uint32_t forgotten = 0;
     struct mr_error err = {0};
-    if (mr_jobs_take_ended(&master->jobs, master->journal, number, &forgotten, &err) ||
+    if (mr_history_add(&master->jobs.history, master->journal, number, &forgotten, &err) ||
         (forgotten && mr_journal_forget(master->journal, forgotten, UINT32_MAX, &err))) {
         mr_inside_fail(master, &err);
         return;
     }
-    struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
-    mr_inside_log("job %u (%s): %s%s%s", number, job->label, ended->status ? "failed" : "done",
-                  ended->status ? ": " : "", ended->why);
+    struct mr_history_row *ended = mr_history_find(&master->jobs.history, number);
+    bool has_cause = ended->status && ended->status != MR_ERR_INTERRUPTED;
+    mr_inside_log("job %u (%s): %s%s%s", number, job->label, mr_views_end_word(ended->status),
+                  has_cause ? ": " : "", has_cause ? ended->why : "");
     ended->is_awaited = fetch_log(master, job); /* before FORGET, which removes it */
     mr_supply_forget_job(master, job);
     mr_runs_remove_all(&master->runs, number, MR_CORE_NONE);

@@ -23,7 +23,7 @@ static void send_progress(struct mr_session *session, struct mr_sessions_follow 
     follow->is_new = false;
 }
 
-static void send_ended(struct mr_session *session, const struct mr_jobs_ended *ended,
+static void send_ended(struct mr_session *session, const struct mr_history_row *ended,
                        const char *log) {
     struct mr_wire_row_job_line line = mr_views_ended(ended);
     struct mr_wire_ended message = {.jobs = &line,
@@ -36,7 +36,7 @@ static void send_ended(struct mr_session *session, const struct mr_jobs_ended *e
 
 void mr_following_add(struct mr_session *session, uint32_t number) {
     struct mr_master *master = session->master;
-    const struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
+    const struct mr_history_row *ended = mr_history_find(&master->jobs.history, number);
     if (ended && !ended->is_awaited) {
         session->collects = session->collects == number ? 0 : session->collects;
         send_ended(session, ended, NULL);
@@ -76,7 +76,7 @@ void mr_following_follow(struct mr_session *session, union mr_wire_any *message,
 }
 
 void mr_following_end(struct mr_master *master, uint32_t number, const char *log) {
-    const struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
+    const struct mr_history_row *ended = mr_history_find(&master->jobs.history, number);
     for (struct mr_session *at = master->sessions.first; ended && at; at = at->after) {
         size_t kept = 0;
         for (size_t i = 0; i < at->follow_count; i++) {

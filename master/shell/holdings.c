@@ -7,6 +7,7 @@
 
 #include "lib/base/error.h"
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
 #include "master/shell/supply.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,7 @@ static bool attempt_of(const struct mr_jobs_row *job, const struct mr_core_attem
     struct mr_core_attempt told = *held;
     told.job = job->number;
     told.phase = (int)held->phase == HELD_MAP ? MR_PHASE_MAP : MR_PHASE_REDUCE;
-    return mr_jobs_inward(job, &told, attempt);
+    return mr_numbering_inward(job, &told, attempt);
 }
 
 int mr_holdings_offer(struct mr_session *session, struct mr_core_attempt **held, uint32_t *count,
@@ -108,7 +109,8 @@ int mr_holdings_offer(struct mr_session *session, struct mr_core_attempt **held,
 
 /* Whether the parts of a job's current round lie on the nodes that made them. */
 static bool lie_on_nodes(const struct mr_jobs_row *job, uint32_t round) {
-    return !mr_jobs_is_turn(job, round) && (!mr_jobs_is_last(job, round) || job->is_collected);
+    return !mr_numbering_is_turn(job, round) &&
+           (!mr_numbering_is_last(job, round) || job->is_collected);
 }
 
 /* Whether parts of a job that lie on nodes are needed. */

@@ -4,6 +4,8 @@
 
 #include "lib/net/listener.h"
 #include "lib/net/wire.h"
+#include "lib/worker/blobs.h"
+#include "master/shell/epochs.h"
 #include "master/shell/jobs.h"
 #include "master/shell/notes.h"
 #include "master/shell/pen.h"
@@ -46,6 +48,7 @@ struct mr_master {
     char cluster[MR_ORDERS_ID_LEN + 1];
 
     struct mr_journal *journal;
+    struct mr_epochs epochs;
     const struct mr_core *core; /* the journal's */
     struct mr_pen pen;
     struct mr_pen_face face;

@@ -1,24 +1,12 @@
-/* jobs: the jobs that have not ended, and those that ended last.
+/* jobs: the jobs that have not ended.
  *
  * What must not be lost of a job is in the journal; here is what is derived from it, and what is
- * told of a job while this process lives.
- *
- * Rounds are counted three ways. The core's go up by one. A job's list has n of them, from 0; a
- * pass of a loop is one way through the list. On the wire they go on counting from pass to pass.
- * A turn of a loop (start, round_done) is a round of its own to the core, of one reduce task: so
- * retries, lost nodes and slots are as with any task:
- *
- *     core   0      1 .. n            n+1    n+2 .. 2n+1      ...
- *     is     start  pass 1, 0..n-1    turn   pass 2, 0..n-1
- *     wire          0 .. n-1                 n .. 2n-1
- *
- * Of a job that doesn't loop all three are the same, unless it went back: a job that lost pairs of
- * a round that is closed begins its pass again, at the next multiple of its rounds. */
+ * told of a job while this process lives. */
 #ifndef MR_SHELL_JOBS_H
 #define MR_SHELL_JOBS_H
 
-#include "lib/worker/blobs.h"
 #include "lib/worker/spec.h"
+#include "master/shell/history.h"
 #include "master/shell/sources.h"
 #include "master/shell/suspects.h"
 
@@ -54,7 +42,6 @@ struct mr_jobs_row {
     uint64_t input_bytes;
     uint32_t max_attempts;
     uint32_t weight;
-    uint32_t skip_max;
     bool loops;
     bool is_strict;
     bool is_collected; /* the client fetches the output */
@@ -67,7 +54,7 @@ struct mr_jobs_row {
     struct mr_jobs_blob state;
     bool again;
 
-    struct mr_suspects suspects;
+    struct mr_search search; /* for bad records */
     struct mr_sources maps;  /* of the core's round */
     struct mr_sources pairs; /* of the round before, that map tasks or a turn read */
     uint32_t *spent_ms[2];   /* by phase and task: how long the winner took, 0: not known */
@@ -76,6 +63,7 @@ struct mr_jobs_row {
     uint64_t bytes_done;          /* of the input, by map tasks that are done */
     uint32_t failed;              /* attempts */
     uint32_t lost_reports;        /* of pairs, since the round began */
+    uint32_t broken;              /* attempts of the round whose processes spoke as none does */
     uint32_t rewinds;             /* passes that were begun again */
     struct mr_core_attempt cause; /* once it is over: that it failed by, attempt 0: none */
     uint32_t cause_node;
@@ -95,29 +83,12 @@ struct mr_jobs_row {
     struct mr_error publish_err; /* the first failure */
 };
 
-struct mr_jobs_ended {
-    uint32_t number;
-    char id[MR_ORDERS_ID_LEN + 1];
-    char *label;
-    int status;
-    char *why; /* "" where it is done */
-    uint64_t submitted_wall_ms;
-    uint64_t ended_wall_ms;
-    struct mr_hash_128 manifest;        /* 0, 0: none */
-    struct mr_hash_128 log;             /* likewise */
-    struct mr_core_attempt log_attempt; /* as on the wire */
-    bool is_awaited;                    /* clients are told when that log has come */
-    uint32_t log_node;                  /* where it ran */
-};
-
 /* Zero-initialise; release with mr_jobs_fini. */
 struct mr_jobs {
-    struct mr_jobs_row **rows; /* ascending by number, as are the others */
+    struct mr_jobs_row **rows; /* ascending by number */
     size_t count;
     size_t capacity;
-    uint32_t last_number;
-    struct mr_jobs_ended *ended[MR_CORE_HISTORY];
-    size_t ended_count;
+    struct mr_history history;
 };
 
 void mr_jobs_fini(struct mr_jobs *jobs);
@@ -133,8 +104,6 @@ void mr_jobs_remove(struct mr_jobs *jobs, struct mr_jobs_row *row);
 
 struct mr_jobs_row *mr_jobs_find(const struct mr_jobs *jobs, uint32_t number);
 struct mr_jobs_row *mr_jobs_find_id(const struct mr_jobs *jobs, const char *id);
-struct mr_jobs_ended *mr_jobs_find_ended(const struct mr_jobs *jobs, uint32_t number);
-struct mr_jobs_ended *mr_jobs_find_ended_id(const struct mr_jobs *jobs, const char *id);
 /* Notes why the job shall end, where the core will know no more than a status; gathers it as a
  * fact.
  */
@@ -145,41 +114,9 @@ MR_MUST_USE int mr_jobs_give_up(struct mr_jobs_row *job, struct mr_journal *jour
  */
 uint32_t mr_jobs_resolve(const struct mr_jobs *jobs, const char *text, struct mr_error *err);
 
-/* Adds an ended job, as its facts tell; the oldest, but for the one of the last number, falls out
- * of the history: *forgotten is its number (0: none). */
-MR_MUST_USE int mr_jobs_take_ended(struct mr_jobs *jobs, const struct mr_journal *journal,
-                                   uint32_t number, uint32_t *forgotten, struct mr_error *err);
-
-/* Brings up what the journal holds of jobs. */
-MR_MUST_USE int mr_jobs_load(struct mr_jobs *jobs, struct mr_journal *journal,
-                             struct mr_blobs *blobs, struct mr_error *err);
-
 /* Whether a job that has not ended, or one that is remembered, names this blob. */
 bool mr_jobs_names(const struct mr_jobs *jobs, const struct mr_journal *journal,
                    struct mr_hash_128 hash);
-
-/* ---- rounds ---- */
-
-bool mr_jobs_is_turn(const struct mr_jobs_row *job, uint32_t core_round);
-/* In the job's list. */
-uint32_t mr_jobs_list_round(const struct mr_jobs_row *job, uint32_t core_round);
-bool mr_jobs_is_last(const struct mr_jobs_row *job, uint32_t core_round);
-/* An attempt as it is told on the wire, and back (false: there can be no such). */
-struct mr_core_attempt mr_jobs_outward(const struct mr_jobs_row *job,
-                                       const struct mr_core_attempt *attempt);
-bool mr_jobs_inward(const struct mr_jobs_row *job, const struct mr_core_attempt *told,
-                    struct mr_core_attempt *attempt);
-/* Begins the lists of winners for a round of the core. */
-MR_MUST_USE int mr_jobs_open_round(struct mr_jobs_row *job, const struct mr_journal *journal,
-                                   uint32_t core_round, const struct mr_core_job_view *view,
-                                   struct mr_error *err);
-
-/* Begins the list of those who made the pairs of a round. */
-MR_MUST_USE int mr_jobs_open_pairs(struct mr_jobs_row *job, const struct mr_journal *journal,
-                                   uint32_t core_round, struct mr_error *err);
-
-/* The core's round at which the pass begins again. */
-uint32_t mr_jobs_again_round(const struct mr_jobs_row *job, uint32_t core_round);
 
 /* Adds a line of news; without memory there is none. */
 __attribute__((format(printf, 2, 3))) void mr_jobs_tell(struct mr_jobs_row *job, const char *format,

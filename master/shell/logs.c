@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
 #include "master/shell/sessions.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -225,7 +226,7 @@ static void ask_worker(struct mr_session *session, const struct mr_jobs_row *job
                      job->number);
         return;
     }
-    const struct mr_core_attempt told = mr_jobs_outward(job, &place.attempt);
+    const struct mr_core_attempt told = mr_numbering_outward(job, &place.attempt);
     struct mr_session *worker = mr_sessions_of(
         master,
         (struct mr_core_worker){place.node, mr_core_node(master->core, place.node).incarnation});
@@ -235,7 +236,7 @@ static void ask_worker(struct mr_session *session, const struct mr_jobs_row *job
 }
 
 /* Of a job that has: the log of the attempt that it failed by is kept. */
-static void send_kept(struct mr_session *session, const struct mr_jobs_ended *ended,
+static void send_kept(struct mr_session *session, const struct mr_history_row *ended,
                       const struct mr_wire_ask_log *said, struct mr_error *err) {
     struct mr_master *master = session->master;
     const struct mr_core_attempt *id = &ended->log_attempt;
@@ -282,7 +283,7 @@ void mr_logs_ask(struct mr_session *session, union mr_wire_any *message,
     (void)frame;
     uint32_t number = mr_jobs_resolve(&master->jobs, said->job ? said->job : "", &err);
     const struct mr_jobs_row *job = mr_jobs_find(&master->jobs, number);
-    const struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
+    const struct mr_history_row *ended = mr_history_find(&master->jobs.history, number);
     if (job) {
         ask_worker(session, job, said, &err);
     } else if (ended) {

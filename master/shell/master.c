@@ -195,15 +195,18 @@ static int open_net(struct mr_master *master, const struct mr_secret *secret,
                                    .role = MR_NET_MASTER,
                                    .name = "master",
                                    .limit = mr_wire_limit};
-    return mr_net_create(&config, &master->net, err) ||
-                   mr_listener_open(master->net, listen, "master", &mr_hearing_events, master,
-                                    &master->listener, err)
+    if (mr_net_create(&config, &master->net, err)) {
+        return err->code;
+    }
+    mr_net_set_silence(master->net, master->lease_ms);
+    return mr_listener_open(master->net, listen, "master", &mr_hearing_events, master,
+                            &master->listener, err)
                ? err->code
                : MR_OK;
 }
 
 /* From here on the loop works for the master: it ends by being closed. */
-static int begin(struct mr_master *master, struct mr_error *err) {
+static void begin(struct mr_master *master) {
     (void)uv_timer_init(master->loop, &master->tick); /* these never fail */
     (void)uv_timer_init(master->loop, &master->follow);
     master->tick.data = master->follow.data = master;
@@ -211,7 +214,6 @@ static int begin(struct mr_master *master, struct mr_error *err) {
     master->tick_ms = UINT64_MAX;
     mr_pen_open(&master->pen, master->loop, master->journal, face_of(master));
     wake(master, uv_now(master->loop));
-    return mr_opening_resume(master, err);
 }
 
 int mr_master_open(struct uv_loop_s *loop, const struct mr_master_options *options,
@@ -250,10 +252,7 @@ int mr_master_open(struct uv_loop_s *loop, const struct mr_master_options *optio
         return err->code;
     }
     *master = made;
-    if (begin(made, err)) {
-        mr_inside_fail(made, err); /* told by `ended` */
-        *err = (struct mr_error){0};
-    }
+    begin(made);
     return MR_OK;
 }
 

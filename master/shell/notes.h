@@ -22,6 +22,7 @@
     X(REDUCE, 6, "round, task", "the account of a reduce task's winner, or of a turn")             \
     X(ROUND, 7, "round of the list", "the sum of a round's accounts")                              \
     X(END, 8, "", "how the job ended: its status, as text, and why")                               \
+    X(CARE, 13, "task", "the search for its bad records")                                          \
     X(CLUSTER, 16, "", "under job 0: the cluster's id")                                            \
     X(NODE, 17, "node", "under job 0: its incarnation, the one before, its name")                  \
     X(SPEC, 18, "", "the blob of the job's spec")                                                  \
@@ -31,13 +32,14 @@
     X(LINES, 22, "pass", "the blob of the lines of a turn, their length and number")               \
     X(TOTAL, 23, "round of the list", "of a loop: the sums of the passes that are done")           \
     X(FAILURE, 24, "phase, task", "the first failure of a task of this round: attempt, node, why") \
-    X(SKIP, 25, "task, number", "a record that is set aside begins there")                         \
     X(ASIDE, 26, "task", "the records that its winner set aside")                                  \
     X(SHIFT, 27, "phase, task", "its buffers are halved so often")                                 \
     X(MANIFEST, 28, "", "the blob of the manifest; of the side file; of a loop's lines")           \
     X(LOG, 29, "", "the blob of the log of the attempt that the job failed by, which, and where")  \
     X(WHY, 30, "", "why this master had the job end: its status, as text, and a sentence")         \
-    X(BYTES, 31, "0, or pass + 1", "of a loop: the state, or a turn's lines, where they are short")
+    X(START, 31, "epoch", "under job 0: a start that workers saw: random number, end (epochs.h)")  \
+    X(LAST, 32, "", "of one that ended: how far it was (struct mr_history_last)")                  \
+    X(BYTES, 33, "0, or pass + 1", "of a loop: the state, or a turn's lines, where they are short")
 
 enum mr_notes_kind {
 #define MR_NOTES_ROW(name, number, key, what) MR_NOTES_##name = (number),
@@ -61,6 +63,13 @@ bool mr_notes_get_numbers(const struct mr_journal *journal, uint32_t job, enum m
 /* The text of a fact, or NULL. */
 const char *mr_notes_text(const struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
                           uint64_t key);
+
+/* How something ended: a status as text, and a sentence. False: there is no such fact. */
+MR_MUST_USE int mr_notes_put_error(struct mr_journal *journal, uint32_t job,
+                                   enum mr_notes_kind kind, const struct mr_error *why,
+                                   struct mr_error *err);
+bool mr_notes_get_error(const struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
+                        struct mr_error *why);
 
 /* Accounts. `is_there` false: none. Release what was found. */
 MR_MUST_USE int mr_notes_put_account(struct mr_journal *journal, uint32_t job,

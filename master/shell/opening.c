@@ -5,6 +5,7 @@
 #include "master/shell/couriers.h"
 #include "master/shell/ending.h"
 #include "master/shell/exits.h"
+#include "master/shell/loading.h"
 #include "master/shell/logs.h"
 #include "master/shell/turning.h"
 #include <errno.h>
@@ -69,56 +70,11 @@ static int take_cluster(struct mr_master *master, struct mr_error *err) {
     snprintf(master->cluster, sizeof master->cluster, "%016" PRIx64 "%016" PRIx64, random[0],
              random[1]);
     return mr_journal_put(master->journal, 0, MR_NOTES_CLUSTER, 0, master->cluster,
-                          strlen(master->cluster), err)
-               ? err->code
-               : mr_journal_commit(master->journal, err);
+                          strlen(master->cluster), err);
 }
 
-int mr_opening_open(struct mr_master *master, const char *state, int *exit_status,
-                    struct mr_error *err) {
-    *exit_status = MR_MASTER_EXIT_IO;
-    master->state = strdup(state);
-    if (!master->state) {
-        mr_error_nomem(err, "opening a master's state");
-    } else if (!lock_folder(master, exit_status, err) &&
-               !mr_journal_open(state, MR_JOURNAL_RUN, &master->journal, err) &&
-               !open_blobs(master, err)) {
-        master->core = mr_journal_core(master->journal);
-        struct mr_core_options options = {
-            .lease_ms = master->lease_ms,
-            .tick_ms = master->lease_ms / 4 < 1000 ? master->lease_ms / 4 + 1 : 1000};
-        mr_core_configure(mr_journal_core(master->journal), &options);
-        (void)!(take_cluster(master, err) ||
-                mr_roster_load(&master->roster, master->journal, err) ||
-                mr_turning_load(master->journal, master->blobs, err) ||
-                mr_jobs_load(&master->jobs, master->journal, master->blobs, err));
-    }
-    if (err->code == MR_ERR_INPUT) {
-        *exit_status = MR_MASTER_EXIT_CORRUPT;
-    } else if (err->code == MR_ERR_NOMEM) {
-        *exit_status = MR_MASTER_EXIT_MEMORY;
-    }
-    return err->code;
-}
-
-void mr_opening_undo(struct mr_master *master) {
-    mr_couriers_fini(master);
-    mr_turning_fini(master);
-    mr_logs_fini(master);
-    mr_ending_fini(master);
-    mr_jobs_fini(&master->jobs);
-    mr_runs_fini(&master->runs);
-    mr_roster_fini(&master->roster);
-    mr_blobs_close(master->blobs);
-    mr_journal_close(master->journal);
-    if (master->lock_fd >= 0) {
-        (void)close(master->lock_fd); /* nothing was written; lets the lock go */
-    }
-    free(master->lost);
-    free(master->state);
-}
-
-int mr_opening_resume(struct mr_master *master, struct mr_error *err) {
+/* All that the core waits for is under way again. */
+static int resume(struct mr_master *master, struct mr_error *err) {
     struct mr_core_effects effects;
     if (mr_core_outstanding(mr_journal_core(master->journal), &effects, err)) {
         return err->code;
@@ -148,4 +104,50 @@ int mr_opening_resume(struct mr_master *master, struct mr_error *err) {
     }
     master->has_to_sweep = true; /* what was written and never named */
     return MR_OK;
+}
+
+int mr_opening_open(struct mr_master *master, const char *state, int *exit_status,
+                    struct mr_error *err) {
+    *exit_status = MR_MASTER_EXIT_IO;
+    master->state = strdup(state);
+    if (!master->state) {
+        mr_error_nomem(err, "opening a master's state");
+    } else if (!lock_folder(master, exit_status, err) &&
+               !mr_journal_open(state, MR_JOURNAL_BEGIN, &master->journal, err) &&
+               !open_blobs(master, err)) {
+        master->core = mr_journal_core(master->journal);
+        struct mr_core_options options = {
+            .lease_ms = master->lease_ms,
+            .tick_ms = master->lease_ms / 4 < 1000 ? master->lease_ms / 4 + 1 : 1000};
+        mr_core_configure(mr_journal_core(master->journal), &options);
+        (void)!(mr_epochs_begin(&master->epochs, master->journal, err) ||
+                take_cluster(master, err) || mr_journal_commit(master->journal, err) ||
+                mr_roster_load(&master->roster, master->journal, err) ||
+                mr_turning_load(master->journal, master->blobs, err) ||
+                mr_loading_jobs(&master->jobs, master->journal, master->blobs, err) ||
+                resume(master, err));
+    }
+    if (err->code == MR_ERR_INPUT) {
+        *exit_status = MR_MASTER_EXIT_CORRUPT;
+    } else if (err->code == MR_ERR_NOMEM) {
+        *exit_status = MR_MASTER_EXIT_MEMORY;
+    }
+    return err->code;
+}
+
+void mr_opening_undo(struct mr_master *master) {
+    mr_couriers_fini(master);
+    mr_turning_fini(master);
+    mr_logs_fini(master);
+    mr_ending_fini(master);
+    mr_jobs_fini(&master->jobs);
+    mr_runs_fini(&master->runs);
+    mr_roster_fini(&master->roster);
+    mr_blobs_close(master->blobs);
+    mr_journal_close(master->journal);
+    if (master->lock_fd >= 0) {
+        (void)close(master->lock_fd); /* nothing was written; lets the lock go */
+    }
+    free(master->lost);
+    free(master->state);
 }

@@ -10,7 +10,7 @@
 #include "master/shell/workers.h"
 #include <stdlib.h>
 
-#define PARTS_A_MESSAGE 8192
+#define PARTS_A_MESSAGE ((size_t)MR_WIRE_ROWS_MAX)
 #define PARTS_LOST_MAX 64u /* of a job, at this step: whatever takes them does not cease */
 
 static bool is_publishing(const struct mr_master *master, const struct mr_jobs_row *job) {
@@ -18,9 +18,29 @@ static bool is_publishing(const struct mr_master *master, const struct mr_jobs_r
            mr_core_job(master->core, job->number).state == MR_CORE_JOB_PUBLISHING;
 }
 
-/* ---- to a reducer -----------------------------------------------------------------------------*/
+/* ---- where the parts are ----------------------------------------------------------------------*/
 
-static void send_publish(struct mr_session *session, const struct mr_jobs_row *job) {
+/* A piece of the list, to who publishes them or who collects them. */
+static void send_piece(struct mr_session *session, const struct mr_jobs_row *job,
+                       const struct mr_wire_parts *list) {
+    struct mr_wire_publish publish = {.job = job->number,
+                                      .parts = list->parts,
+                                      .parts_count = list->parts_count,
+                                      .parts_follow = list->follows,
+                                      .manifest_high = list->manifest_high,
+                                      .manifest_low = list->manifest_low,
+                                      .aside_high = list->aside_high,
+                                      .aside_low = list->aside_low,
+                                      .lines_high = list->lines_high,
+                                      .lines_low = list->lines_low};
+    if (session->is_worker) {
+        mr_sessions_send(session, MR_WIRE_PUBLISH, &publish);
+    } else {
+        mr_sessions_send(session, MR_WIRE_PARTS, list);
+    }
+}
+
+static void send_parts(struct mr_session *session, const struct mr_jobs_row *job) {
     struct mr_master *master = session->master;
     struct mr_wire_row_part *parts = NULL;
     struct mr_hash_128 blobs[3];
@@ -33,25 +53,31 @@ static void send_publish(struct mr_session *session, const struct mr_jobs_row *j
         return;
     }
     (void)mr_outcome_find(master, job->number, blobs);
-    mr_supply_tell_job(session, job);
+    for (size_t i = 0; i < count && !session->is_worker; i++) {
+        mr_supply_tell_peer(session, (uint32_t)parts[i].node);
+    }
     do {
-        struct mr_wire_publish publish = {.job = job->number,
-                                          .parts = parts + sent,
-                                          .parts_count = count - sent,
-                                          .manifest_high = blobs[0].high,
-                                          .manifest_low = blobs[0].low,
-                                          .aside_high = blobs[1].high,
-                                          .aside_low = blobs[1].low,
-                                          .lines_high = blobs[2].high,
-                                          .lines_low = blobs[2].low};
-        if (publish.parts_count > PARTS_A_MESSAGE) {
-            publish.parts_count = PARTS_A_MESSAGE;
-            publish.parts_follow = 1;
-        }
-        sent += publish.parts_count;
-        mr_sessions_send(session, MR_WIRE_PUBLISH, &publish);
+        bool follows = count - sent > PARTS_A_MESSAGE;
+        struct mr_wire_parts list = {.parts = parts + sent,
+                                     .parts_count = follows ? PARTS_A_MESSAGE : count - sent,
+                                     .follows = follows,
+                                     .manifest_high = blobs[0].high,
+                                     .manifest_low = blobs[0].low,
+                                     .aside_high = blobs[1].high,
+                                     .aside_low = blobs[1].low,
+                                     .lines_high = blobs[2].high,
+                                     .lines_low = blobs[2].low};
+        sent += list.parts_count;
+        send_piece(session, job, &list);
     } while (sent < count);
     free(parts);
+}
+
+/* ---- to a reducer -----------------------------------------------------------------------------*/
+
+static void send_publish(struct mr_session *session, const struct mr_jobs_row *job) {
+    mr_supply_tell_job(session, job);
+    send_parts(session, job);
 }
 
 /* The next reducer, behind the one that had it, that is ready and connected; NULL: none. */
@@ -178,41 +204,6 @@ void mr_publishing_published(struct mr_session *session, union mr_wire_any *mess
 }
 
 /* ---- to a client ------------------------------------------------------------------------------*/
-
-static void send_parts(struct mr_session *session, const struct mr_jobs_row *job) {
-    struct mr_master *master = session->master;
-    struct mr_wire_row_part *parts = NULL;
-    struct mr_hash_128 blobs[3];
-    size_t count = 0;
-    size_t sent = 0;
-    struct mr_error err = {0};
-    if (mr_outcome_parts(master, job, &parts, &count, &err)) {
-        mr_inside_fail(master, &err);
-        free(parts);
-        return;
-    }
-    (void)mr_outcome_find(master, job->number, blobs);
-    for (size_t i = 0; i < count; i++) {
-        mr_supply_tell_peer(session, (uint32_t)parts[i].node);
-    }
-    do {
-        struct mr_wire_parts message = {.parts = parts + sent,
-                                        .parts_count = count - sent,
-                                        .manifest_high = blobs[0].high,
-                                        .manifest_low = blobs[0].low,
-                                        .aside_high = blobs[1].high,
-                                        .aside_low = blobs[1].low,
-                                        .lines_high = blobs[2].high,
-                                        .lines_low = blobs[2].low};
-        if (message.parts_count > PARTS_A_MESSAGE) {
-            message.parts_count = PARTS_A_MESSAGE;
-            message.follows = 1;
-        }
-        sent += message.parts_count;
-        mr_sessions_send(session, MR_WIRE_PARTS, &message);
-    } while (sent < count);
-    free(parts);
-}
 
 /* To each client that waits for the job's parts and was not told of these. */
 static void offer(struct mr_master *master, const struct mr_jobs_row *job) {

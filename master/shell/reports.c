@@ -2,7 +2,9 @@
 #include "master/shell/reports.h"
 
 #include "lib/base/error.h"
+#include "lib/worker/hand.h"
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
 #include "master/shell/rewinding.h"
 #include "master/shell/workers.h"
 #include <endian.h>
@@ -23,7 +25,7 @@ bool mr_reports_find(struct mr_session *session, const struct mr_core_attempt *t
     if (!mr_workers_identify(session, &about->worker)) {
         return false;
     }
-    if (!about->job || !mr_jobs_inward(about->job, told, &about->attempt)) {
+    if (!about->job || !mr_numbering_inward(about->job, told, &about->attempt)) {
         struct mr_wire_answer answer = {told->job,  told->round,   (uint64_t)told->phase,
                                         told->task, told->attempt, 0};
         mr_sessions_send_later(session, MR_WIRE_ANSWER, &answer);
@@ -37,6 +39,12 @@ bool mr_reports_has_won(const struct mr_master *master, const struct mr_core_att
     return view.round == attempt->round &&
            mr_core_winner(master->core, attempt->job, attempt->phase, attempt->task).attempt ==
                attempt->attempt;
+}
+
+/* Whether it is this worker that runs it, and it is still wanted. */
+static bool is_wanted(const struct mr_master *master, const struct mr_reports_about *about) {
+    const struct mr_runs_row *row = mr_runs_find(&master->runs, &about->attempt);
+    return row && !row->is_stopping && row->worker.node == about->worker.node;
 }
 
 /* The attempt has ended, if it is this worker that runs it: what others say of it is void. */
@@ -87,7 +95,7 @@ static void put_account(struct mr_master *master, const struct mr_reports_about 
                         struct mr_error *err) {
     struct mr_jobs_row *job = about->job;
     bool is_map = about->attempt.phase == MR_PHASE_MAP;
-    bool is_first = mr_jobs_list_round(job, about->attempt.round) == 0;
+    bool is_first = mr_numbering_list_round(job, about->attempt.round) == 0;
     enum mr_phase phase = about->attempt.phase;
     if (job->maps.round == about->attempt.round && about->attempt.task < job->spent_count[phase]) {
         uint64_t ms = done->seconds_us / 1000;
@@ -151,7 +159,7 @@ static void put_cause(struct mr_master *master, const struct mr_reports_about *a
 void mr_reports_fail(struct mr_master *master, const struct mr_reports_about *about,
                      const struct mr_reports_failure *failure) {
     const struct mr_roster_node *node = mr_roster_at(&master->roster, about->worker.node);
-    struct mr_core_attempt told = mr_jobs_outward(about->job, &about->attempt);
+    struct mr_core_attempt told = mr_numbering_outward(about->job, &about->attempt);
     struct mr_core_event event = {.kind = MR_CORE_ATTEMPT_FAILED,
                                   .worker = about->worker,
                                   .attempt = about->attempt,
@@ -159,18 +167,21 @@ void mr_reports_fail(struct mr_master *master, const struct mr_reports_about *ab
                                   .is_fatal = failure->is_fatal,
                                   .is_uncounted = failure->is_uncounted};
     static const char *const phases[] = {"map task", "reduce task", "turn"};
-    const struct mr_runs_row *row = mr_runs_find(&master->runs, &about->attempt);
-    bool is_wanted = row && row->worker.node == about->worker.node && !row->is_stopping;
-    if (is_wanted && !failure->is_uncounted) {
+    bool counts = is_wanted(master, about);
+    if (counts && !failure->is_uncounted) {
         put_cause(master, about, failure);
     }
-    if (is_wanted && !failure->is_quiet) {
+    if (counts && !failure->is_quiet) {
         about->job->failed++;
         mr_jobs_tell(about->job, "%s %u, attempt %u on \"%s\": %s", phases[told.phase], told.task,
                      told.attempt, node ? node->name : "?", failure->why ? failure->why : "failed");
     }
     (void)mr_inside_apply(master, &event, NULL);
     end_run(master, about);
+}
+
+bool mr_reports_forgives(struct mr_master *master, const struct mr_reports_about *about) {
+    return is_wanted(master, about) && about->job->broken++ < MR_HAND_BROKEN_MAX;
 }
 
 /* An attempt that used more memory than it may is tried with half the buffers, once. */
@@ -195,7 +206,7 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
     const struct mr_wire_failed *failed = &message->failed_;
     const struct mr_core_attempt told = TOLD_OF(failed);
     struct mr_reports_about about;
-    struct mr_suspects_verdict verdict = {0};
+    struct mr_search_verdict verdict = {0};
     struct mr_error why = {0};
     struct mr_error err = {0};
     (void)frame;
@@ -208,18 +219,18 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
                                          .is_fatal = failed->is_fatal,
                                          .is_uncounted = failed->is_stopped,
                                          .is_quiet = failed->is_stopped};
-    const struct mr_runs_row *row = mr_runs_find(&master->runs, &about.attempt);
-    bool is_wanted =
-        row && !row->is_stopping && row->worker.node == about.worker.node && !failed->is_stopped;
-    if (is_wanted && failed->is_memory) {
+    bool counts = is_wanted(master, &about) && !failed->is_stopped;
+    if (counts && failed->is_broken) {
+        failure.is_uncounted = mr_reports_forgives(master, &about);
+    } else if (counts && failed->is_memory) {
         take_memory(master, &about, &failure);
-    } else if (is_wanted && told.phase == MR_PHASE_MAP &&
-               mr_jobs_list_round(about.job, about.attempt.round) == 0) {
-        (void)!mr_suspects_judge(&about.job->suspects, master->journal, failed, about.job->skip_max,
-                                 &verdict, &err);
+    } else if (counts && told.phase == MR_PHASE_MAP &&
+               mr_numbering_list_round(about.job, about.attempt.round) == 0) {
+        struct mr_search *search = &about.job->search;
+        (void)!mr_suspects_judge(search, master->journal, failed, &verdict, &err);
         failure.is_fatal = failure.is_fatal || verdict.is_fatal;
         failure.is_uncounted = failure.is_uncounted || verdict.is_uncounted;
-        mr_error_add(&why, "%s", verdict.words ? verdict.words : "");
+        mr_search_explain(search, &verdict, &why);
     }
     if (mr_inside_check(master, &err)) {
         mr_reports_fail(master, &about, &failure);
@@ -230,13 +241,12 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
 
 void mr_reports_lose_pairs(struct mr_master *master, const struct mr_reports_about *about,
                            uint32_t lost_task, const char *why) {
-    const struct mr_runs_row *run = mr_runs_find(&master->runs, &about->attempt);
-    bool is_wanted = run && !run->is_stopping && run->worker.node == about->worker.node;
+    bool counts = is_wanted(master, about);
     struct mr_reports_failure failure = {.status = MR_ERR_IO,
                                          .why = why ? why : "what the round before made is lost",
                                          .is_uncounted = true};
     mr_reports_fail(master, about, &failure);
-    if (is_wanted) {
+    if (counts) {
         mr_rewinding_report(master, about->job, about->attempt.round, lost_task, failure.why);
     }
 }

@@ -40,6 +40,10 @@ struct mr_reports_failure {
     bool is_uncounted;
     bool is_quiet; /* it was stopped: no news */
 };
+/* An attempt's process spoke as none does: true where that is not counted against the job, as the
+ * first MR_HAND_BROKEN_MAX of a round aren't. */
+bool mr_reports_forgives(struct mr_master *master, const struct mr_reports_about *about);
+
 /* Applies ATTEMPT_FAILED, and gathers the first cause. */
 void mr_reports_fail(struct mr_master *master, const struct mr_reports_about *about,
                      const struct mr_reports_failure *failure);

@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "master/shell/closing.h"
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
 #include "master/shell/sessions.h"
 
 #define REPORTS_MAX 2
@@ -30,7 +31,7 @@ static void discard_winners(struct mr_master *master, const struct mr_jobs_row *
         struct mr_session *session = mr_sessions_of(master, winner.worker);
         struct mr_core_attempt id = {job->number, view.round, MR_PHASE_REDUCE, task,
                                      winner.attempt};
-        const struct mr_core_attempt told = mr_jobs_outward(job, &id);
+        const struct mr_core_attempt told = mr_numbering_outward(job, &id);
         struct mr_wire_discard discard = {told.job, told.round, told.phase, told.task,
                                           told.attempt};
         if (winner.attempt && session) {
@@ -44,7 +45,7 @@ static void begin_again(struct mr_master *master, struct mr_jobs_row *job, const
     struct mr_error err = {0};
     struct mr_core_event again = {.kind = MR_CORE_ROUND_AGAIN,
                                   .job = job->number,
-                                  .round = mr_jobs_again_round(job, view.round)};
+                                  .round = mr_numbering_again_round(job, view.round)};
     if (job->rewinds++ == REWINDS_MAX) {
         struct mr_core_event cancel = {
             .kind = MR_CORE_CANCEL, .job = job->number, .status = MR_ERR_IO};
@@ -58,9 +59,9 @@ static void begin_again(struct mr_master *master, struct mr_jobs_row *job, const
         return;
     }
     mr_jobs_tell(job, "what round \"%s\" made is lost: %s; the job begins again%s",
-                 job->round_names[mr_jobs_is_turn(job, view.round)
+                 job->round_names[mr_numbering_is_turn(job, view.round)
                                       ? job->rounds - 1
-                                      : mr_jobs_list_round(job, view.round) - 1],
+                                      : mr_numbering_list_round(job, view.round) - 1],
                  why, job->loops ? " at this pass" : "");
     discard_winners(master, job);
     forget_pass(master, job);

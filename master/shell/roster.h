@@ -20,6 +20,7 @@ struct mr_roster_node {
     char *scratch;
     uint32_t version;           /* of these: one more each time they are told */
     struct mr_session *session; /* connected and registered, or NULL */
+    bool is_refused;            /* it saw another journal, and that was logged */
     bool is_leaving;            /* it drains, and is to be told when nothing of it is needed */
     bool is_told;               /* so it was */
 };

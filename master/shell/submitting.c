@@ -61,7 +61,7 @@ static void enter(struct mr_master *master, struct mr_jobs_row *job, struct mr_e
         submit.shape =
             (struct mr_core_shape){.map_tasks = job->splits, .reduce_tasks = job->partitions[0]};
     }
-    job->number = submit.job = master->jobs.last_number + 1;
+    job->number = submit.job = master->jobs.history.last_number + 1;
     job->submitted_wall_ms = mr_inside_wall_ms();
     if (mr_jobs_add(&master->jobs, job, err)) {
         mr_jobs_destroy(job);
@@ -107,6 +107,16 @@ static int check_manifest(const struct mr_spec *spec, struct mr_error *err) {
     return err->code;
 }
 
+/* The built-in jobs of another version, or its way to plan, may be others. */
+static int check_version(const struct mr_spec *spec, struct mr_error *err) {
+    return strcmp(spec->version, MR_VERSION) == 0
+               ? MR_OK
+               : mr_error_set(err, MR_ERR_CLUSTER,
+                              "the job was planned by Millrace %.63s, and this master is Millrace "
+                              "%s: install the same version on both machines",
+                              spec->version, MR_VERSION);
+}
+
 static int read_row(struct mr_session *session, struct mr_jobs_row **row, struct mr_error *err) {
     struct mr_master *master = session->master;
     struct mr_buffer bytes = {0};
@@ -114,7 +124,7 @@ static int read_row(struct mr_session *session, struct mr_jobs_row **row, struct
     struct mr_spec spec;
     if (!mr_blobs_read(master->blobs, session->submission_spec, &bytes, err) &&
         !mr_spec_decode((struct mr_bytes){bytes.data, bytes.len}, &spec, &held, err) &&
-        !check_manifest(&spec, err)) {
+        !check_version(&spec, err) && !check_manifest(&spec, err)) {
         (void)!mr_jobs_make(&spec, session->submission_id, session->submission_spec, row, err);
     }
     mr_layout_release(&held);
@@ -125,7 +135,7 @@ static int read_row(struct mr_session *session, struct mr_jobs_row **row, struct
 static bool was_submitted(struct mr_session *session) {
     const struct mr_jobs *jobs = &session->master->jobs;
     const struct mr_jobs_row *row = mr_jobs_find_id(jobs, session->submission_id);
-    const struct mr_jobs_ended *ended = mr_jobs_find_ended_id(jobs, session->submission_id);
+    const struct mr_history_row *ended = mr_history_find_id(&jobs->history, session->submission_id);
     if (row || ended) {
         say_submitted(session, row ? row->number : ended->number, session->submission_id, true);
     }

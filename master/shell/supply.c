@@ -3,6 +3,8 @@
 
 #include "lib/base/error.h"
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
+#include "master/shell/winners.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +94,7 @@ void mr_supply_open_round(struct mr_master *master, struct mr_jobs_row *job, uin
     struct mr_core_job_view view = mr_core_job(master->core, job->number);
     struct mr_error err = {0};
     if (!job->maps.is_open || job->maps.round != round) {
-        (void)!mr_jobs_open_round(job, master->journal, round, &view, &err);
+        (void)!mr_winners_open_round(job, master->journal, round, &view, &err);
         (void)mr_inside_check(master, &err);
     }
 }
@@ -104,8 +106,8 @@ static void send_changes(struct mr_session *session, struct mr_jobs_row *job,
     struct mr_wire_row_source *rows = malloc(ROWS_A_MESSAGE * sizeof *rows);
     struct mr_core_attempt id = {job->number, told->round,
                                  told->is_pairs ? MR_PHASE_MAP : MR_PHASE_REDUCE, 0, 1};
-    bool is_turn = mr_jobs_is_turn(job, told->round);
-    id = mr_jobs_outward(job, &id);
+    bool is_turn = mr_numbering_is_turn(job, told->round);
+    id = mr_numbering_outward(job, &id);
     struct mr_wire_sources message = {job->number,
                                       is_turn ? id.round + 1 : id.round,
                                       told->is_pairs ? MR_PHASE_MAP : MR_PHASE_REDUCE,
@@ -190,11 +192,11 @@ static void send_turn(struct mr_session *session, const struct mr_jobs_row *job,
 static void send_start(struct mr_session *session, const struct mr_jobs_row *job,
                        const struct mr_core_attempt *attempt) {
     struct mr_master *master = session->master;
-    const struct mr_core_attempt told = mr_jobs_outward(job, attempt);
-    uint32_t round = mr_jobs_list_round(job, attempt->round);
+    const struct mr_core_attempt told = mr_numbering_outward(job, attempt);
+    uint32_t round = mr_numbering_list_round(job, attempt->round);
     bool may_skip = round == 0 && attempt->phase == MR_PHASE_MAP;
-    const struct mr_suspects_task *care =
-        may_skip ? mr_suspects_of(&job->suspects, attempt->task) : NULL;
+    const struct mr_search_task *care =
+        mr_search_of(&job->search, may_skip ? attempt->task : MR_CORE_NONE);
     uint64_t shift = 0;
     (void)mr_notes_get_numbers(master->journal, job->number, MR_NOTES_SHIFT,
                                mr_notes_key((uint32_t)attempt->phase, attempt->task), &shift, 1);
@@ -204,10 +206,10 @@ static void send_start(struct mr_session *session, const struct mr_jobs_row *job
                                   .task = told.task,
                                   .attempt = told.attempt,
                                   .partitions = job->partitions[round],
-                                  .is_last = mr_jobs_is_last(job, attempt->round),
-                                  .care_block = care ? care->block : MR_SUSPECTS_NOWHERE,
-                                  .skips = care ? (const void *)care->skips : NULL,
-                                  .skips_count = care ? care->skip_count : 0,
+                                  .is_last = mr_numbering_is_last(job, attempt->round),
+                                  .care_block = care->block,
+                                  .skips = (const void *)care->skips,
+                                  .skips_count = care->skip_count,
                                   .pass = job->loops ? job->pass : 0,
                                   .state_len = job->state.len,
                                   .state_high = job->state.hash.high,
@@ -223,10 +225,10 @@ void mr_supply_start(struct mr_session *session, const struct mr_runs_row *row) 
     if (!job || job->maps.round != round || !job->maps.is_open) {
         return; /* the round was closed meanwhile: its STOP follows */
     }
-    bool is_turn = mr_jobs_is_turn(job, round);
+    bool is_turn = mr_numbering_is_turn(job, round);
     mr_supply_tell_job(session, job);
     if (is_turn) {
-        const struct mr_core_attempt told = mr_jobs_outward(job, &row->attempt);
+        const struct mr_core_attempt told = mr_numbering_outward(job, &row->attempt);
         if (job->pass > 0) {
             tell_sources(session, job, round, true);
         }
@@ -234,7 +236,7 @@ void mr_supply_start(struct mr_session *session, const struct mr_runs_row *row) 
         return;
     }
     bool is_map = row->attempt.phase == MR_PHASE_MAP;
-    if (!is_map || mr_jobs_list_round(job, round) > 0) {
+    if (!is_map || mr_numbering_list_round(job, round) > 0) {
         tell_sources(session, job, round, is_map);
     }
     send_start(session, job, &row->attempt);
@@ -243,7 +245,7 @@ void mr_supply_start(struct mr_session *session, const struct mr_runs_row *row) 
 void mr_supply_stop(struct mr_session *session, const struct mr_core_attempt *attempt) {
     const struct mr_jobs_row *job = mr_jobs_find(&session->master->jobs, attempt->job);
     if (job) {
-        const struct mr_core_attempt told = mr_jobs_outward(job, attempt);
+        const struct mr_core_attempt told = mr_numbering_outward(job, attempt);
         struct mr_wire_stop stop = {told.job, told.round, told.phase, told.task, told.attempt};
         mr_sessions_send(session, MR_WIRE_STOP, &stop);
     }

@@ -5,6 +5,7 @@
 #include "master/shell/couriers.h"
 #include "master/shell/ending.h"
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
 #include "master/shell/reports.h"
 #include <stdlib.h>
 
@@ -111,10 +112,10 @@ static bool find_turn(struct mr_session *session, const struct mr_wire_turned *t
     struct mr_core_job_view view = mr_core_job(master->core, (uint32_t)turned->job);
     struct mr_core_attempt told = {(uint32_t)turned->job, MR_CORE_NONE, MR_PHASE_LOOP, 0,
                                    (uint32_t)turned->attempt};
-    if (job && mr_jobs_is_turn(job, view.round) && job->pass == turned->pass) {
+    if (job && mr_numbering_is_turn(job, view.round) && job->pass == turned->pass) {
         struct mr_core_attempt attempt = {job->number, view.round, MR_PHASE_REDUCE, 0,
                                           told.attempt};
-        told = mr_jobs_outward(job, &attempt);
+        told = mr_numbering_outward(job, &attempt);
     } else if (job) { /* of a round that is over, if of any */
         told.round = (uint32_t)turned->pass * job->rounds - 1;
         struct mr_wire_answer answer = {told.job, told.round, MR_PHASE_LOOP, 0, told.attempt, 0};
@@ -137,7 +138,9 @@ static void take(struct mr_session *session, const struct mr_wire_turned *turned
     if (turned->status && turned->has_lost) {
         mr_reports_lose_pairs(master, &about, (uint32_t)turned->lost_task, turned->why);
     } else if (turned->status) {
-        failure.is_uncounted = failure.is_quiet = failure.status == MR_ERR_INTERRUPTED;
+        failure.is_quiet = failure.status == MR_ERR_INTERRUPTED;
+        failure.is_uncounted =
+            failure.is_quiet || (turned->is_broken && mr_reports_forgives(master, &about));
         mr_reports_fail(master, &about, &failure);
     } else if (mr_account_get(&account, turned->account.data, turned->account.len, &err)) {
         failure.status = MR_ERR_INTERNAL;

@@ -2,6 +2,7 @@
 #include "master/shell/views.h"
 
 #include "master/shell/inside.h"
+#include "master/shell/numbering.h"
 #include <string.h>
 
 /* ---- jobs -------------------------------------------------------------------------------------*/
@@ -59,7 +60,8 @@ static const char *why_unpublished(const struct mr_jobs_row *job) {
 static uint64_t bytes_under_way(const struct mr_master *master, const struct mr_jobs_row *job,
                                 uint32_t round) {
     uint64_t bytes = 0;
-    bool reads_input = !mr_jobs_is_turn(job, round) && mr_jobs_list_round(job, round) == 0;
+    bool reads_input =
+        !mr_numbering_is_turn(job, round) && mr_numbering_list_round(job, round) == 0;
     for (uint32_t i = 0; reads_input && i < master->runs.capacity; i++) {
         const struct mr_runs_row *row = &master->runs.rows[i];
         if (row->is_used && row->attempt.job == job->number && row->attempt.phase == MR_PHASE_MAP &&
@@ -89,14 +91,14 @@ static void name_state(const struct mr_master *master, const struct mr_jobs_row 
 struct mr_wire_row_job_line mr_views_job(const struct mr_master *master,
                                          const struct mr_jobs_row *job) {
     struct mr_core_job_view view = mr_core_job(master->core, job->number);
-    bool is_turn = mr_jobs_is_turn(job, view.round);
+    bool is_turn = mr_numbering_is_turn(job, view.round);
     uint64_t now = mr_inside_wall_ms();
     uint64_t bytes = job->bytes_done + bytes_under_way(master, job, view.round);
     struct mr_wire_row_job_line line = {
         .job = job->number,
         .id = job->id,
         .label = job->label,
-        .round = is_turn ? job->rounds - 1 : mr_jobs_list_round(job, view.round),
+        .round = is_turn ? job->rounds - 1 : mr_numbering_list_round(job, view.round),
         .rounds = job->rounds,
         .pass = job->pass,
         .map_tasks = view.map_tasks,
@@ -112,14 +114,26 @@ struct mr_wire_row_job_line mr_views_job(const struct mr_master *master,
     return line;
 }
 
-struct mr_wire_row_job_line mr_views_ended(const struct mr_jobs_ended *ended) {
+const char *mr_views_end_word(int status) {
+    return status == MR_ERR_INTERRUPTED ? "cancelled" : status ? "failed" : "done";
+}
+
+struct mr_wire_row_job_line mr_views_ended(const struct mr_history_row *ended) {
     uint64_t lasted = ended->ended_wall_ms > ended->submitted_wall_ms
                           ? ended->ended_wall_ms - ended->submitted_wall_ms
                           : 0;
     return (struct mr_wire_row_job_line){.job = ended->number,
                                          .id = ended->id,
                                          .label = ended->label,
-                                         .state = ended->status ? "failed" : "done",
+                                         .state = mr_views_end_word(ended->status),
+                                         .round = ended->last.round,
+                                         .rounds = ended->last.rounds,
+                                         .pass = ended->last.pass,
+                                         .map_tasks = ended->last.map_tasks,
+                                         .maps_done = ended->last.maps_done,
+                                         .reduce_tasks = ended->last.reduce_tasks,
+                                         .reduces_done = ended->last.reduces_done,
+                                         .failed = ended->last.failed,
                                          .seconds_us = lasted * 1000,
                                          .status = (uint64_t)-ended->status,
                                          .why = ended->status ? ended->why : NULL};
@@ -128,7 +142,7 @@ struct mr_wire_row_job_line mr_views_ended(const struct mr_jobs_ended *ended) {
 bool mr_views_find(const struct mr_master *master, uint32_t number,
                    struct mr_wire_row_job_line *line) {
     const struct mr_jobs_row *job = mr_jobs_find(&master->jobs, number);
-    const struct mr_jobs_ended *ended = mr_jobs_find_ended(&master->jobs, number);
+    const struct mr_history_row *ended = mr_history_find(&master->jobs.history, number);
     if (job) {
         *line = mr_views_job(master, job);
     } else if (ended) {
@@ -148,7 +162,7 @@ static struct mr_wire_row_task_line view_task(const struct mr_master *master,
                                               const struct mr_jobs_row *job, uint32_t round,
                                               enum mr_phase phase, uint32_t task) {
     struct mr_core_attempt id = {job->number, round, phase, task, 0};
-    const struct mr_core_attempt told = mr_jobs_outward(job, &id);
+    const struct mr_core_attempt told = mr_numbering_outward(job, &id);
     struct mr_core_winner winner = mr_core_winner(master->core, job->number, phase, task);
     const char *text = mr_notes_text(master->journal, job->number, MR_NOTES_FAILURE,
                                      mr_notes_key((uint32_t)phase, task));

@@ -11,7 +11,9 @@ struct mr_roster_node;
 /* The texts of these are borrowed until the next event. */
 struct mr_wire_row_job_line mr_views_job(const struct mr_master *master,
                                          const struct mr_jobs_row *job);
-struct mr_wire_row_job_line mr_views_ended(const struct mr_jobs_ended *ended);
+/* How a job ended, in a word: "done", "cancelled", "failed". */
+const char *mr_views_end_word(int status);
+struct mr_wire_row_job_line mr_views_ended(const struct mr_history_row *ended);
 /* Of a job by its number; false: there is none. */
 bool mr_views_find(const struct mr_master *master, uint32_t number,
                    struct mr_wire_row_job_line *line);

@@ -5,8 +5,10 @@
 #include "master/shell/holdings.h"
 #include "master/shell/inside.h"
 #include "master/shell/logs.h"
+#include "master/shell/numbering.h"
 #include "master/shell/supply.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- who speaks -------------------------------------------------------------------------------*/
 
@@ -59,7 +61,8 @@ static void welcome(void *arg, bool is_durable) {
     struct mr_master *master = session->master;
     if (is_durable && session->conn && session->node) {
         struct mr_wire_registered registered = {.node = session->node->number,
-                                                .epoch = mr_journal_epoch(master->journal),
+                                                .epoch = master->epochs.number,
+                                                .start = master->epochs.random,
                                                 .sequence = master->pen.sequence,
                                                 .lease_ms = master->lease_ms,
                                                 .heartbeat_ms = master->heartbeat_ms,
@@ -119,6 +122,31 @@ static int check_said(const struct mr_wire_register *said, struct mr_error *err)
                                    "a worker registers without a name, a place, roles or slots");
 }
 
+/* Whether what it saw is of this journal, or it accepts that it is not. */
+static bool is_of_journal(struct mr_session *session, struct mr_roster_node *node) {
+    struct mr_master *master = session->master;
+    const struct mr_wire_register *said = session->registering;
+    const struct mr_epochs_seen seen = {said->epoch, said->start, said->sequence};
+    struct mr_error why = {0};
+    bool is_of_cluster = said->cluster && strcmp(said->cluster, master->cluster) == 0;
+    if (!is_of_cluster || mr_epochs_fits(master->journal, &seen, &why)) {
+        return true;
+    }
+    if (said->accepts_older) {
+        mr_inside_log("worker \"%s\" goes on with another journal than it saw: %s", node->name,
+                      "--accept-older-journal");
+        return true;
+    }
+    struct mr_wire_refused refused = {why.text};
+    detach(session);
+    mr_sessions_send(session, MR_WIRE_REFUSED, &refused);
+    if (!node->is_refused) { /* it comes again and again */
+        mr_inside_log("worker \"%s\" is refused: %s", node->name, why.text);
+        node->is_refused = true;
+    }
+    return false;
+}
+
 /* Its connection before this one is void. */
 static void take_over(struct mr_session *session, struct mr_roster_node *node) {
     struct mr_session *other = node->session;
@@ -146,6 +174,11 @@ static int complete(struct mr_session *session, struct mr_error *err) {
         mr_roster_add(&master->roster, said->name, master->journal, &node, err)) {
         return err->code;
     }
+    if (!is_of_journal(session, node)) {
+        mr_sessions_forget_held(session);
+        return MR_OK;
+    }
+    node->is_refused = false;
     struct mr_core_node_view view = mr_core_node(master->core, node->number);
     bool is_known = node->incarnation == said->incarnation;
     bool is_void = node->before == said->incarnation && !is_known;
@@ -158,14 +191,15 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     take_over(session, node);
     mr_sessions_ref(session);
     mr_pen_then(&master->pen, welcome, session); /* before what the core wants of it */
-    if (mr_roster_place(node, said->host, said->address, said->scratch, &is_elsewhere, err) ||
+    if (mr_epochs_note(&master->epochs, master->journal, err) ||
+        mr_roster_place(node, said->host, said->address, said->scratch, &is_elsewhere, err) ||
         (!is_known && take_in(session, node, err))) {
         return err->code;
     }
     if (!is_known) {
         mr_roster_set_leaving(&master->roster, node, false);
-        mr_inside_log("worker \"%s\" is node %u: %u slots, %s", node->name, node->number,
-                      (unsigned)said->slots,
+        mr_inside_log("worker \"%s\" is node %u: %u slot%s, %s", node->name, node->number,
+                      (unsigned)said->slots, said->slots == 1 ? "" : "s",
                       said->roles == MR_CORE_MAPS      ? "maps"
                       : said->roles == MR_CORE_REDUCES ? "reduces"
                                                        : "maps and reduces");
@@ -234,7 +268,7 @@ static void take_progress(struct mr_session *session, struct mr_core_worker work
                                    (uint32_t)moved->attempt};
     struct mr_core_event event = {
         .kind = MR_CORE_PROGRESS, .worker = worker, .permille = (uint32_t)moved->permille};
-    if (!job || !mr_jobs_inward(job, &told, &event.attempt)) {
+    if (!job || !mr_numbering_inward(job, &told, &event.attempt)) {
         return;
     }
     struct mr_runs_row *row = mr_runs_find(&master->runs, &event.attempt);
@@ -264,8 +298,7 @@ void mr_workers_heartbeat(struct mr_session *session, union mr_wire_any *message
     for (size_t i = 0; i < said->moved_count; i++) {
         take_progress(session, worker, &said->moved[i]);
     }
-    struct mr_wire_renewed renewed = {said->number, mr_journal_epoch(master->journal),
-                                      master->pen.sequence};
+    struct mr_wire_renewed renewed = {said->number, master->epochs.number, master->pen.sequence};
     session->renewed_sent =
         said->number > session->renewed_sent ? said->number : session->renewed_sent;
     mr_sessions_send(session, MR_WIRE_RENEWED, &renewed);

@@ -1,6 +1,6 @@
 """cluster: what a cluster of daemons costs on this machine, and whether it holds: the table of promises of docs/cluster.md.
 
-usage: ./dev bench cluster [--rows NAMES] [--runs N] [--kills N] [--quick]
+usage: ./dev bench cluster [--rows NAMES] [--runs N] [--kills N] [--every SECONDS] [--seed N] [--quick]
 
 Prints Markdown; progress goes to standard error. Every output is compared, byte for byte, with that of `millrace run`.
 Ratios are of medians of runs taken in turn.
@@ -95,7 +95,7 @@ class Bench:
         self.options, self.work = options, work
         self.millrace = ROOT / "build/release/millrace"
         self.corpora = corpora.Corpora(corpora.cache_directory(), options.quick, say)
-        self.lines = []
+        self.lines, self.failures = [], []
 
     def promise(self, measure, must, aim, got):
         say(f"{measure}: {got}")
@@ -143,48 +143,16 @@ class Bench:
         self.promise("`source`: 2 mappers of 1 slot, 1 reducer of 2, against `run --threads 2`", "1.6", "1.25", f"{ratio:.2f}")
 
     def row_kills(self):
-        quick = self.options.quick
-        source = self.work / "kills.txt"
-        with open(source, "wb") as out:
-            subprocess.run([ROOT / "build/release/tests/gen_logs", "20" if quick else "100"], check=True, stdout=out)
-        self.run("wordcount", source, "-o", self.work / "wanted-kills", "--partitions", 4)
-        random.seed(self.options.seed)
-        held = self.kill_session(source, self.options.kills)
-        self.promise(f"kill -9 of a random process, the master among them, every 2 s, {self.options.kills} jobs: equal bytes",
-                     "20 of 20", "1,000 of 1,000", f"{held[0]} of {self.options.kills}; {held[1]} kills")
-
-    def kill_session(self, source, jobs):
-        up = subprocess.Popen([self.millrace, "cluster", "up", "--listen", "127.0.0.1:0", "--mappers", "2", "--reducers", "1",
-                               "--restart", "--state", self.work / "kill-state"], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, text=True)
-        address = up.stdout.readline().split()[1]
-        environment = {**os.environ, "MILLRACE_MASTER": address}
-        kills, ends = [0], threading.Event()
-
-        def strike():
-            while not ends.wait(2):
-                children = pathlib.Path(f"/proc/{up.pid}/task/{up.pid}/children").read_text().split()
-                if children:
-                    try:
-                        os.kill(int(random.choice(children)), signal.SIGKILL)
-                        kills[0] += 1
-                    except ProcessLookupError:
-                        pass
-
-        striker = threading.Thread(target=strike)
-        striker.start()
-        equal = 0
-        for number in range(jobs):
-            output = self.work / f"killed-{number}"
-            subprocess.run([self.millrace, "submit", "wordcount", source, "-o", output, "--partitions", "4"], check=True,
-                           env=environment, stderr=subprocess.DEVNULL)
-            equal += parts(output) == parts(self.work / "wanted-kills")
-            shutil.rmtree(output)
-        ends.set()
-        striker.join()
-        up.send_signal(signal.SIGINT)
-        up.wait()
-        return equal, kills[0]
+        kills = Kills(self)
+        try:
+            kills.prepare()
+            kills.run(self.options.kills)
+        finally:
+            kills.stop()
+        self.promise(f"kill -9 of a random process, the master among them, every {self.options.every:g} s, "
+                     f"{self.options.kills} jobs: equal bytes", "20 of 20", "1,000 of 1,000", kills.account())
+        if kills.held < kills.jobs:
+            self.failures.append(f"{kills.account()}: seed {self.options.seed}; the log and more in {kills.kept}")
 
     def struck(self, strike, words, measure, must, aim):
         """The wall time of a job that is struck while it maps, against one that is not."""
@@ -261,6 +229,134 @@ class Bench:
         self.promise("an idle cluster: CPU of the busiest daemon", "0.1 %", "", f"{100 * worst:.2f} %")
 
 
+class Kills:
+    """Jobs one after the other on `cluster up --restart`, of which every so often a random process is killed."""
+
+    PATIENCE_SECONDS = 300  # for one job; without kills it takes some
+
+    def __init__(self, bench):
+        self.bench, self.every = bench, bench.options.every
+        self.dice = random.Random(bench.options.seed)
+        self.kept = pathlib.Path(tempfile.mkdtemp(prefix="millrace-kills-"))  # removed where all went well
+        self.jobs = self.held = 0
+        self.hits = {}  # by name
+        self.log = open(self.kept / "log", "w")
+        self.up = subprocess.Popen([bench.millrace, "cluster", "up", "--listen", "127.0.0.1:0", "--mappers", "2", "--reducers",
+                                    "1", "--slots", "1", "--restart", "--state", bench.work / "kill-state"],
+                                   stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.environment = {**os.environ, "MILLRACE_MASTER": self.up.stdout.readline().split()[1]}
+        self.ends = threading.Event()
+        self.striker = threading.Thread(target=self.strike)
+
+    def note(self, words):
+        print(f"{time.strftime('%H:%M:%S')} bench: {words}", file=self.log, flush=True)
+
+    # ---- the input: so large that a job is struck about once -------------------------------------------------------
+
+    def prepare(self):
+        bench, copies, took = self.bench, 0, 0
+        logs = bench.work / "kills.txt"
+        with open(logs, "wb") as out:
+            subprocess.run([ROOT / "build/release/tests/gen_logs", "20" if bench.options.quick else "100"], check=True,
+                           stdout=out)
+        self.input, self.wanted = bench.work / "kills", bench.work / "wanted-kills"
+        self.input.mkdir()
+        while took < 1.5 * self.every:
+            more = 1 if not copies else max(1, int(copies * (1.6 * self.every / took - 1)))
+            for copy in range(copies, copies + more):
+                os.symlink(logs, self.input / f"{copy}.txt")
+            copies += more
+            shutil.rmtree(self.wanted, ignore_errors=True)
+            bench.run("wordcount", self.input, "-o", self.wanted, "--partitions", 4)
+            begun = time.monotonic()
+            if self.job("undisturbed") != "equal":
+                sys.exit(f"an undisturbed job: see {self.kept}")
+            took = time.monotonic() - begun
+        say(f"{copies} times {logs.stat().st_size / 1e6:.0f} MB: {took:.1f} s undisturbed")
+
+    # ---- jobs and kills --------------------------------------------------------------------------------------------
+
+    def strike(self):
+        while not self.ends.wait(self.every):
+            name = self.dice.choice(["master", "mapper-1", "mapper-2", "reducer-1"])
+            try:
+                pid = self.daemons()[name]
+                os.kill(pid, signal.SIGKILL)
+            except (KeyError, OSError):
+                continue  # it is not there: the kill before this one was its
+            self.hits[name] = self.hits.get(name, 0) + 1
+            self.note(f"killed {name}, process {pid}")
+
+    def daemons(self):
+        """Processes by name."""
+        found = {}
+        for pid in pathlib.Path(f"/proc/{self.up.pid}/task/{self.up.pid}/children").read_text().split():
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            found[words[words.index("--name") + 1] if "--name" in words else words[1]] = int(pid)
+        return found
+
+    def run(self, jobs):
+        self.striker.start()
+        for number in range(jobs):
+            self.jobs += 1
+            how = self.job(f"killed-{number}")
+            self.held += how == "equal"
+            if how != "equal":
+                say(f"job {number}: {how}")
+
+    def job(self, name):
+        """How it went: "equal", or what was wrong, of which the evidence is kept."""
+        output = self.bench.work / name
+        self.note(f"job {name}")
+        client = subprocess.Popen([self.bench.millrace, "submit", "wordcount", self.input, "-o", output, "--partitions", "4",
+                                   "--connect-timeout", str(self.PATIENCE_SECONDS)], env=self.environment,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            _, says = client.communicate(timeout=self.PATIENCE_SECONDS)
+            how = f"status {client.returncode}: {says.strip()}" if client.returncode else \
+                "equal" if parts(output) == parts(self.wanted) else "other bytes"
+        except subprocess.TimeoutExpired:
+            how = "hangs"
+            self.look(name)
+            client.kill()
+            client.communicate()
+            self.ask("cancel", self.unfinished())
+        self.note(f"job {name}: {how}")
+        if how == "other bytes" and output.exists():
+            shutil.copytree(output, self.kept / name)
+        shutil.rmtree(output, ignore_errors=True)
+        return how
+
+    def ask(self, *words):
+        return subprocess.run([self.bench.millrace, *words], env=self.environment, capture_output=True, text=True, check=False,
+                              timeout=60).stdout
+
+    def unfinished(self):
+        jobs = json.loads(self.ask("status", "--json") or "[]")
+        return next((job["id"] for job in jobs if job["state"] not in ("done", "failed")), "none")
+
+    def look(self, name):
+        """What the cluster says of itself while a job hangs."""
+        (self.kept / f"{name}.txt").write_text(self.ask("status", "--json") + self.ask("nodes", "--json") +
+                                               self.ask("status", self.unfinished(), "--json"))
+
+    # ---- the end ---------------------------------------------------------------------------------------------------
+
+    def account(self):
+        kills = sum(self.hits.values())
+        return f"{self.held} of {self.jobs}; {kills} kills, {self.hits.get('master', 0)} of the master"
+
+    def stop(self):
+        self.ends.set()
+        if self.striker.ident:
+            self.striker.join()
+        self.up.send_signal(signal.SIGINT)
+        self.up.wait()
+        self.log.close()
+        if self.jobs and self.held == self.jobs:
+            shutil.rmtree(self.kept)
+
+
 class Pulses(threading.Thread):
     """Holds a daemon, and the tasks that it started, to a tenth of the time."""
 
@@ -304,7 +400,8 @@ def main():
     options.add_argument("--rows", default=",".join(rows), help="some of " + ", ".join(rows))
     options.add_argument("--runs", type=int, default=3, help="of each command of a pair (3)")
     options.add_argument("--kills", type=int, default=20, help="jobs under random kills (20)")
-    options.add_argument("--seed", type=int, default=int(time.time()))
+    options.add_argument("--every", type=float, default=2, help="seconds between two kills (2); jobs take a half more")
+    options.add_argument("--seed", type=int, default=int(time.time()), help="of what is killed when")
     options.add_argument("--quick", action="store_true", help="small inputs: shows that the bench works, no more")
     options = options.parse_args()
     say(f"seed {options.seed}")
@@ -315,6 +412,8 @@ def main():
             getattr(bench, "row_" + row)()
     print("| measure | must | aim | got |\n|---|---|---|---|")
     print("\n".join(bench.lines))
+    if bench.failures:
+        sys.exit("\n".join(bench.failures))
 
 
 main()

@@ -6,8 +6,10 @@ Prints `ready HOST:PORT` on one line when it listens. Peers speak TLS, so it kno
 know TLS records, of which a peer sends one or more a message (a message is whole in records of its own, since
 each is encrypted at once): rules count records or bytes, and the same rules do the same in every run.
 
-A RULE is  [conn N] (up|down) WHAT [at PLACE]  where up is from who connected, down is to it:
+A RULE is  [conn N | turn] (up|down) WHAT [at PLACE]  where up is from who connected, down is to it:
   conn N              only the N-th connection, from 1 (default: each)
+  turn                each connection gets the first such rule that has not struck and that no other connection has: where one
+                      ends too early, for reasons of its own, the next one has the rule
   at record N         from the N-th record of that direction on, from 1
   at byte N           from byte N of that direction on, from 0
   neither             the next record; what lasts begins at once, and so do cut and reset on what lives
@@ -39,7 +41,7 @@ import sys
 READ_BYTES = 1 << 16
 RECORD_HEAD = 5
 
-RULE = re.compile(r"(?:conn (?P<conn>\d+) )?(?P<way>up|down) "
+RULE = re.compile(r"(?:conn (?P<conn>\d+) |(?P<turn>turn) )?(?P<way>up|down) "
                   r"(?P<what>drop|twice|swap|flip|cut|reset|hole|freeze|delay|trickle)(?: (?P<value>[\d.]+))?"
                   r"(?: at (?P<unit>record|byte) (?P<place>\d+))?$")
 
@@ -53,6 +55,8 @@ class Rule:
             raise ValueError(f"no rule: {text.strip()!r}")
         self.text = text.strip()
         self.conn = int(match["conn"] or 0)
+        self.waits = bool(match["turn"])  # for its turn: no connection has it
+        self.has_struck = False
         self.way = match["way"]
         self.what = match["what"]
         if (self.what in ("delay", "trickle")) != bool(match["value"]):
@@ -64,7 +68,7 @@ class Rule:
             raise ValueError(f"{self.what} takes a record: {text.strip()!r}")
 
     def meets(self, conn, way):
-        return self.way == way and self.conn in (0, conn)
+        return self.way == way and not self.waits and self.conn in (0, conn)
 
 
 class Cut(Exception):
@@ -93,6 +97,7 @@ class Direction:
     def note(self, rule):
         if rule not in self.noted:
             self.noted.add(rule)
+            rule.has_struck = True
             self.relay.note(f"{self.number} {self.way} {rule.what} record {self.records} byte {self.bytes}")
 
     async def record(self):
@@ -216,11 +221,16 @@ class Relay:
             end(writer, True)
             return
         self.note(f"{number} open")
+        turn = next((rule for rule in self.rules if rule.waits), None)
+        if turn:
+            turn.conn, turn.waits = number, False
         ways = [asyncio.create_task(Direction(self, number, "up", reader, here).run()),
                 asyncio.create_task(Direction(self, number, "down", there, writer).run())]
         self.live[number] = asyncio.get_running_loop().create_future()
         await self.until_done(number, ways, [here, writer])
         del self.live[number]
+        if turn and not turn.has_struck:
+            turn.waits = True
 
     async def until_done(self, number, ways, ends):
         """An end of one way is told onwards; a cut, or both ends, end the connection."""

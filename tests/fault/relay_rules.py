@@ -123,6 +123,14 @@ for place in range(0, len(everything), 7):
     rule(f"up cut at byte {place}", everything[:place])
 rule("up reset at record 3", r[1] + r[2], end="reset")
 
+# In turn: the second connection ends before its rule, which the third one gets.
+sink = Sink()
+relay = Relay(sink, "turn up drop at record 1", "turn up drop at record 2", "turn up flip at byte 3")
+for count, want in ((2, r[2]), (1, r[1]), (2, r[1]), (1, r[1][:3] + bytes([r[1][3] ^ 1]) + r[1][4:]), (1, r[1])):
+    send(sink, relay, count)
+    check(f"in turn: {count} records", sink.got, want)
+check("in turn: the log tells", relay.stop().count("up drop record"), 2)
+
 # By word, on a connection that lives.
 sink = Sink()
 relay = Relay(sink)

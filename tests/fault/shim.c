@@ -11,6 +11,11 @@
  * descriptor (open, mkdir: on a name) whose path holds this text FAULT_REPORT  a file of two 64-bit
  * numbers, in the machine's order: calls seen, calls struck
  *
+ * The class clock is another kind: who asks for the time of day is told it with an offset, which
+ * may change all the time: FAULT_CLOCK names a file that holds the seconds, 64 bits. Calls struck
+ * are those for which they were not 0. The kernel knows nothing of it: who waits until a time of
+ * day waits for days, or not at all.
+ *
  * The report is a shared mapping: it is right however the process ends. The shim allocates nothing
  * and goes to the kernel itself for what it needs, so that it never meets its own faults. Calls are
  * counted from the moment the program's own constructors run; which thread makes the n-th may
@@ -30,6 +35,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -51,6 +58,7 @@ static enum how how;
 static int strike_errno = ENOMEM;
 static bool stays;
 static bool is_old_fs;
+static const atomic_int_fast64_t *clock_offset; /* NULL: the time of day is as it is */
 
 static enum how read_how(const char *text) {
     static const char *const names[] = {"error", "kill", "killed", "short", "eintr", "interrupt"};
@@ -62,31 +70,35 @@ static enum how read_how(const char *text) {
     return HOW_ERROR;
 }
 
-static void map_report(const char *path) {
+/* A file of so many bytes, made where there is none, as memory; NULL: it can't be had. */
+static void *map_file(const char *path, long size) {
     long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0 || syscall(SYS_ftruncate, fd, (long)sizeof *report) != 0) { /* processes count on */
-        return;
+    if (fd < 0 || syscall(SYS_ftruncate, fd, size) != 0) { /* processes count on */
+        return NULL;
     }
-    long at = syscall(SYS_mmap, NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0L);
+    long at = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0L);
+    void *mapped = NULL;
     if (at != -1) {
-        memcpy(&report, &at, sizeof report);
+        memcpy(&mapped, &at, sizeof mapped);
     }
     syscall(SYS_close, fd);
+    return mapped;
 }
 
 __attribute__((constructor)) static void prepare(void) {
     const char *at = getenv("FAULT_AT");
     const char *number = getenv("FAULT_ERRNO");
     const char *path = getenv("FAULT_REPORT");
+    const char *clock_path = getenv("FAULT_CLOCK");
     how = read_how(getenv("FAULT_HOW"));
     strike_at = at ? strtoull(at, NULL, 10) : 0;
     strike_errno = number ? (int)strtol(number, NULL, 10) : ENOMEM;
     stays = getenv("FAULT_STAYS") != NULL;
     is_old_fs = getenv("FAULT_OLD_FS") != NULL;
     path_part = getenv("FAULT_PATH");
-    if (path) {
-        map_report(path);
-    }
+    struct report *mapped = path ? map_file(path, (long)sizeof *report) : NULL;
+    report = mapped ? mapped : &own_report;
+    clock_offset = clock_path ? map_file(clock_path, (long)sizeof *clock_offset) : NULL;
     class_name = getenv("FAULT_CLASS");
 }
 
@@ -370,4 +382,39 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
         return strike_errno;
     }
     return REAL(pthread_create)(thread, attributes, start, arg);
+}
+
+/* ---- the time of day ---- */
+
+/* Seconds to be added to it; the call is counted. */
+static time_t offset_of(clockid_t which) {
+    bool is_shown = which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE;
+    time_t offset = 0;
+    if (is_shown && clock_offset && is_class("clock")) {
+        offset = (time_t)atomic_load(clock_offset);
+        atomic_fetch_add(&report->calls, 1);
+        atomic_fetch_add(&report->struck, offset != 0);
+    }
+    return offset;
+}
+
+EXPORT int clock_gettime(clockid_t which, struct timespec *now) {
+    int status = (int)syscall(SYS_clock_gettime, which, now);
+    now->tv_sec += status ? 0 : offset_of(which);
+    return status;
+}
+
+EXPORT int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    int status = (int)syscall(SYS_gettimeofday, now, zone);
+    now->tv_sec += status ? 0 : offset_of(CLOCK_REALTIME);
+    return status;
+}
+
+EXPORT time_t time(time_t *kept) {
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (kept) {
+        *kept = now.tv_sec;
+    }
+    return now.tv_sec;
 }

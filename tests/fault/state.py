@@ -2,7 +2,7 @@
 
     state.py sweep --class sync --how kill [--path journal.db] [--errno EIO] [--stays] -- run wordcount {in} -o ...
     state.py points NAME... -- run ...          kills at a fail-point, n = 1, 2, ... until it is not reached any more
-    state.py random N -- run ...                N times: kill -9 of the process group at random moments until it is done
+    state.py random N -- run ...                N times: kill -9 of the process group at random moments, once at least, until done
     state.py flips STEP -- run ...              each STEP-th byte of a crashed run's journal flipped
     state.py torn -- run ...                    the last page of its write-ahead log torn, after k sectors
 
@@ -206,6 +206,31 @@ def duration(args):
     return took
 
 
+def run_for(place, seconds):
+    """The command, killed with its whole group after so many seconds: None. Where it ended before: (status, what it said)."""
+    process = subprocess.Popen([*place.command(), "--verbose"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        _, says = process.communicate(timeout=seconds)
+        return process.returncode, says.decode()
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None
+
+
+def shot(args, dice, took):
+    """A place whose run was killed, and how often one was started. One that ended before is no use: another is begun, and is
+    killed in half of its time or less, so that in the end it is, however fast it has become."""
+    for starts in range(1, 100):
+        place = Place(args)
+        if not run_for(place, dice.uniform(0, took)):
+            return place, starts
+        place.remove()
+        took /= 2
+    sys.exit("no run was slow enough to be killed")
+
+
 def shoot(args):
     """Kill -9 at random moments, again and again, until it is done."""
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
@@ -215,33 +240,27 @@ def shoot(args):
     took = duration(args)
     kills = starts = 0
     for number in range(int(args.words[0])):
-        place = Place(args)
-        kept = 0
+        place, begun = shot(args, dice, took)
+        starts += begun
+        kept, ended = 0, None
         for tries in range(1000):
-            starts += 1
-            process = subprocess.Popen([*place.command(), "--verbose"], stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-            try:
-                # Longer and longer, so that it ends.
-                _, says = process.communicate(timeout=dice.uniform(0, took) * (1 + tries / 8))
-                break
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                kills += 1
+            kills += 1
             status, holds = place.fsck()
             done = holds.get("maps_done", 0) + holds.get("reduces_done", 0)
             if status == 0 and holds["round"] == 0 and holds["state"] not in ("done", "none") and done < kept:
                 problem(f"run {number}", f"{done} tasks done, and it were {kept} before")
             kept = done
-        if process.returncode != 0 or digest(place.out) != clean:
-            problem(f"run {number}", f"status {process.returncode}: {says.decode()}")
+            starts += 1
+            # Longer and longer, so that it ends.
+            ended = run_for(place, dice.uniform(0, took) * (1 + tries / 8))
+            if ended:
+                break
+        if not ended or ended[0] != 0 or digest(place.out) != clean:
+            problem(f"run {number}", f"(status, words) {ended}")
         if place.left():
             problem(f"run {number}", f"left: {place.left()}")
         place.remove()
     print(f"{args.words[0]} runs, {kills} kills, {starts} starts, {tasks} tasks each: {len(problems)} went wrong")
-    if kills == 0:
-        sys.exit("nothing was killed")
 
 
 def crashed(args):

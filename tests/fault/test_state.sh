@@ -55,6 +55,7 @@ half_a_run() {
         --until "$T/go" -o half --state st --tmp scratch --threads 1 >/dev/null 2>half.err &
     wait_for is_there began
     kill "-$1" $!
+    wait_for is_taken $!
     : >go
     status=0
     wait $! 2>/dev/null || status=$?

@@ -55,6 +55,27 @@ static void stay(struct mr_ctx *ctx) {
     }
 }
 
+static int count_names(const char *names) {
+    int count = 0;
+    int number;
+    FILE *file = fopen(names, "r");
+    while (file && fscanf(file, "%d", &number) == 1) {
+        count++;
+    }
+    if (file) {
+        fclose(file);
+    }
+    return count;
+}
+
+/* Until so many of them have named themselves: before that they may be ended unseen. */
+static void await_names(struct mr_ctx *ctx, int count) {
+    const char *names = mr_param(ctx, "names");
+    for (int tries = 0; names && tries < 30000 && count_names(names) < count; tries++) {
+        pause_ms(1);
+    }
+}
+
 static void breed(struct mr_ctx *ctx, int count) {
     for (int i = 0; i < count; i++) {
         if (fork() == 0) {
@@ -89,7 +110,7 @@ static void breed_by_thread(struct mr_ctx *ctx) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, thread_main, ctx) == 0) {
         pthread_detach(thread);
-        pause_ms(100); /* until they are born */
+        await_names(ctx, 5);
     }
 }
 
@@ -178,7 +199,7 @@ static int meddle(struct mr_ctx *ctx, const char *how) {
         breed_by_thread(ctx);
     } else if (strcmp(how, "deep") == 0) {
         breed_deep(ctx, 6);
-        pause_ms(100);
+        await_names(ctx, 6);
     } else if (strcmp(how, "delayabove") == 0) {
         delay_above();
     } else if (strcmp(how, "stopabove") == 0) {
@@ -233,10 +254,11 @@ static int misbehave(struct mr_ctx *ctx) {
         leak();
     } else if (strcmp(how, "breed") == 0) {
         breed(ctx, 50);
+        await_names(ctx, 50);
     } else if (strcmp(how, "breedcrash") == 0) {
         breed(ctx, 50);
         daemonize(ctx);
-        pause_ms(100);
+        await_names(ctx, 51);
         abort();
     } else if (strcmp(how, "bomb") == 0) { /* until the bound holds it */
         int born = 0;
@@ -246,13 +268,15 @@ static int misbehave(struct mr_ctx *ctx) {
                 stay(ctx);
             }
             if (child < 0) {
-                return mr_fail(ctx, "fork: %s after %d", strerror(errno), born > 100 ? 100 : 0);
+                int error = errno;
+                await_names(ctx, born);
+                return mr_fail(ctx, "fork: %s after %d", strerror(error), born > 100 ? 100 : 0);
             }
             born++;
         }
     } else if (strcmp(how, "daemon") == 0) {
         daemonize(ctx);
-        pause_ms(100);
+        await_names(ctx, 1);
     } else if (strcmp(how, "noise") == 0) {
         make_noise();
     } else if (strcmp(how, "noisecrash") == 0) {
@@ -360,7 +384,7 @@ static int map_block(struct mr_ctx *ctx, void *state, struct mr_bytes block, uin
 /* Whether all that was left behind is gone, or going: waits for it a while. */
 static bool are_gone(struct mr_ctx *ctx) {
     const char *names = mr_param(ctx, "names");
-    for (int tries = 0; tries < 1000; tries++) {
+    for (int tries = 0; tries < 4000; tries++) {
         int alive = 0;
         while (waitpid(-1, NULL, WNOHANG) > 0) { /* ours, and killed */
         }

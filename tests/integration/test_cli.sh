@@ -105,7 +105,10 @@ expect_same "$T/.out" expected "the counts on standard output with --json"
 check "the manifest, on standard error without -o" python3 -c '
 import json, sys
 assert json.load(open(sys.argv[1]))["result"]["job"]' "$T/.err"
-expect_status 0 "$MILLRACE" run wordcount book.txt --report
+for i in 1 2 3 4 5; do # until it takes less than a second, however busy the machine is
+    expect_status 0 "$MILLRACE" run wordcount book.txt --report
+    ! grep -q '^Bottleneck: none to speak of' "$T/.err" || break
+done
 expect_same "$T/.out" expected "the counts on standard output with --report"
 for line in '^Time: ' 'map ' 'reduce ' '^Memory: ' '^Bottleneck: none to speak of in less than a second$'; do
     expect_err "$line"

@@ -154,8 +154,8 @@ expect_out 'no luck in map'
 expect_status 1 "$MILLRACE" submit "$plugins/fails.so" --at reduce poison.txt -o failed
 expect_err 'no luck in reduce'
 check "the only reducer stays in service" [ -z "$(grep 'set aside' up.err)" ]
+seq 9 >nine.txt
 if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
-    seq 9 >nine.txt
     expect_status 1 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how abort --at 7 nine.txt -o crashed
     expect_err 'Aborted|SIGABRT'
     expect_err '^millrace:   \| the last words'
@@ -172,6 +172,13 @@ if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
     check "one record is set aside" [ "$(cut -f 2- aside/_skipped)" = "$(printf '12\t7')" ]
     check "and counted" [ "$(grep -c '"records_skipped": 1' aside/_manifest.json)" = 1 ]
 fi
+# A process whose channel the code wrote into is replaced, and that attempt doesn't count, unless this goes on.
+expect_status 0 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how babble --at 7 nine.txt -o babbled --max-attempts 1 --once "$T/babbled-once"
+check "it struck" [ -e "$T/babbled-once" ]
+expect_status 4 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how babble --at 7 nine.txt -o babbling --max-attempts 2 --struck "$T/marks"
+check "it struck ten times: $(wc -c <"$T/marks")" [ "$(wc -c <"$T/marks")" -eq 10 ]
+expect_err 'a task process'
+expect_missing babbling
 await "nothing pending of a job that failed" test ! -e "failed.pending-$failed"
 
 # ---- what can be seen ------------------------------------------------------------------------------------------------------------
@@ -186,6 +193,8 @@ expect_out '^JOB +ID +STATE'
 expect_out 'wordcount .*logs -o with-json'
 expect_status 0 "$MILLRACE" status "$id" --json
 check "it is done" [ "$(field 'it["state"]')" = done ]
+check "and how far is kept" [ "$(field '(it["round"], it["rounds"], it["maps_done"] == it["map_tasks"] > 0, it["reduces_done"] == it["reduce_tasks"] > 0)')" = '(1, 1, True, True)' ]
+check "of a run by many processes no memory is told" [ "$(grep -cE '"(memory|peak_rss)"' with-json/_manifest.json)" = 0 ]
 
 # ---- drained, cancelled ------------------------------------------------------------------------------------------------------------
 expect_status 0 "$MILLRACE" drain mapper-1
@@ -202,7 +211,10 @@ check "it says what it waits for" [ "$(field 'it["state"], it["why"]')" = "('wai
 expect_status 0 "$MILLRACE" cancel "${id:0:10}"
 run "$MILLRACE" wait "$id"
 check "its status is no success: $status" [ "$status" -ne 0 ]
-expect_err 'cancel'
+expect_err '^millrace: job [0-9]+ \([0-9a-f]{8}\) was cancelled$'
+expect_status 0 "$MILLRACE" status "$id"
+expect_out ' cancelled +1/1 +0/[0-9]+ +0/[0-9]+ '
+check "no cause is told of it" [ "$(grep -c '^job ' .out)" = 0 ]
 expect_missing waiting
 await "nothing pending of a job that was cancelled" test ! -e "waiting.pending-$id"
 
@@ -219,7 +231,7 @@ is_submitted() {
     [ -n "$("$MILLRACE" status --json | python3 -c '
 import json, sys
 for job in json.load(sys.stdin):
-    if job["command"].endswith(" " + sys.argv[1]) and job["state"] not in ("done", "failed"):
+    if job["command"].endswith(" " + sys.argv[1]) and job["state"] not in ("done", "failed", "cancelled"):
         print(job["id"])' "$1")" ]
 }
 submit_waiting -o left
@@ -266,6 +278,13 @@ expect_out 'job [0-9]+ \([0-9a-f]{8}\), wordcount .* in '
 cluster_down
 
 # ---- a state that is kept ----------------------------------------------------------------------------------------------------------
+expect_status 0 "$MILLRACE" fsck state
+expect_out '^journal: sound; '
+expect_out '^[0-9]+ jobs, of which these are the last 20:$'
+check "twenty are shown" [ "$(grep -c '^job ' .out)" = 20 ]
+expect_out '^state: cancelled$'
+expect_status 0 "$MILLRACE" fsck state --json
+check "as JSON all" [ "$(field 'len(it["jobs"]) > 20 and it["jobs"][-1]["job"] == it["job"]')" = True ]
 cluster_up --mappers 1 --state "$T/state"
 expect_status 0 "$MILLRACE" status --json
 check "the jobs of before are known" [ "$(field 'len(it)')" -gt 10 ]

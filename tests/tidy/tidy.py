@@ -155,7 +155,8 @@ class Source:
         return None
 
     def room(self):
-        return str(self.path.with_suffix(""))
+        """foo_inside.h, for those that make foo, is of the room foo."""
+        return str(self.path.with_suffix("")).removesuffix("_inside")
 
     def folder(self):
         """The row of MAY_INCLUDE it belongs to."""

@@ -180,27 +180,35 @@ MR_MUST_USE int mr_run_explain(const struct mr_run_spec *spec, int out_fd, struc
 MR_MUST_USE int mr_run_verify(const char *output, struct mr_run_result *result,
                               struct mr_error *err);
 
-/* What the journal in a --state folder holds: the last job, and the journal's own measures. */
-struct mr_run_journal {
-    uint64_t starts;      /* how often a run began on it */
-    uint64_t entries;     /* that were replayed */
-    uint64_t events;      /* of the scheduler, among them */
-    uint64_t comparisons; /* of the replayed state's hash with the one stored */
-    uint64_t bytes;       /* of the file */
-    uint32_t job;         /* its number; 0: none */
+/* A job that a journal holds. */
+struct mr_run_journal_job {
+    uint32_t number;
     char id[33];
-    const char
-        *state;    /* "none", "running", "closing", "publishing", "stopping", "done", "failed" */
-    char *command; /* about as it was typed; NULL: none */
-    char *why;     /* it failed; NULL: it didn't */
+    const char *state; /* "running", "closing", "publishing", "stopping", "done", "failed",
+                          "cancelled" */
+    char *command;     /* about as it was typed */
+    char *why;         /* it failed; NULL: it didn't */
     uint32_t round;
     uint32_t map_tasks;
     uint32_t maps_done;
     uint32_t reduce_tasks;
     uint32_t reduces_done;
-    uint64_t files; /* map outputs that are there, as long as they should be */
+    bool has_files; /* with --state: map outputs ... */
+    uint64_t files; /* ... that are there, as long as they should be */
     uint64_t files_bytes;
     uint64_t files_missing; /* and those that will be made again */
+};
+
+/* What a journal holds: that of a --state folder the last job, a master's all jobs that it knows,
+ * ascending; and the journal's own measures. */
+struct mr_run_journal {
+    uint64_t starts;      /* how often a run, or a master, began on it */
+    uint64_t entries;     /* that were replayed */
+    uint64_t events;      /* of the scheduler, among them */
+    uint64_t comparisons; /* of the replayed state's hash with the one stored */
+    uint64_t bytes;       /* of the file */
+    struct mr_run_journal_job *jobs;
+    size_t job_count;
 };
 
 /* Replays the journal in `state` and checks all that can be checked, changing nothing. MR_ERR_INPUT

@@ -234,6 +234,7 @@ static int report_turn_failed(struct mr_errand *errand, const struct mr_error *w
                                      .pass = errand->pass,
                                      .status = (uint64_t)-why->code,
                                      .is_fatal = errand->work.outcome.is_fatal,
+                                     .is_broken = errand->work.outcome.is_broken,
                                      .why = why->text};
     return keep_report(errand, MR_WIRE_TURNED, &message, err);
 }
@@ -252,6 +253,7 @@ int mr_errand_report_failed(struct mr_errand *errand, const struct mr_error *why
                                      .status = (uint64_t)-why->code,
                                      .is_fatal = outcome->is_fatal && !errand->work.is_unseen,
                                      .is_crash = outcome->is_crash,
+                                     .is_broken = outcome->is_broken,
                                      .is_stopped = errand->is_stopped,
                                      .is_memory = outcome->is_short,
                                      .has_place = outcome->has_place,

@@ -163,10 +163,11 @@ static int find(struct mr_folder *folder, const struct mr_folder_options *option
 
 static int write_note(const struct mr_folder *folder, struct mr_error *err) {
     char text[NOTE_MAX];
-    int len = snprintf(
-        text, sizeof text,
-        "millrace worker 1\nname %s\ncluster %s\nepoch %" PRIu64 "\nsequence %" PRIu64 "\nend\n",
-        folder->name, *folder->cluster ? folder->cluster : "-", folder->epoch, folder->sequence);
+    int len = snprintf(text, sizeof text,
+                       "millrace worker 1\nname %s\ncluster %s\nepoch %" PRIu64 "\nstart %" PRIu64
+                       "\nsequence %" PRIu64 "\nend\n",
+                       folder->name, *folder->cluster ? folder->cluster : "-", folder->seen.epoch,
+                       folder->seen.start, folder->seen.sequence);
     int fd = openat(folder->dir_fd, "node.new",
                     O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -193,13 +194,14 @@ static bool read_note(struct mr_folder *folder) {
     int status = mr_file_read(fd, 0, text, NOTE_MAX, "node", &got, &ignored);
     (void)close(fd); /* only read from */
     int fields = sscanf(text,
-                        "millrace worker 1 name %127s cluster %32s epoch %" SCNu64
+                        "millrace worker 1 name %127s cluster %32s epoch %" SCNu64 " start %" SCNu64
                         " sequence %" SCNu64 " %3s",
-                        folder->name, folder->cluster, &folder->epoch, &folder->sequence, end);
-    bool is_whole = !status && fields == 5 && strcmp(end, "end") == 0;
+                        folder->name, folder->cluster, &folder->seen.epoch, &folder->seen.start,
+                        &folder->seen.sequence, end);
+    bool is_whole = !status && fields == 6 && strcmp(end, "end") == 0;
     if (!is_whole) {
         folder->name[0] = folder->cluster[0] = '\0';
-        folder->epoch = folder->sequence = 0;
+        folder->seen = (struct mr_folder_seen){0};
     }
     if (strcmp(folder->cluster, "-") == 0) {
         folder->cluster[0] = '\0';
@@ -207,17 +209,16 @@ static bool read_note(struct mr_folder *folder) {
     return is_whole;
 }
 
-int mr_folder_note(struct mr_folder *folder, const char *cluster, uint64_t epoch, uint64_t sequence,
+int mr_folder_note(struct mr_folder *folder, const char *cluster, const struct mr_folder_seen *seen,
                    struct mr_error *err) {
-    if (strcmp(folder->cluster, cluster) == 0 && folder->epoch == epoch &&
-        folder->sequence == sequence) {
+    if (strcmp(folder->cluster, cluster) == 0 && folder->seen.epoch == seen->epoch &&
+        folder->seen.start == seen->start && folder->seen.sequence == seen->sequence) {
         return MR_OK;
     }
     if (cluster != folder->cluster) {
         snprintf(folder->cluster, sizeof folder->cluster, "%s", cluster);
     }
-    folder->epoch = epoch;
-    folder->sequence = sequence;
+    folder->seen = *seen;
     return write_note(folder, err);
 }
 

@@ -18,14 +18,20 @@
 #define MR_FOLDER_NAME_MAX 128
 #define MR_FOLDER_CLUSTER_MAX 33
 
+/* What a worker saw of a master's journal; all 0: nothing. */
+struct mr_folder_seen {
+    uint64_t epoch; /* of the master that it obeyed last */
+    uint64_t start; /* that epoch's random number */
+    uint64_t sequence;
+};
+
 struct mr_folder {
     char path[MR_FOLDER_PATH_MAX]; /* absolute, without links */
     int dir_fd;
     int lock_fd;
     char name[MR_FOLDER_NAME_MAX];       /* the worker's */
     char cluster[MR_FOLDER_CLUSTER_MAX]; /* empty: none yet */
-    uint64_t epoch;                      /* of the master that it obeyed last; 0: none */
-    uint64_t sequence;                   /* of that master's journal */
+    struct mr_folder_seen seen;
     struct mr_blobs *blobs;
     uint64_t trashed;
 };
@@ -42,9 +48,9 @@ MR_MUST_USE int mr_folder_open(struct mr_folder *folder, const struct mr_folder_
 /* Lets go. Harmless on one that was not opened (zeroed, with descriptors -1). */
 void mr_folder_close(struct mr_folder *folder);
 
-/* Notes cluster, epoch and sequence, where they changed. */
-MR_MUST_USE int mr_folder_note(struct mr_folder *folder, const char *cluster, uint64_t epoch,
-                               uint64_t sequence, struct mr_error *err);
+/* Notes the cluster and what was seen of its journal, where they changed. */
+MR_MUST_USE int mr_folder_note(struct mr_folder *folder, const char *cluster,
+                               const struct mr_folder_seen *seen, struct mr_error *err);
 
 /* Moves jobs/ID out of sight, to be removed by mr_folder_empty_trash, from any thread. */
 void mr_folder_trash(struct mr_folder *folder, const char *id);

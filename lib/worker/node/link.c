@@ -3,6 +3,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/error.h"
+#include "lib/net/entry.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 
 #define RETRY_FIRST_MS 50
 #define RETRY_MOST_MS 2000
-#define HELD_ROWS 4096 /* in one message, which stays below its limit */
+#define RETRY_REFUSED_MS 15000 /* of a master that refuses: nobody helps it but its operator */
+#define HELD_ROWS 4096         /* in one message, which stays below its limit */
 #define MOVED_ROWS 4096
 #define SENT_TIMES 32 /* heartbeats whose time is remembered: far more than are under way */
 
@@ -42,6 +44,7 @@ struct mr_link {
     uv_timer_t lease;
     unsigned timers; /* that are not closed yet */
     uint64_t retry_ms;
+    bool is_refused; /* by the master, on the last connection */
     uint64_t incarnation;
     bool has_lease; /* it was registered under this incarnation */
     uint64_t lease_until;
@@ -214,6 +217,7 @@ static int take_registered(struct mr_link *link, const struct mr_wire_registered
     link->node = (uint32_t)message->node;
     link->lease_ms = (uint32_t)message->lease_ms;
     link->heartbeat_ms = (uint32_t)message->heartbeat_ms;
+    mr_net_set_silence(link->net, link->lease_ms);
     link->sent = link->renewed = 0;
     link->retry_ms = RETRY_FIRST_MS;
     link->said[0] = '\0';
@@ -226,6 +230,14 @@ static int take_registered(struct mr_link *link, const struct mr_wire_registered
     send_heartbeat(link);
     link->events->registered(link->user);
     return MR_OK;
+}
+
+/* It is asked again, but ever more seldom. */
+static int take_refused(struct mr_link *link, const struct mr_wire_refused *message,
+                        struct mr_error *err) {
+    link->is_refused = true;
+    return mr_error_set(err, MR_ERR_CLUSTER, "the master at %s refuses this worker: %s",
+                        link->master, message->why ? message->why : "it does not say why");
 }
 
 /* ---- the connection ---------------------------------------------------------------------------*/
@@ -244,6 +256,8 @@ static int take(struct mr_link *link, unsigned kind, const union mr_wire_any *me
     switch (kind) {
     case MR_WIRE_REGISTERED:
         return take_registered(link, &message->registered_, err);
+    case MR_WIRE_REFUSED:
+        return take_refused(link, &message->refused_, err);
     case MR_WIRE_RENEWED:
         take_renewed(link, &message->renewed_);
         return MR_OK;
@@ -318,7 +332,7 @@ static const struct mr_conn_events conn_events = {
 static void connect_again(uv_timer_t *timer) {
     struct mr_link *link = timer->data;
     struct mr_error err = {0};
-    if (mr_conn_open(link->net, link->master, &conn_events, link, &link->conn, &err)) {
+    if (mr_entry_dial(link->net, link->master, &conn_events, link, &link->conn, &err)) {
         link->conn = NULL;
         complain(link, &err);
         rest(link);
@@ -328,8 +342,11 @@ static void connect_again(uv_timer_t *timer) {
 }
 
 static void rest(struct mr_link *link) {
+    uint64_t most = link->is_refused ? RETRY_REFUSED_MS : RETRY_MOST_MS;
+    link->is_refused = false;
+    link->retry_ms = link->retry_ms < most ? link->retry_ms : most;
     uv_timer_start(&link->retry, connect_again, link->retry_ms, 0);
-    link->retry_ms = link->retry_ms * 2 < RETRY_MOST_MS ? link->retry_ms * 2 : RETRY_MOST_MS;
+    link->retry_ms = 2 * link->retry_ms;
 }
 
 /* ---- life -------------------------------------------------------------------------------------*/

@@ -30,7 +30,6 @@ struct node {
     bool was_ready;
     bool is_leaving; /* it wants nothing new */
     bool is_ending;
-    struct mr_wire_registered refused; /* a master whose journal was older; epoch 0: none */
     char listen[MR_WHEREABOUTS_MAX];
     char id[17]; /* of this life, for the names of cgroups */
 };
@@ -165,14 +164,18 @@ void mr_node_end(struct mr_node_stop *stop, bool at_once) {
 
 static void describe(void *user, struct mr_wire_register *message) {
     const struct node *node = user;
-    *message = (struct mr_wire_register){.name = node->daemon.folder.name,
+    const struct mr_folder *folder = &node->daemon.folder;
+    *message = (struct mr_wire_register){.name = folder->name,
                                          .host = node->daemon.host,
                                          .roles = node->options->roles,
                                          .slots = mr_hands_count(node->daemon.hands),
                                          .address = node->daemon.address,
-                                         .scratch = node->daemon.folder.path,
-                                         .epoch = node->daemon.folder.epoch,
-                                         .sequence = node->daemon.folder.sequence};
+                                         .scratch = folder->path,
+                                         .cluster = *folder->cluster ? folder->cluster : NULL,
+                                         .epoch = folder->seen.epoch,
+                                         .start = folder->seen.start,
+                                         .sequence = folder->seen.sequence,
+                                         .accepts_older = node->options->accept_older_journal};
 }
 
 static size_t list_held(void *user, size_t from, struct mr_wire_row_held *rows, size_t most) {
@@ -197,39 +200,26 @@ static void forget_all(struct node *node) {
     }
 }
 
-/* What is here belongs to a cluster, and to a journal that goes on. */
+/* What is here belongs to a cluster. Whether the journal is the one that this worker saw the master
+ * has judged by what the worker told it. */
 static int judge(void *user, const struct mr_wire_registered *message, struct mr_error *err) {
     struct node *node = user;
     struct mr_folder *folder = &node->daemon.folder;
     const char *cluster = message->cluster ? message->cluster : "";
+    const struct mr_folder_seen seen = {message->epoch, message->start, message->sequence};
     if (strspn(cluster, "0123456789abcdef") != strlen(cluster) || !*cluster) {
         return mr_error_set(err, MR_ERR_IO, "the master does not say which cluster it is of");
     }
     if (*folder->cluster && strcmp(folder->cluster, cluster) != 0) {
         say(node, "the master is of another cluster: what was held for the one before is removed");
         forget_all(node);
-        if (mr_folder_note(folder, cluster, message->epoch, message->sequence, err)) {
+        if (mr_folder_note(folder, cluster, &seen, err)) {
             return err->code;
         }
         mr_link_begin_anew(node->daemon.link, "it belongs to another cluster now");
         return MR_OK;
     }
-    bool is_older = message->epoch < folder->epoch || message->sequence < folder->sequence;
-    if (node->refused.epoch && message->epoch == node->refused.epoch) {
-        message = &node->refused; /* its journal grows, and stays what it is */
-        is_older = true;
-    }
-    if (is_older && !node->options->accept_older_journal) {
-        node->refused =
-            (struct mr_wire_registered){.epoch = message->epoch, .sequence = message->sequence};
-        return mr_error_set(err, MR_ERR_CLUSTER,
-                            "the master's journal is older (start %" PRIu64 ", entry %" PRIu64
-                            ") than what this worker saw acknowledged (start %" PRIu64
-                            ", entry %" PRIu64 "): restore the right one, or give "
-                            "--accept-older-journal",
-                            message->epoch, message->sequence, folder->epoch, folder->sequence);
-    }
-    return mr_folder_note(folder, cluster, message->epoch, message->sequence, err);
+    return mr_folder_note(folder, cluster, &seen, err);
 }
 
 static void registered(void *user) {
@@ -254,8 +244,9 @@ static void renewed(void *user, const struct mr_wire_renewed *message) {
     struct node *node = user;
     struct mr_folder *folder = &node->daemon.folder;
     struct mr_error err = {0};
-    if (message->epoch >= folder->epoch && message->sequence > folder->sequence &&
-        mr_folder_note(folder, folder->cluster, message->epoch, message->sequence, &err)) {
+    const struct mr_folder_seen seen = {folder->seen.epoch, folder->seen.start, message->sequence};
+    if (message->epoch == seen.epoch && message->sequence > folder->seen.sequence &&
+        mr_folder_note(folder, folder->cluster, &seen, &err)) {
         say(node, err.text);
     }
 }

@@ -2,6 +2,7 @@
 #include "lib/worker/node/peers.h"
 
 #include "lib/base/error.h"
+#include "lib/net/entry.h"
 #include "lib/worker/piece.h"
 #include <stdlib.h>
 #include <uv.h>
@@ -303,7 +304,7 @@ static void look(uv_timer_t *timer) {
 
 static int connect_to(struct peer *peer, struct mr_error *err) {
     struct mr_peers *peers = peer->peers;
-    if (mr_conn_open(peers->net, peer->about.address, &conn_events, peer, &peer->conn, err)) {
+    if (mr_entry_dial(peers->net, peer->about.address, &conn_events, peer, &peer->conn, err)) {
         peer->conn = NULL;
         return err->code;
     }

@@ -100,7 +100,7 @@ static int list_all(const struct mr_slots *run, const struct mr_core_job_view *v
 }
 
 static int forget(struct mr_slots *run, bool ends_pass, struct mr_error *err) {
-    mr_care_clear(&run->care);
+    mr_search_clear(&run->search);
     return mr_ledger_forget(&run->ledger, MR_LEDGER_MAP, err) ||
                    mr_ledger_forget(&run->ledger, MR_LEDGER_CARE, err) ||
                    mr_ledger_forget(&run->ledger, MR_LEDGER_FAILED, err) ||

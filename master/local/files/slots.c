@@ -248,9 +248,9 @@ int mr_slots_init(struct mr_slots *run, const struct mr_run_spec *spec, const st
     if (spec->isolate) {
         describe_job(run);
     }
+    mr_search_init(&run->search, (uint32_t)plan->splits.count, spec->skip_bad_records);
     return mr_queue_reserve(&run->ready, mr_slots_offered(run), err) ||
-                   mr_care_init(&run->care, &run->ledger, (uint32_t)plan->splits.count,
-                                spec->skip_bad_records, err)
+                   mr_care_load(&run->search, &run->ledger, err)
                ? err->code
                : MR_OK;
 }
@@ -258,7 +258,7 @@ int mr_slots_init(struct mr_slots *run, const struct mr_run_spec *spec, const st
 void mr_slots_fini(struct mr_slots *run) {
     if (run->plan) {
         mr_queue_fini(&run->ready);
-        mr_care_fini(&run->care);
+        mr_search_fini(&run->search);
         free(run->slots);
         free(run->seconds);
         if (run->core) {

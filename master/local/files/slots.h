@@ -48,7 +48,7 @@ struct mr_slots {
 
     struct mr_scribe scribe; /* its lock is around all below */
     struct mr_queue ready;
-    struct mr_care care;
+    struct mr_search search;
     struct mr_turns *turns;          /* NULL: the job doesn't loop */
     struct mr_work_winners *winners; /* of the round's map tasks; NULL: to be listed again */
     bool quits;                      /* slots end */

@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BROKEN_MAX 8 /* attempts at a turn that don't count */
 #define PIECE_BYTES ((size_t)1 << 20)
 #define STATE_INLINE_MAX ((size_t)64 << 10) /* in the journal */
 #define STATE_NUMBERS                                                                              \
@@ -406,7 +405,7 @@ static void judge_memory(struct turn *turn, struct mr_error *err) {
 static bool goes_on(struct turn *turn, struct mr_error *err) {
     struct mr_slots *run = turn->turns->run;
     uint32_t most = run->spec->max_attempts ? run->spec->max_attempts : MR_RUN_MAX_ATTEMPTS;
-    if (turn->outcome.is_broken && turn->broken++ < BROKEN_MAX) {
+    if (turn->outcome.is_broken && turn->broken++ < MR_HAND_BROKEN_MAX) {
         return true;
     }
     judge_memory(turn, err);

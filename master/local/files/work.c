@@ -24,8 +24,6 @@ struct mr_work_winners {
     uint32_t attempts[];
 };
 
-#define BROKEN_MAX 8 /* of a round that don't count: a code that breaks more breaks them all */
-
 struct work {
     struct mr_slot *slot;
     struct mr_slots *run;
@@ -102,7 +100,7 @@ static int write_order(struct work *work, struct mr_error *err) {
     }
     work->order.split = run->plan->splits.items[work->id.task];
     work->order.input = run->plan->inputs.items[work->order.split.input];
-    mr_care_order(&run->care, &work->order);
+    mr_care_order(&run->search, &work->order);
     return MR_OK;
 }
 
@@ -266,8 +264,8 @@ static int judge(struct work *work, bool *is_uncounted, struct mr_error *err) {
     struct mr_slots *run = work->run;
     struct mr_hand_outcome *outcome = &work->outcome;
     if (outcome->is_broken) {
-        *is_uncounted = run->broken++ < BROKEN_MAX;
-    } else if (mr_care_judge(&run->care, &run->ledger, &work->id, outcome, is_uncounted, err)) {
+        *is_uncounted = run->broken++ < MR_HAND_BROKEN_MAX;
+    } else if (mr_care_judge(&run->search, &run->ledger, &work->id, outcome, is_uncounted, err)) {
         return err->code;
     }
     if (outcome->is_short && work->order.halvings && !*is_uncounted && !outcome->is_fatal) {

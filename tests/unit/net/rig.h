@@ -4,6 +4,7 @@
 
 #include "lib/net/address.h"
 #include "lib/net/conn.h"
+#include "lib/net/entry.h"
 #include "lib/net/listener.h"
 #include "lib/net/tls.h"
 #include "tests/unit/test.h"
@@ -182,9 +183,9 @@ static inline void rig_plain(struct rig *rig) {
 
 static inline void rig_dial(struct rig *rig) {
     struct mr_error err = {0};
-    cr_assert_eq(
-        mr_conn_open(rig->client, rig->address, &rig_events, &rig->dialed, &rig->dialed.conn, &err),
-        0, "%s", err.text);
+    cr_assert_eq(mr_entry_dial(rig->client, rig->address, &rig_events, &rig->dialed,
+                               &rig->dialed.conn, &err),
+                 0, "%s", err.text);
 }
 
 static inline void rig_on_late(uv_timer_t *timer) {

@@ -1,5 +1,6 @@
 /* test_conn: two ends of a connection on one loop: greeting, frames, back-pressure, ends. */
 #include "lib/net/conn.h"
+#include "lib/net/entry.h"
 
 #include "tests/unit/net/rig.h"
 
@@ -124,7 +125,7 @@ Test(conn, pauses_between_frames) {
     rig_connect(&rig);
     struct end *b = &rig.accepted[0];
     b->on_frame = pause_each;
-    cr_assert_eq(mr_conn_open(rig.client, rig.address, &rig_events, &other, &other.conn, &err), 0);
+    cr_assert_eq(mr_entry_dial(rig.client, rig.address, &rig_events, &other, &other.conn, &err), 0);
     RIG_UNTIL(&rig, other.ready && rig.accepted_count == 2);
     for (int i = 0; i < 5; i++) {
         rig_say(&rig.dialed, "x");
@@ -204,6 +205,80 @@ Test(conn, another_secret) {
     rig_stop(&rig);
 }
 
+/* ---- who says nothing ------------------------------------------------------------------------ */
+
+static const struct mr_net_config quick = {.limits = {.pulse_ms = 20, .silence_ms = 400}};
+static const struct mr_net_config mute = {.limits = {.pulse_ms = 1000000, .silence_ms = 400}};
+
+static void look_at_clock(uv_timer_t *timer) {
+    *(bool *)timer->data = true;
+}
+
+/* Runs the loop for so long. */
+static void pass(struct rig *rig, uint64_t ms) {
+    bool is_over = false;
+    uv_timer_t *timer = rig_timer(rig, look_at_clock, ms, 0);
+    timer->data = &is_over;
+    RIG_UNTIL(rig, is_over);
+    uv_close((uv_handle_t *)timer, rig_on_timer_closed);
+}
+
+/* Pulses are no frames of the owner's, and nothing that it is waiting for. */
+Test(conn, pulses_keep_it) {
+    struct rig rig = {0};
+    rig_start(&rig, &quick, &quick, 1);
+    rig_connect(&rig);
+    uint64_t heard = mr_conn_heard_ms(rig.dialed.conn);
+    uint64_t bytes = mr_net_counters(rig.server)->bytes_received;
+    pass(&rig, 1200);
+    cr_assert(rig.dialed.conn && rig.accepted[0].conn);
+    cr_assert_eq(rig.dialed.frames + rig.accepted[0].frames, 0);
+    cr_assert_eq(mr_conn_heard_ms(rig.dialed.conn), heard);
+    cr_assert_gt(mr_net_counters(rig.server)->bytes_received, bytes);
+    rig_say(&rig.dialed, "hello");
+    RIG_UNTIL(&rig, rig_heard(&rig.accepted[0], "hello"));
+    rig_stop(&rig);
+}
+
+/* One that says nothing, and one that hears nothing of it: whoever notices ends it. */
+Test(conn, silence_ends_it) {
+    struct rig rig = {0};
+    rig_start(&rig, &quick, &mute, 1);
+    rig_connect(&rig);
+    RIG_UNTIL(&rig, rig.accepted[0].closed);
+    cr_assert_eq(rig.accepted[0].why.code, MR_ERR_CLOSED);
+    cr_assert_not_null(strstr(rig.accepted[0].why.text, "said nothing for 400 ms"));
+    cr_assert_eq(mr_net_counters(rig.server)->silent, (uint64_t)1);
+    rig_stop(&rig);
+}
+
+/* Who doesn't listen can't tell: silence counts from when it does again. */
+Test(conn, silence_while_paused) {
+    struct rig rig = {0};
+    rig_start(&rig, &quick, &mute, 1);
+    rig.pauses = true;
+    rig_connect(&rig);
+    pass(&rig, 1200);
+    cr_assert(rig.dialed.conn && rig.accepted[0].conn);
+    mr_conn_resume(rig.accepted[0].conn);
+    pass(&rig, 100);
+    cr_assert(rig.accepted[0].conn);
+    RIG_UNTIL(&rig, rig.accepted[0].closed);
+    rig_stop(&rig);
+}
+
+/* This process stood still: what came meanwhile is heard before anybody is given up. */
+Test(conn, silence_of_ones_own) {
+    struct rig rig = {0};
+    rig_start(&rig, &quick, &quick, 1);
+    rig_connect(&rig);
+    pass(&rig, 100);
+    usleep(1000000);
+    pass(&rig, 200);
+    cr_assert(rig.dialed.conn && rig.accepted[0].conn);
+    rig_stop(&rig);
+}
+
 Test(conn, another_version) {
     static const struct mr_net_config old = {.protocol = 7, .version = "0.0.7"};
     static const struct mr_net_config none;
@@ -244,7 +319,7 @@ Test(conn, nobody_there) {
     cr_assert_eq(rig.dialed.why.code, MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(rig.dialed.why.text, "Connection refused"), "%s",
                        rig.dialed.why.text);
-    cr_assert_eq(mr_conn_open(rig.client, "nowhere", &rig_events, &rig.dialed, &conn, &err),
+    cr_assert_eq(mr_entry_dial(rig.client, "nowhere", &rig_events, &rig.dialed, &conn, &err),
                  MR_ERR_USAGE);
     rig_dial(&rig); /* and one that is given up at once */
     mr_conn_drop(rig.dialed.conn, NULL);
@@ -271,10 +346,14 @@ Test(conn, no_daemon_there) {
     cr_assert_not_null(strstr(rig.dialed.why.text, "did not answer within 200 ms"));
     int silent = accept(other, NULL, NULL);
     int fd = -1;
+    rig_stop(&rig);
+    rig = (struct rig){0};
+    rig_plain(&rig); /* which has the time to hear it */
+    mr_address_write((struct sockaddr *)&name, rig.address);
     rig_dial(&rig);
     RIG_UNTIL(&rig, (fd = accept(other, NULL, NULL)) >= 0);
     cr_assert_eq(write(fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28), 28);
-    RIG_UNTIL(&rig, rig.dialed.closed == 2);
+    RIG_UNTIL(&rig, rig.dialed.closed);
     cr_assert_eq(rig.dialed.why.code, MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(rig.dialed.why.text, "no daemon of Millrace"), "%s",
                        rig.dialed.why.text);

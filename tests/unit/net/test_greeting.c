@@ -104,6 +104,14 @@ Test(greeting, judged) {
     cr_assert_str_eq(err.text,
                      "this master is Millrace 0.1.0 (protocol 1), and the mapper is Millrace 0.2.0 "
                      "(protocol 2): install the same version on both machines");
+    err = (struct mr_error){0};
+    other.protocol = 1;
+    cr_assert_eq(mr_greeting_judge(&master, &other, MR_ROLE_KEY_WORKER, &err), MR_ERR_CLUSTER,
+                 "daemons are of one version");
+    other.role = MR_NET_CLIENT;
+    err = (struct mr_error){0};
+    cr_assert_eq(mr_greeting_judge(&master, &other, MR_ROLE_KEY_CLIENT, &err), 0,
+                 "who only asks may be of another");
 }
 
 Test(greeting, refusals_keep_code_and_sentence) {

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-static const struct mr_net_config hasty = {.limits = {.greeting_ms = 200}};
+static const struct mr_net_config hasty = {.limits = {.greeting_ms = 1000}};
 static const struct mr_net_config none;
 
 /* Whether the other side closed: reads away what came before. */
@@ -135,7 +135,7 @@ Test(listener, silence_and_slowloris_end_at_the_deadline) {
     RIG_UNTIL(&rig, drip(&slow, &at) && is_closed(silent) && rig.turned_away);
     cr_assert_gt(at, (size_t)3);
     cr_assert_eq(mr_net_counters(rig.server)->late, (uint64_t)2);
-    cr_assert_not_null(strstr(rig.last_turned_away.text, "within 200 ms"));
+    cr_assert_not_null(strstr(rig.last_turned_away.text, "within 1000 ms"));
     rig_say(&rig.dialed, "unharmed");
     RIG_UNTIL(&rig, rig_heard(&rig.accepted[0], "unharmed"));
     close(silent);
@@ -195,7 +195,7 @@ static void say_hello(struct stranger *stranger, enum mr_net_role role, uint32_t
     struct mr_bytes body;
     struct mr_error err = {0};
     mr_message_put_u64(message, protocol);
-    mr_message_put_text(message, "9.9.9");
+    mr_message_put_text(message, MR_VERSION);
     mr_message_put_u64(message, role);
     mr_message_put_text(message, name);
     mr_message_put_u64(message, 12345); /* a later version says more */
@@ -348,14 +348,9 @@ static double cpu_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void on_half_second(uv_timer_t *timer) {
-    *(bool *)timer->data = true;
-}
-
 Test(listener, without_descriptors_it_rests) {
     struct rig rig = {0};
     struct rlimit before;
-    bool is_over = false;
     int waiting[40];
     int taken[64];
     int count = 0;
@@ -371,13 +366,9 @@ Test(listener, without_descriptors_it_rests) {
         count++;
     }
     double cpu = cpu_seconds();
-    uv_timer_t *timer = rig_timer(&rig, on_half_second, 500, 0);
-    timer->data = &is_over;
-    while (!is_over) {
-        uv_run(&rig.loop, UV_RUN_ONCE);
-    }
-    uv_close((uv_handle_t *)timer, rig_on_timer_closed);
-    uint64_t pauses = mr_net_counters(rig.server)->accept_pauses;
+    uint64_t began = uv_hrtime();
+    RIG_UNTIL(&rig, mr_net_counters(rig.server)->accept_pauses >= 4);
+    uint64_t ms = (uv_hrtime() - began) / 1000000;
     cpu = cpu_seconds() - cpu;
     rig_say(&rig.dialed, "unharmed");
     RIG_UNTIL(&rig, rig_heard(&rig.accepted[0], "unharmed"));
@@ -385,8 +376,7 @@ Test(listener, without_descriptors_it_rests) {
         close(taken[--count]);
     }
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-    cr_assert(pauses >= 1 && pauses <= 8, "%llu pauses in half a second",
-              (unsigned long long)pauses);
+    cr_assert_geq(ms, (uint64_t)240, "three pauses in %llu ms", (unsigned long long)ms);
     cr_assert_lt(cpu, 0.25, "no busy loop: %.3f s of CPU", cpu);
     RIG_UNTIL(&rig, mr_net_counters(rig.server)->accepted >= 30);
     for (int i = 0; i < 40; i++) {

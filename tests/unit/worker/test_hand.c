@@ -31,7 +31,7 @@ static struct mr_hand make_hand(const char *script, struct mr_hand_source *sourc
                                       .job = &job,
                                       .job_name = "none",
                                       .id = id,
-                                      .timeout = 0.2,
+                                      .timeout = 60, /* for what answers, however late */
                                       .kill_seconds = 0.3};
     return (struct mr_hand){.source = source};
 }
@@ -87,6 +87,7 @@ Test(hand, does_not_wait_for_ever) {
     struct mr_hand_source source;
     struct mr_orders_task task = {.phase = MR_PHASE_REDUCE, .partitions = 1, .attempt = 1};
     struct mr_hand hand = make_hand("exec sleep 1000", &source);
+    source.timeout = 0.2;
     struct mr_hand_outcome outcome = work(&hand, &task);
     cr_assert_eq(outcome.err.code, MR_ERR_JOB);
     cr_assert_not_null(strstr(outcome.err.text, "nothing moved"), "%s", outcome.err.text);
@@ -104,6 +105,7 @@ Test(hand, does_not_send_for_ever) {
     struct mr_orders_task task = {
         .phase = MR_PHASE_MAP, .partitions = 1, .attempt = 1, .skips = skips, .skip_count = count};
     struct mr_hand hand = make_hand("exec sleep 1000", &source);
+    source.timeout = 0.2;
     struct mr_hand_outcome outcome = work(&hand, &task);
     cr_assert_eq(outcome.err.code, MR_ERR_JOB);
     cr_assert_not_null(strstr(outcome.err.text, "nothing moved"), "%s", outcome.err.text);
@@ -155,6 +157,7 @@ Test(hand, answers_ahead_are_not_believed) {
     cr_assert_eq(outcome.err.code, 0, "%s", outcome.err.text);
     cr_assert_eq(outcome.result.records_read, (uint64_t)1);
     mr_hand_release(&outcome);
+    source.timeout = 0.2;
     outcome = work(&hand, &task);
     cr_assert_eq(hand.started, 2u);
     cr_assert_eq(outcome.err.code, MR_ERR_JOB, "it says nothing");

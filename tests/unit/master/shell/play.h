@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 #include "lib/base/hash.h"
 #include "lib/job/problems.h"
+#include "lib/net/entry.h"
 #include "lib/net/message.h"
 #include "lib/net/wire.h"
 #include "lib/worker/account.h"
@@ -348,7 +349,7 @@ static inline void actor_open(struct actor *actor, struct play *play, enum mr_ne
     *actor = (struct actor){.play = play};
     actor->last = &actor->first;
     cr_assert_eq(
-        mr_conn_open(play->nets[role], play->address, &actor_events, actor, &actor->conn, &err), 0,
+        mr_entry_dial(play->nets[role], play->address, &actor_events, actor, &actor->conn, &err), 0,
         "%s", err.text);
     PLAY_UNTIL(play, actor->is_ready || actor->is_closed);
     cr_assert(actor->is_ready, "%s", actor->why.text);
@@ -492,7 +493,7 @@ static inline struct mr_buffer spec_of(const struct job_plan *plan) {
     struct mr_spec_round rounds[8];
     struct mr_spec_input input = {.path = "/data/input", .kind = 1, .size = 10 * plan->splits};
     struct mr_spec_split *splits = calloc(plan->splits + 1, sizeof *splits);
-    struct mr_spec spec = {.version = "0",
+    struct mr_spec spec = {.version = MR_VERSION,
                            .job = "wordcount",
                            .label = "wordcount /data/input",
                            .rounds = rounds,

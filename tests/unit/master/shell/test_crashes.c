@@ -68,7 +68,8 @@ static bool try_open(struct actor *actor, struct play *play, enum mr_net_role ro
     *actor = (struct actor){.play = play, .does_all = true};
     actor->last = &actor->first;
     cr_assert_eq(
-        mr_conn_open(play->nets[role], play->address, &actor_events, actor, &actor->conn, &err), 0);
+        mr_entry_dial(play->nets[role], play->address, &actor_events, actor, &actor->conn, &err),
+        0);
     PLAY_UNTIL(play, actor->is_ready || actor->is_closed);
     return actor->is_ready && !actor->is_closed;
 }

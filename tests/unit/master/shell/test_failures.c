@@ -170,6 +170,40 @@ Test(failures, memory) {
     mr_buffer_fini(&spec);
 }
 
+/* An attempt whose process spoke as none does is no failure of the job's code; but code that breaks
+ * all of them is. */
+Test(failures, broken) {
+    static const struct job_plan plan = {
+        .rounds = 1, .partitions = 1, .splits = 1, .output = "/o/d", .max_attempts = 2};
+    struct play play;
+    struct actor client, worker;
+    struct mr_buffer spec = spec_of(&plan);
+    struct taken taken;
+    struct mr_wire_failed broken = {.is_broken = 1, .why = "it answered what nobody asked"};
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    client_follow(&client, "1");
+    worker_open(&worker, &play, "w", 7, MR_CORE_MAPS, 1);
+    worker.does_all = worker.is_mute = true;
+    for (uint64_t i = 1; i <= 10; i++) {
+        struct mr_wire_start start = actor_start(&worker);
+        cr_assert_eq(start.attempt, i);
+        fail(&worker, &start, &broken);
+        fail(&worker, &start, &broken); /* said twice it is one */
+    }
+    actor_take(&client, MR_WIRE_ENDED, &taken);
+    cr_assert_not_null(strstr(taken.is.ended_.jobs[0].why, "what nobody asked"));
+    cr_assert_not_null(strstr(taken.is.ended_.jobs[0].why, "attempt 9"), "%s",
+                       taken.is.ended_.jobs[0].why); /* the first that counts */
+    taken_release(&taken);
+    actor_close(&client);
+    actor_close(&worker);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
 /* A map output that two reduce attempts can't read is made again, and they are told. */
 Test(failures, output_lost) {
     static const struct job_plan plan = {

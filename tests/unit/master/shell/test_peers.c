@@ -231,7 +231,7 @@ Test(peers, stopped_in_the_middle) {
     struct mr_hash_128 hash = mr_hash_xxh3_128(spec.data, spec.len);
     struct mr_wire_submit submit = {ID_B, hash.high, hash.low};
     play_open(&play);
-    play.lease_ms = 100;
+    play.lease_ms = 300; /* three of them without a byte are too many */
     play_start_master(&play);
     actor_open(&stopped, &play, MR_NET_CLIENT);
     actor_send(&stopped, MR_WIRE_SUBMIT, &submit);
@@ -255,7 +255,7 @@ Test(peers, turns_in_the_middle) {
     struct mr_wire_blob head = {hash.high, hash.low, spec.len, 0};
     struct mr_error err = {0};
     play_open(&play);
-    play.lease_ms = 100;
+    play.lease_ms = 300; /* three of them without a byte are too many */
     play_start_master(&play);
     worker_open(&stopped, &play, "w", 7, MR_CORE_REDUCES, 1);
     (void)!mr_wire_send_piece(stopped.conn, MR_WIRE_BLOB, &head, (struct mr_bytes){spec.data, 4},

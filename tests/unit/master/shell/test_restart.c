@@ -1,4 +1,5 @@
 /* test_restart: the master: restarts, at any moment, with workers that go on. */
+#include "master/journal/journal.h"
 #include "play.h"
 
 static const struct job_plan plain = {
@@ -113,6 +114,110 @@ Test(restart, offers) {
     mr_buffer_fini(&spec);
 }
 
+/* The state is put in the place of `to`, as it lies there. */
+static void copy_state(const char *from, const char *to) {
+    const char *const commands[2][5] = {{"rm", "-rf", to, NULL}, {"cp", "-r", from, to, NULL}};
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            execvp(commands[i][0], (char *const *)(uintptr_t)commands[i]);
+            _exit(1);
+        }
+        cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    }
+}
+
+/* Registers with what was seen of the journal in `saw`; returns what it is told now. */
+static struct mr_wire_registered register_again(struct actor *actor, struct play *play,
+                                                const struct mr_wire_registered *saw,
+                                                bool accepts_older, const char *refused) {
+    struct mr_wire_registered told = {0};
+    struct mr_wire_register said = {.incarnation = 7,
+                                    .name = "m",
+                                    .host = "host",
+                                    .roles = MR_CORE_MAPS,
+                                    .slots = 1,
+                                    .address = "127.0.0.1:1",
+                                    .scratch = "/nowhere",
+                                    .cluster = saw->cluster,
+                                    .epoch = saw->epoch,
+                                    .start = saw->start,
+                                    .sequence = saw->sequence,
+                                    .accepts_older = accepts_older};
+    struct taken taken;
+    actor_open(actor, play, MR_NET_MAPPER);
+    actor_send(actor, MR_WIRE_REGISTER, &said);
+    actor_take(actor, refused ? MR_WIRE_REFUSED : MR_WIRE_REGISTERED, &taken);
+    if (refused) {
+        cr_assert_not_null(strstr(taken.is.refused_.why, refused), "%s", taken.is.refused_.why);
+    } else {
+        told = taken.is.registered_;
+        told.cluster = saw->cluster;
+    }
+    taken_release(&taken);
+    return told;
+}
+
+/* F7: a copy of the state is put back, and has grown when the worker comes: it is given nothing. */
+Test(restart, older_state) {
+    struct play play;
+    struct actor client, mapper;
+    struct mr_buffer spec = spec_of(&plain);
+    struct mr_wire_registered saw = {0};
+    struct taken taken;
+    char cluster[MR_WIRE_ID_MAX];
+    char copy[160];
+    play_open(&play);
+    snprintf(copy, sizeof copy, "%s/copy", play.dir);
+    play_start_master(&play);
+    actor_open(&mapper, &play, MR_NET_MAPPER);
+    actor_register(&mapper, "m", 7, MR_CORE_MAPS, 1, NULL, 0);
+    actor_take(&mapper, MR_WIRE_REGISTERED, &taken);
+    saw = taken.is.registered_;
+    snprintf(cluster, sizeof cluster, "%s", saw.cluster);
+    saw.cluster = cluster;
+    taken_release(&taken);
+    actor_close(&mapper);
+    play_stop_master(&play);
+    copy_state(play.state, copy);
+    play_start_master(&play);
+    saw = register_again(&mapper, &play, &saw, false, NULL);
+    struct mr_wire_registered early = saw;
+    actor_close(&mapper);
+    play_stop_master(&play);
+    play_start_master(&play);
+    saw = register_again(&mapper, &play, &saw, false, NULL);
+    cr_assert_neq(saw.start, early.start);
+    actor_close(&mapper);
+    play_stop_master(&play);
+    copy_state(copy, play.state);
+    for (int i = 0; i < 3; i++) { /* entries enough, and starts as many as were seen */
+        static const char *const ids[] = {ID_A, ID_B, ID_C};
+        play_start_master(&play);
+        actor_open(&client, &play, MR_NET_CLIENT);
+        (void)client_submit(&client, ids[i], &spec);
+        actor_close(&client);
+        if (i < 2) {
+            play_stop_master(&play);
+        }
+    }
+    register_again(&mapper, &play, &saw, false, "older (it knows nothing of that start)");
+    actor_close(&mapper);
+    register_again(&mapper, &play, &early, false, "older (it knows nothing of that start)");
+    cr_assert_not(actor_has(&mapper, MR_WIRE_START));
+    actor_close(&mapper);
+    struct mr_wire_registered now = register_again(&mapper, &play, &saw, true, NULL);
+    (void)actor_start(&mapper);
+    actor_close(&mapper);
+    register_again(&mapper, &play, &now, false, NULL); /* it is of this journal now */
+    actor_close(&mapper);
+    saw.cluster = ID_C; /* what it saw was no state of this cluster */
+    register_again(&mapper, &play, &saw, false, NULL);
+    actor_close(&mapper);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
 /* A second master on the same state is refused; a damaged journal, too. */
 Test(restart, refuses) {
     struct play play;
@@ -133,5 +238,32 @@ Test(restart, refuses) {
     cr_assert_eq(play_try_master(&play, &err), MR_MASTER_EXIT_CORRUPT, "%s", err.text);
     uv_run(&play.loop, UV_RUN_DEFAULT);
     play.master = NULL;
+    play_close(&play);
+}
+
+/* A journal that can't be gone on with is told before anybody is let in, not when it is ready. */
+Test(restart, refuses_to_resume) {
+    struct play play;
+    struct mr_journal *journal = NULL;
+    struct mr_core_effects effects;
+    struct mr_error err = {0};
+    const struct mr_core_event events[] = {
+        {.kind = MR_CORE_SUBMIT, .job = 1, .shape = {1, 1, NULL}, .max_attempts = 4, .weight = 1},
+        {.kind = MR_CORE_NODE_UP,
+         .worker = {0, 1},
+         .host = MR_CORE_NONE,
+         .roles = MR_CORE_DOES_BOTH,
+         .slots = 2}};
+    play_open(&play);
+    cr_assert_eq(mkdir(play.state, 0700), 0);
+    cr_assert_eq(mr_journal_open(play.state, MR_JOURNAL_RUN, &journal, &err), 0);
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(mr_journal_apply(journal, &events[i], 0, &effects, &err), 0, "%s", err.text);
+    }
+    cr_assert_eq(mr_journal_commit(journal, &err), 0);
+    mr_journal_close(journal);
+    cr_assert_eq(play_try_master(&play, &err), MR_MASTER_EXIT_CORRUPT);
+    cr_assert_not_null(strstr(err.text, "does not tell what job 1 is"), "%s", err.text);
+    cr_assert_null(play.master);
     play_close(&play);
 }

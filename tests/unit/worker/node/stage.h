@@ -49,6 +49,7 @@ struct seat {
     char address[320];
     char scratch[STAGE_PATH];
     uint64_t incarnation;
+    struct mr_wire_register saw; /* of a journal: numbers alone */
     unsigned registrations;
     struct mr_wire_row_held held[16]; /* as offered last; without ids */
     size_t held_count;
@@ -72,8 +73,10 @@ struct stage {
     struct stage_blob blobs[STAGE_BLOBS];
     size_t blob_count;
     uint64_t epoch;
+    uint64_t start;
     uint64_t sequence;
     const char *cluster;
+    const char *refuses; /* those that don't accept an older journal: the reason; NULL: nobody */
     uint32_t lease_ms;
     bool is_mute; /* renews nothing */
     bool is_deaf; /* answers no registration */
@@ -120,14 +123,23 @@ static inline void stage_take_register(struct stage *stage, struct mr_conn *conn
     snprintf(seat->address, sizeof seat->address, "%s", message->address);
     snprintf(seat->scratch, sizeof seat->scratch, "%s", message->scratch);
     seat->incarnation = message->incarnation;
+    seat->saw = (struct mr_wire_register){.epoch = message->epoch,
+                                          .start = message->start,
+                                          .sequence = message->sequence,
+                                          .accepts_older = message->accepts_older};
+    bool is_of = message->cluster && strcmp(message->cluster, stage->cluster) == 0;
     seat->held_count = message->held_count < 16 ? message->held_count : 16;
     for (size_t i = 0; i < seat->held_count; i++) {
         seat->held[i] = message->held[i];
     }
     seat->registrations++;
-    if (!stage->is_deaf) {
+    if (stage->refuses && is_of && !message->accepts_older) {
+        struct mr_wire_refused refused = {stage->refuses};
+        stage_send(stage, at, MR_WIRE_REFUSED, &refused);
+    } else if (!stage->is_deaf) {
         struct mr_wire_registered answer = {.node = at,
                                             .epoch = stage->epoch,
+                                            .start = stage->start,
                                             .sequence = stage->sequence,
                                             .lease_ms = stage->lease_ms,
                                             .heartbeat_ms = 50,
@@ -259,8 +271,11 @@ static inline void stage_listen(struct stage *stage) {
 static inline void stage_open(struct stage *stage) {
     struct mr_secret secret;
     struct mr_error err = {0};
-    *stage =
-        (struct stage){.epoch = 3, .sequence = 40, .cluster = STAGE_CLUSTER, .lease_ms = 20000};
+    *stage = (struct stage){.epoch = 3,
+                            .start = 1234567890123456789u,
+                            .sequence = 40,
+                            .cluster = STAGE_CLUSTER,
+                            .lease_ms = 20000};
     snprintf(stage->dir, sizeof stage->dir, "/tmp/millrace-node-XXXXXX");
     cr_assert_not_null(mkdtemp(stage->dir));
     snprintf(stage->secret, sizeof stage->secret, "%s/key", stage->dir);
@@ -375,6 +390,16 @@ static inline bool cast_said(struct cast *cast, const char *words) {
     bool is_said = strstr(cast->said, words) != NULL;
     pthread_mutex_unlock(&cast->lock);
     return is_said;
+}
+
+static inline unsigned cast_count(struct cast *cast, const char *words) {
+    unsigned count = 0;
+    pthread_mutex_lock(&cast->lock);
+    for (const char *at = cast->said; (at = strstr(at, words)); at++) {
+        count++;
+    }
+    pthread_mutex_unlock(&cast->lock);
+    return count;
 }
 
 static inline void *cast_main(void *arg) {

@@ -1,0 +1,55 @@
+/* history: the jobs that ended last, as their facts tell. */
+#ifndef MR_SHELL_HISTORY_H
+#define MR_SHELL_HISTORY_H
+
+#include "lib/base/hash.h"
+#include "lib/worker/orders.h"
+#include "master/journal/journal.h"
+
+/* How far a job was when it ended: of the round that was under way. Rounds count as in its list. */
+struct mr_history_last {
+    uint64_t rounds;
+    uint64_t round;
+    uint64_t pass;
+    uint64_t map_tasks;
+    uint64_t maps_done;
+    uint64_t reduce_tasks;
+    uint64_t reduces_done;
+    uint64_t failed; /* attempts */
+};
+
+struct mr_history_row {
+    uint32_t number;
+    char id[MR_ORDERS_ID_LEN + 1];
+    char *label;
+    int status;
+    char *why; /* "" where it is done */
+    uint64_t submitted_wall_ms;
+    uint64_t ended_wall_ms;
+    struct mr_history_last last;
+    struct mr_hash_128 manifest;        /* 0, 0: none */
+    struct mr_hash_128 log;             /* likewise */
+    struct mr_core_attempt log_attempt; /* as on the wire */
+    bool is_awaited;                    /* clients are told when that log has come */
+    uint32_t log_node;                  /* where it ran */
+};
+
+/* Zero-initialise; release with mr_history_fini. */
+struct mr_history {
+    struct mr_history_row *rows[MR_CORE_HISTORY]; /* the oldest first */
+    size_t count;
+    uint32_t last_number; /* of all jobs that ever were */
+};
+
+void mr_history_fini(struct mr_history *history);
+
+/* NULL: there is none. */
+struct mr_history_row *mr_history_find(const struct mr_history *history, uint32_t number);
+struct mr_history_row *mr_history_find_id(const struct mr_history *history, const char *id);
+
+/* Adds an ended job, as its facts tell; the oldest, but for the one of the last number, falls out:
+ * *forgotten is its number (0: none). */
+MR_MUST_USE int mr_history_add(struct mr_history *history, const struct mr_journal *journal,
+                               uint32_t number, uint32_t *forgotten, struct mr_error *err);
+
+#endif

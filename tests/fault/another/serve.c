@@ -1,0 +1,4 @@
+/* serve: task processes of a Millrace to come. */
+#undef MR_VERSION
+#define MR_VERSION "9.9.9"
+#include "task/serve.c"
