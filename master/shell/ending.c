@@ -57,7 +57,7 @@ static void forget_most(struct mr_master *master, uint32_t job, bool is_done,
     static const enum mr_notes_kind kinds[] = {
         MR_NOTES_MANIFEST, MR_NOTES_MAP,   MR_NOTES_REDUCE, MR_NOTES_ROUND, MR_NOTES_SPEC,
         MR_NOTES_PAIRS,    MR_NOTES_PASS,  MR_NOTES_LINES,  MR_NOTES_TOTAL, MR_NOTES_FAILURE,
-        MR_NOTES_CARE,     MR_NOTES_ASIDE, MR_NOTES_SHIFT,  MR_NOTES_WHY};
+        MR_NOTES_CARE,     MR_NOTES_ASIDE, MR_NOTES_SHIFT,  MR_NOTES_WHY,   MR_NOTES_BYTES};
     for (size_t i = is_done; i < sizeof kinds / sizeof *kinds && !err->code; i++) {
         size_t count;
         if (mr_notes_first(master->journal, job, kinds[i], &count)) {
