@@ -367,6 +367,9 @@ Test(peers, takes_no_answers) {
     mr_conn_resume(client.conn);
     for (; asked > 0; asked--) {
         actor_expect(&client, MR_WIRE_RESULT);
+        if (asked % 256 == 0) { /* else looking at what came would pass for taking nothing */
+            uv_run(&play.loop, UV_RUN_NOWAIT);
+        }
     }
     actor_close(&client);
     play_close(&play);
