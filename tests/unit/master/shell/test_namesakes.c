@@ -1,5 +1,5 @@
-/* test_namesakes: the master: workers of one name, workers that are said to be dead, and what is left
- * beside outputs. */
+/* test_namesakes: the master: workers of one name, workers that are said to be dead, and what is
+ * left beside outputs. */
 #include "play.h"
 
 static const struct job_plan plain = {
