@@ -66,8 +66,13 @@ const struct mr_command mr_cluster_command = {
     .summary = "run a whole cluster on this machine",
     .text = "Starts a master, mappers and reducers as processes of their own, and stays in the "
             "foreground: what they say is shown behind their names. Prints `ready HOST:PORT` when "
-            "all are. Ctrl-C (or SIGTERM) ends them in order: none stays behind, however this "
-            "command ends.",
+            "all are. Ctrl-C (or SIGTERM) ends them in order, twice at once: none stays behind, "
+            "however this command ends.\n"
+            "Without --restart the master is told at once of a worker that dies. Where a daemon "
+            "can't start, or one "
+            "ends that the others can't do without, this command ends with that one's status "
+            "(`millrace master --help` lists them; 78: the port is taken, 75: another master uses "
+            "the state), or with 5 where it was killed.",
     .options = options,
     .examples = examples,
     .operands = MR_OPERANDS_NONE,

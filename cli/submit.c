@@ -18,7 +18,8 @@ static const struct mr_option options[] = {
     MR_REQUEST_OVERWRITE_ROW,
     {.name = "wait",
      .kind = MR_OPTION_FLAG,
-     .help = "Wait for the job's end in silence (as where standard error is no terminal)."},
+     .help = "Wait for the job's end in silence (as where standard error is no terminal), unless "
+             "it waits for workers that are not there."},
     {.name = "follow",
      .letter = 'f',
      .kind = MR_OPTION_FLAG,

@@ -98,6 +98,7 @@ enum {
     "ends its attempts by itself. SIGTERM and SIGINT: it takes nothing new, and ends with status " \
     "0 when nobody needs what it runs and holds; a second one ends it at once. Other exit "        \
     "statuses: 71 out of memory, 74 its scratch can't be read or written, 78 an address, a "       \
-    "secret, a name or a folder won't do: all that is wrong is said."
+    "secret, a name or a folder won't do, or the name is another worker's, who is "                \
+    "there: all that is wrong is said."
 
 #endif

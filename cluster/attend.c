@@ -9,8 +9,10 @@
 #include "cluster/follow.h"
 #include "lib/base/error.h"
 #include "lib/client/collect.h"
+#include "lib/client/download.h"
 #include "lib/term/units.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,6 +45,7 @@ int mr_attend_create(const struct mr_attend_options *options, struct mr_attend *
     made->target = (struct mr_collect_target){.output = options->output,
                                               .output_fd = STDOUT_FILENO,
                                               .overwrite = options->overwrite,
+                                              .wants_manifest = options->json,
                                               .patience_ms = options->patience_ms};
     if (options->collects && mr_collect_open(&made->target, options->id, &made->collect, err)) {
         mr_attend_destroy(made);
@@ -120,13 +123,18 @@ static int expired(struct mr_client *client, void *arg, struct mr_error *err) {
     return MR_ERR_INTERRUPTED;
 }
 
-/* In silence, all that is said is what would never end by itself: an output to be collected that
- * this command was not told to collect. */
+/* In silence, what would be waited for in vain is said, once: workers that are not there, an output
+ * that this command was not told to collect. */
 static void hint(struct mr_attend *attend, const struct mr_wire_row_job_line *job) {
-    bool waits = !attend->collect && job->state && !strcmp(job->state, "uncollected");
-    if (waits && job->why && !attend->has_hinted) {
+    const char *state = job->state ? job->state : "";
+    const char *id = attend->options->id;
+    bool is_uncollected = !attend->collect && strcmp(state, "uncollected") == 0;
+    bool waits = strcmp(state, "waiting") == 0 || strcmp(state, "publishing") == 0;
+    if ((waits || is_uncollected) && job->why && !attend->has_hinted) {
         attend->has_hinted = true;
-        say(attend, "job %.8s: %s", attend->options->id, job->why);
+        say(attend, "job %.8s waits: %s%s%.8s%s", id, job->why,
+            is_uncollected ? ": millrace wait " : "", is_uncollected ? id : "",
+            is_uncollected ? " --collect" : "");
     }
 }
 
@@ -175,29 +183,40 @@ static void say_failure(struct mr_attend *attend) {
         has_log ? end->id : "", has_log ? ", " : "", end->id);
 }
 
+/* Records that are not in the result are never left unsaid. */
+static void say_skipped(struct mr_attend *attend) {
+    uint64_t skipped = attend->watch.end.skipped;
+    const char *output = attend->options->output;
+    if (skipped) {
+        say(attend, "%" PRIu64 " record%s set aside: %.300s%s_skipped", skipped,
+            skipped == 1 ? " was" : "s were", output ? output : "in the output, ",
+            output ? "/" : "");
+    }
+}
+
+/* As that of `millrace run`, and which job it was. */
 static void say_closing(const struct mr_attend *attend) {
     const struct mr_watch_end *end = &attend->watch.end;
-    uint64_t input = attend->watch.input_bytes;
+    const char *output = attend->options->output;
+    char records[MR_UNITS_TEXT_MAX];
     char bytes[MR_UNITS_TEXT_MAX];
     char seconds[MR_UNITS_TEXT_MAX];
     char rate[MR_UNITS_TEXT_MAX];
-    char line[MR_WIRE_TEXT_MAX + 256];
-    mr_units_seconds(seconds, sizeof seconds, end->seconds);
-    if (input > 0) {
-        snprintf(line, sizeof line, "job %u (%.8s), %s: %s in %s (%s)", end->job, end->id,
-                 end->label, mr_units_bytes(bytes, sizeof bytes, input), seconds,
-                 mr_units_rate(rate, sizeof rate, input, end->seconds));
-    } else {
-        snprintf(line, sizeof line, "job %u (%.8s), %s: in %s", end->job, end->id, end->label,
-                 seconds);
-    }
+    char line[MR_WIRE_TEXT_MAX + 512];
+    const char *name = attend->options->name ? attend->options->name : end->label;
+    snprintf(line, sizeof line, "%.*s: %s record%s, %s in %s (%s)%s%.256s (job %u, %.8s",
+             (int)strcspn(name, " "), name, mr_units_count(records, sizeof records, end->records),
+             end->records == 1 ? "" : "s", mr_units_bytes(bytes, sizeof bytes, end->input_bytes),
+             mr_units_seconds(seconds, sizeof seconds, end->seconds),
+             mr_units_rate(rate, sizeof rate, end->input_bytes, end->seconds), output ? " -> " : "",
+             output ? output : "", end->job, end->id);
     mr_say_text(line);
     if (end->failed) {
-        snprintf(line, sizeof line, ", %u attempt%s failed and were made again", end->failed,
-                 end->failed == 1 ? "" : "s");
+        snprintf(line, sizeof line, "; %u attempt%s failed and %s made again", end->failed,
+                 end->failed == 1 ? "" : "s", end->failed == 1 ? "was" : "were");
         mr_say_text(line);
     }
-    mr_say_text("\n");
+    mr_say_text(")\n");
 }
 
 static int print_manifest(const struct mr_attend *attend, struct mr_client *client, char *manifest,
@@ -208,8 +227,8 @@ static int print_manifest(const struct mr_attend *attend, struct mr_client *clie
     if (manifest) {
         mr_page_put(&page, manifest);
     } else if (hash.high || hash.low) {
-        struct mr_client_blob blob = {.hash = hash, .most = MANIFEST_MAX};
-        page.status = mr_client_download(client, &blob, &page.text, err);
+        struct mr_download blob = {.hash = hash, .most = MANIFEST_MAX};
+        page.status = mr_download_run(client, &blob, &page.text, err);
     }
     int status = mr_page_write(&page, is_stream ? STDERR_FILENO : STDOUT_FILENO,
                                is_stream ? "standard error" : "standard output");
@@ -231,10 +250,15 @@ static int finish(struct mr_attend *attend, struct mr_client *client, char *mani
         err->code = status;
         return status;
     }
+    say_skipped(attend);
     if (attend->options->closes) {
         say_closing(attend);
     }
     return attend->options->json ? print_manifest(attend, client, manifest, err) : MR_OK;
+}
+
+bool mr_attend_has_failed(const struct mr_attend *attend) {
+    return attend->watch.end.status != 0;
 }
 
 int mr_attend_run(struct mr_attend *attend, struct mr_client *client, struct mr_error *err) {
@@ -256,7 +280,8 @@ int mr_attend_run(struct mr_attend *attend, struct mr_client *client, struct mr_
         mr_error_add(err, "; job %.8s keeps its output: millrace wait %.8s --collect", options->id,
                      options->id);
     } else if (status == MR_ERR_CLUSTER) {
-        mr_error_add(err, "; job %.8s goes on without this command", options->id);
+        mr_error_add(err, "; job %.8s needs no command: millrace wait %.8s comes back to it",
+                     options->id, options->id);
     }
     free(manifest);
     return status;

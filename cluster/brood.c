@@ -178,18 +178,22 @@ static int bury(struct mr_brood *brood, struct mr_brood_child *child, int how,
         child->said_fd = -1;
     }
     child->pid = 0;
-    child->is_ready = false;
     describe_end(child, how, words, sizeof words);
     if (brood->is_ending) {
         return MR_OK;
     }
     bool may_again = brood->restarts && (child->was_ready || WIFSIGNALED(how));
+    if (child->is_ready && !may_again && brood->buried) {
+        brood->buried(brood->arg, child);
+    }
+    child->is_ready = false;
     if (!may_again && child->was_ready && !child->is_vital) {
         mr_say_text(words);
         mr_say_text("\n");
         return MR_OK;
     }
     if (!may_again) {
+        brood->failure = WIFEXITED(how) ? WEXITSTATUS(how) : 0;
         return mr_error_set(err, MR_ERR_CLUSTER, "%s%s", words,
                             child->was_ready ? "" : " before it was ready");
     }

@@ -45,6 +45,10 @@ struct mr_brood {
     bool is_ending; /* that children end is nothing to speak of */
     int signal_fd;  /* -1 */
     unsigned stops; /* SIGINT, SIGTERM so far */
+    int failure; /* the exit status of the child that mr_brood_wait failed by; 0: none, a signal */
+    /* A child has ended that was ready, and is not started again. May be NULL. */
+    void (*buried)(void *arg, const struct mr_brood_child *child);
+    void *arg;
 };
 
 /* Blocks the signals that it hears of by itself: children, Ctrl-C, SIGTERM. */

@@ -7,8 +7,8 @@
 int mr_cancel_main(const struct mr_command *command, char **args, struct mr_error *err) {
     struct mr_option_value values[MR_CONNECT_OPTIONS_MAX] = {{0}};
     struct mr_client *client = NULL;
-    if (mr_connect_begin(command, args, 1, "which job? millrace status lists them", values, &client,
-                         err) ||
+    if (mr_connect_begin(command, args, 1, "which job? `millrace status` lists them", values,
+                         &client, err) ||
         !client) {
         return err->code;
     }
@@ -18,6 +18,5 @@ int mr_cancel_main(const struct mr_command *command, char **args, struct mr_erro
     if (!mr_ask(client, &ask, err)) {
         (void)!mr_connect_say_done(command, values, err);
     }
-    mr_client_close(client);
-    return err->code;
+    return mr_connect_close(client, err);
 }

@@ -46,6 +46,12 @@ int mr_connect_begin(const struct mr_command *command, char **args, size_t most,
                            mr_commands_value(command, values, "connect-timeout"), client, err);
 }
 
+int mr_connect_close(struct mr_client *client, const struct mr_error *err) {
+    bool is_refused = err->code == MR_ERR_USAGE && client && mr_client_was_let_in(client);
+    mr_client_close(client);
+    return is_refused ? mr_error_exit_status(err->code) : err->code;
+}
+
 int mr_connect_say_done(const struct mr_command *command, const struct mr_option_value *values,
                         struct mr_error *err) {
     struct mr_page page = {.err = err};

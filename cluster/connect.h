@@ -25,6 +25,11 @@ MR_MUST_USE int mr_connect_begin(const struct mr_command *command, char **args, 
                                  struct mr_option_value values[MR_CONNECT_OPTIONS_MAX],
                                  struct mr_client **client, struct mr_error *err);
 
+/* The end of a command: closes, harmlessly on NULL, and returns how it ends by err: a status, or
+ * its exit status where it was the master that refused, so that no help with the command line is
+ * offered. */
+int mr_connect_close(struct mr_client *client, const struct mr_error *err);
+
 /* The end of one that only asks for something to be done: with --json, says that it was. */
 MR_MUST_USE int mr_connect_say_done(const struct mr_command *command,
                                     const struct mr_option_value *values, struct mr_error *err);

@@ -85,10 +85,11 @@ static int show_json(struct logs *logs, struct mr_error *err) {
 static int show(struct logs *logs, struct mr_error *err) {
     struct mr_page head = {.err = err};
     uint64_t kept = logs->text.text.len;
-    mr_page_printf(&head, "%s-%" PRIu64 ", attempt %" PRIu64 ", on node %s: %" PRIu64 " bytes",
-                   phases[logs->phase % 3], logs->task, logs->attempt, logs->node, logs->total);
+    mr_page_printf(&head, "%s-%" PRIu64 ", attempt %" PRIu64 ", on node %s: %" PRIu64 " byte%s",
+                   phases[logs->phase % 3], logs->task, logs->attempt, logs->node, logs->total,
+                   logs->total == 1 ? "" : "s");
     if (kept < logs->total) {
-        mr_page_printf(&head, ", of which %" PRIu64 " were kept", kept);
+        mr_page_printf(&head, ", %" PRIu64 " of which %s kept", kept, kept == 1 ? "was" : "were");
     }
     mr_page_put(&head, "\n");
     if (!mr_page_write(&head, STDERR_FILENO, "standard error")) {
@@ -101,7 +102,7 @@ static int show(struct logs *logs, struct mr_error *err) {
 int mr_logs_main(const struct mr_command *command, char **args, struct mr_error *err) {
     struct mr_option_value values[MR_CONNECT_OPTIONS_MAX] = {{0}};
     struct mr_client *client = NULL;
-    if (mr_connect_begin(command, args, 2, "of which job? millrace status lists them", values,
+    if (mr_connect_begin(command, args, 2, "of which job? `millrace status` lists them", values,
                          &client, err) ||
         !client) {
         return err->code;
@@ -123,6 +124,5 @@ int mr_logs_main(const struct mr_command *command, char **args, struct mr_error 
                                                                   : show(&logs, err));
     }
     mr_page_fini(&logs.text);
-    mr_client_close(client);
-    return err->code;
+    return mr_connect_close(client, err);
 }

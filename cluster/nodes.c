@@ -111,6 +111,5 @@ int mr_nodes_main(const struct mr_command *command, char **args, struct mr_error
     }
     mr_table_fini(&nodes.table);
     mr_page_fini(&nodes.page);
-    mr_client_close(client);
-    return err->code;
+    return mr_connect_close(client, err);
 }

@@ -16,10 +16,11 @@ int mr_secret_new_main(const struct mr_command *command, char **args, struct mr_
         return status ? status : mr_help_show(command, NULL, err);
     }
     if (!args[0] || strcmp(args[0], "new") != 0) {
-        return mr_error_set(err, MR_ERR_USAGE, "what about a secret? millrace secret new FILE");
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "what about a secret? `millrace secret new FILE` makes one");
     }
     if (!args[1]) {
-        return mr_error_set(err, MR_ERR_USAGE, "in which file?");
+        return mr_error_set(err, MR_ERR_USAGE, "in which file? `millrace secret new cluster.key`");
     }
     return mr_secret_new(args[1], err);
 }

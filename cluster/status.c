@@ -59,6 +59,8 @@ static void job_json(struct mr_page *page, const struct mr_wire_row_job_line *li
     mr_json_number(page, "failed_attempts", line->failed);
     mr_json_number(page, "bytes_done", line->bytes_done);
     mr_json_number(page, "bytes_total", line->bytes_total);
+    mr_json_number(page, "records_read", line->records);
+    mr_json_number(page, "records_skipped", line->skipped);
     mr_json_seconds(page, "seconds", line->seconds_us);
     mr_json_number(page, "status", line->status);
     mr_json_text(page, "why", line->why);
@@ -97,8 +99,11 @@ static int job_row(struct state *state, const struct mr_wire_row_job_line *line,
                                  line->label};
     bool is_cancelled = strcmp(line->state ? line->state : "", "cancelled") == 0;
     if (line->why && !is_cancelled) { /* which says it all */
-        mr_page_printf(&state->causes, "job %s %s: %s\n", number, line->status ? "failed" : "waits",
-                       line->why);
+        bool is_uncollected = line->state && strcmp(line->state, "uncollected") == 0;
+        mr_page_printf(&state->causes, "job %s %s: %s%s%s%s\n", number,
+                       line->status ? "failed" : "waits", line->why,
+                       is_uncollected ? ": millrace wait " : "", is_uncollected ? number : "",
+                       is_uncollected ? " --collect" : "");
     }
     return mr_table_add(&state->jobs, cells, err);
 }
@@ -232,6 +237,5 @@ int mr_status_main(const struct mr_command *command, char **args, struct mr_erro
     mr_page_fini(&state.page);
     mr_page_fini(&state.tail);
     mr_page_fini(&state.causes);
-    mr_client_close(client);
-    return err->code;
+    return mr_connect_close(client, err);
 }

@@ -75,9 +75,11 @@ static int print_id(const struct wish *wish, const char *id, uint32_t number,
     } else {
         mr_page_printf(&page, "%s\n", id);
     }
-    int status = mr_page_write(&page, STDOUT_FILENO, "standard output");
+    if (mr_page_write(&page, STDOUT_FILENO, "standard output")) {
+        mr_error_add(err, "; job %.8s is submitted", id);
+    }
     mr_page_fini(&page);
-    return status;
+    return err->code;
 }
 
 /* Hands the job over, and stays with it. */
@@ -89,6 +91,7 @@ static int send(const struct wish *wish, struct mr_submission *submission, struc
     bool is_terminal = mr_terminal_is(STDERR_FILENO);
     struct mr_attend_options options = {
         .id = mr_submission_id(submission),
+        .name = request->spec.job->name,
         .follows = wish->follows,
         .cancels = is_given(request, "cancel-on-exit"),
         .closes = request->verbose || (is_terminal && !request->quiet),
@@ -101,6 +104,9 @@ static int send(const struct wish *wish, struct mr_submission *submission, struc
         !mr_submission_send(submission, client, &number, err)) {
         (void)!(wish->detaches ? print_id(wish, options.id, number, err)
                                : mr_attend_run(attend, client, err));
+        if (mr_attend_has_failed(attend)) {
+            mr_submission_drop(submission);
+        }
     }
     mr_attend_destroy(attend);
     return err->code;
@@ -112,7 +118,7 @@ static int submit(struct mr_request *request, struct mr_error *err) {
     struct mr_submission *submission = NULL;
     struct mr_run_spec spec = request->spec;
     const char *codec = mr_request_value(request, "shuffle-codec")->text;
-    struct mr_submission_options options = {
+    struct mr_description_options options = {
         .spec = &spec,
         .is_collected = wish.collects,
         .is_strict = is_given(request, "strict"),
@@ -126,9 +132,9 @@ static int submit(struct mr_request *request, struct mr_error *err) {
         !mr_submission_create(&options, client, &submission, err)) {
         (void)!send(&wish, submission, client, err);
     }
-    mr_client_close(client);
+    int status = mr_connect_close(client, err);
     mr_submission_destroy(submission);
-    return err->code;
+    return status;
 }
 
 int mr_submit_main(const struct mr_command *command, char **args, struct mr_error *err) {

@@ -4,6 +4,7 @@
 #include "cli/help.h"
 #include "cli/say.h"
 #include "cluster/brood.h"
+#include "cluster/obituary.h"
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/base/machine.h"
@@ -133,6 +134,19 @@ static void describe_worker(struct up *up, size_t index) {
     add(child, "--secret", up->wish->secret);
 }
 
+/* So that the master need not wait for the lease to end. One that is started again offers what it
+ * held, which would be given up by that. */
+static void buried(void *arg, const struct mr_brood_child *child) {
+    const struct up *up = arg;
+    if (child != &up->brood.children[MASTER]) {
+        struct mr_obituary obituary = {.master = up->address,
+                                       .secret = up->wish->secret,
+                                       .name = child->name,
+                                       .address = child->address};
+        mr_obituary_send(&obituary);
+    }
+}
+
 static bool are_ready(const struct mr_brood *brood, size_t count) {
     bool ready = true;
     for (size_t i = 0; i < count; i++) {
@@ -195,8 +209,9 @@ static int run(struct up *up, struct mr_error *err) {
     return err->code;
 }
 
+/* How the daemon ended that this ends by is how this ends. */
 static int bring_up(const struct wish *wish, bool restarts, struct mr_error *err) {
-    struct up up = {.wish = wish};
+    struct up up = {.wish = wish, .brood = {.buried = buried, .arg = &up}};
     up.brood.count = (size_t)(1 + wish->mappers + wish->reducers);
     up.brood.restarts = restarts;
     up.brood.children = calloc(up.brood.count, sizeof *up.brood.children);
@@ -209,7 +224,7 @@ static int bring_up(const struct wish *wish, bool restarts, struct mr_error *err
     mr_brood_close(&up.brood);
     free(up.brood.children);
     free(up.words);
-    return err->code;
+    return err->code && up.brood.failure ? up.brood.failure : err->code;
 }
 
 static uint64_t number_or(const struct mr_option_value *value, uint64_t fallback) {
@@ -219,6 +234,7 @@ static uint64_t number_or(const struct mr_option_value *value, uint64_t fallback
 int mr_up_main(const struct mr_command *command, char **args, struct mr_error *err) {
     struct mr_option_value values[OPTIONS_MAX] = {{0}};
     struct wish wish = {0};
+    int status = MR_OK;
     if (mr_commands_parse(command, args, 1, values, err)) {
         return err->code;
     }
@@ -226,7 +242,9 @@ int mr_up_main(const struct mr_command *command, char **args, struct mr_error *e
         return mr_help_show(command, NULL, err);
     }
     if (!args[0] || strcmp(args[0], "up") != 0) {
-        return mr_error_set(err, MR_ERR_USAGE, "what about a cluster? millrace cluster up");
+        return mr_error_set(err, MR_ERR_USAGE,
+                            "what about a cluster? `millrace cluster up` starts one, and Ctrl-C "
+                            "there ends it");
     }
     const char *listen = mr_commands_value(command, values, "listen")->text;
     wish.mappers = number_or(mr_commands_value(command, values, "mappers"), 2);
@@ -239,8 +257,8 @@ int mr_up_main(const struct mr_command *command, char **args, struct mr_error *e
                        wish.state, err) &&
         !choose_folder(&wish, mr_commands_value(command, values, "scratch")->text, "scratch",
                        wish.scratch, err)) {
-        (void)!bring_up(&wish, mr_commands_value(command, values, "restart")->given, err);
+        status = bring_up(&wish, mr_commands_value(command, values, "restart")->given, err);
     }
     remove_temporary(&wish);
-    return err->code;
+    return status ? status : err->code;
 }

@@ -47,7 +47,7 @@ int mr_wait_main(const struct mr_command *command, char **args, struct mr_error 
     struct mr_client *client = NULL;
     struct mr_attend *attend = NULL;
     char id[MR_WIRE_ID_MAX];
-    if (mr_connect_begin(command, args, 1, "for which job? millrace status lists them", values,
+    if (mr_connect_begin(command, args, 1, "for which job? `millrace status` lists them", values,
                          &client, err) ||
         !client) {
         return err->code;
@@ -69,6 +69,5 @@ int mr_wait_main(const struct mr_command *command, char **args, struct mr_error 
         (void)!mr_attend_run(attend, client, err);
     }
     mr_attend_destroy(attend);
-    mr_client_close(client);
-    return err->code;
+    return mr_connect_close(client, err);
 }

@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/client/uploads.h"
 #include "lib/net/entry.h"
+#include "lib/net/loop.h"
 #include "lib/net/net.h"
 #include "lib/net/secret.h"
 
@@ -31,6 +32,7 @@ struct mr_client {
     struct mr_net *net;
     struct mr_conn *conn; /* NULL: none, not even in the making */
     bool is_ready;
+    bool was_ready; /* ever */
     bool has_told;
     uint64_t lost_ms; /* when the connection was lost, or first wanted */
     uint64_t retry_ms;
@@ -83,18 +85,6 @@ static void on_retry(uv_timer_t *timer) {
     connect_now(timer->data);
 }
 
-/* Whether the master may be there again later: it doesn't run, or went away. Else it has refused
- * us, or is none; both are MR_ERR_CLUSTER, so that the words must tell. */
-static bool is_away(const struct mr_error *why) {
-    static const char *const words[] = {"connect to ", "look up the host ", "did not answer within",
-                                        "closed before it said"};
-    bool away = why->code == MR_OK || why->code == MR_ERR_CLOSED;
-    for (size_t i = 0; i < sizeof words / sizeof *words && why->code == MR_ERR_CLUSTER; i++) {
-        away |= strstr(why->text, words[i]) != NULL;
-    }
-    return away;
-}
-
 static void tell(struct mr_client *client, const struct mr_error *why) {
     char line[MR_ERROR_TEXT_MAX + 128];
     if (client->has_told || !client->say || uv_now(&client->loop) - client->lost_ms < TELL_MS) {
@@ -129,7 +119,7 @@ static void lose(struct mr_client *client, bool away, const struct mr_error *why
 static void on_ready(struct mr_conn *conn, void *user) {
     struct mr_client *client = user;
     (void)conn;
-    client->is_ready = true;
+    client->is_ready = client->was_ready = true;
     client->has_told = false;
     if (client->call && !client->is_over) {
         begin_call(client);
@@ -151,8 +141,7 @@ static void on_closed(struct mr_conn *conn, bool by_peer, const struct mr_error 
         client->lost_ms = uv_now(&client->loop);
         client->retry_ms = RETRY_MS_FIRST;
     }
-    lose(client, was_ready ? why->code != MR_ERR_IO && why->code != MR_ERR_NOMEM : is_away(why),
-         why);
+    lose(client, why->code == MR_OK || why->code == MR_ERR_CLOSED, why);
 }
 
 static void on_frame(struct mr_conn *conn, const struct mr_frame *frame, void *user) {
@@ -328,11 +317,13 @@ int mr_client_open(const struct mr_client_options *options, struct mr_client **c
     const char *master = or_environment(options->master, "MILLRACE_MASTER", MR_CLIENT_MASTER);
     struct mr_client *made = calloc(1, sizeof *made);
     char *copy = strdup(master);
-    int status = made && copy ? uv_loop_init(&made->loop) : UV_ENOMEM;
-    if (status) {
+    if (!made || !copy) {
+        mr_error_nomem(err, "prepare a connection");
+    }
+    if (err->code || mr_loop_init(&made->loop, "prepare a connection", err)) {
         free(made);
         free(copy);
-        return mr_error_errno(err, MR_ERR_IO, -status, "prepare a connection");
+        return err->code;
     }
     made->master = copy;
     made->connect_ms = options->connect_ms;
@@ -378,6 +369,10 @@ struct mr_net *mr_client_net(struct mr_client *client) {
     return client->net;
 }
 
+bool mr_client_was_let_in(const struct mr_client *client) {
+    return client->was_ready;
+}
+
 const char *mr_client_master(const struct mr_client *client) {
     return client->master;
 }
@@ -387,68 +382,6 @@ const char *mr_client_master(const struct mr_client *client) {
 int mr_client_offer(struct mr_client *client, struct mr_bytes bytes, struct mr_hash_128 *hash,
                     struct mr_error *err) {
     return mr_uploads_offer(&client->uploads, bytes, hash, err);
-}
-
-/* A blob that is coming. */
-struct download {
-    const struct mr_client_blob *wanted;
-    struct mr_buffer *bytes;
-};
-
-static int begin_download(struct mr_client *client, void *arg, struct mr_error *err) {
-    struct download *download = arg;
-    struct mr_hash_128 hash = download->wanted->hash;
-    struct mr_wire_want want = {.high = hash.high, .low = hash.low};
-    download->bytes->len = 0;
-    return mr_client_send(client, MR_WIRE_WANT, &want, err);
-}
-
-static int refuse_blob(const char *what, struct mr_error *err) {
-    return mr_error_set(err, MR_ERR_CLUSTER, "what the master has of the job can't be had: %s",
-                        what);
-}
-
-static int take_download(struct mr_client *client, const struct mr_client_message *message,
-                         void *arg, struct mr_error *err) {
-    struct download *download = arg;
-    const struct mr_wire_blob *blob = &message->as->blob_;
-    struct mr_hash_128 hash = download->wanted->hash;
-    struct mr_buffer *bytes = download->bytes;
-    (void)client;
-    if (message->kind != MR_WIRE_BLOB || blob->high != hash.high || blob->low != hash.low) {
-        return 0;
-    }
-    if (blob->total == 0 || blob->total > download->wanted->most) {
-        return refuse_blob(blob->total ? "it is too long" : "it is gone", err);
-    }
-    if (blob->offset != bytes->len || blob->total - blob->offset < message->piece.len) {
-        return refuse_blob("its pieces don't fit together", err);
-    }
-    if (mr_buffer_append(bytes, message->piece.data, message->piece.len, err)) {
-        return err->code;
-    }
-    if (bytes->len < blob->total) {
-        return 0;
-    }
-    struct mr_hash_128 found = mr_hash_xxh3_128(bytes->data, bytes->len);
-    bool is_right = found.high == hash.high && found.low == hash.low;
-    return is_right ? 1 : refuse_blob("it is damaged", err);
-}
-
-static int interrupt_download(struct mr_client *client, int signal_number, void *arg,
-                              struct mr_error *err) {
-    const struct mr_client_blob *wanted = ((const struct download *)arg)->wanted;
-    return wanted->interrupted(client, signal_number, wanted->interrupted_arg, err);
-}
-
-int mr_client_download(struct mr_client *client, const struct mr_client_blob *blob,
-                       struct mr_buffer *bytes, struct mr_error *err) {
-    struct download download = {blob, bytes};
-    struct mr_client_call call = {.begin = begin_download,
-                                  .take = take_download,
-                                  .interrupted = blob->interrupted ? interrupt_download : NULL,
-                                  .arg = &download};
-    return mr_client_run(client, &call, err);
 }
 
 int mr_client_status(uint64_t status) {

@@ -79,6 +79,9 @@ void mr_client_settle(struct mr_client *client, int status, const struct mr_erro
 /* Runs the loop, outside of a call, until that is so. */
 void mr_client_pump(struct mr_client *client, bool (*is_so)(void *arg), void *arg);
 
+/* Whether a master ever let it in: what is refused then is not said of the command line alone. */
+bool mr_client_was_let_in(const struct mr_client *client);
+
 /* Where further connections can be made, and what the master is called in sentences. */
 struct mr_net *mr_client_net(struct mr_client *client);
 const char *mr_client_master(const struct mr_client *client);
@@ -86,21 +89,6 @@ const char *mr_client_master(const struct mr_client *client);
 /* Has bytes ready for whoever wants the blob of that name; borrowed until the client is closed. */
 MR_MUST_USE int mr_client_offer(struct mr_client *client, struct mr_bytes bytes,
                                 struct mr_hash_128 *hash, struct mr_error *err);
-/* A blob that is wanted of the master; borrowed. */
-struct mr_client_blob {
-    struct mr_hash_128 hash;
-    uint64_t most; /* bytes */
-    /* As that of a call; may be NULL. */
-    int (*interrupted)(struct mr_client *client, int signal_number, void *arg,
-                       struct mr_error *err);
-    void *interrupted_arg;
-};
-
-/* Gets a blob from the master, and checks it. One that it hasn't, or that is longer or wrong:
- * MR_ERR_CLUSTER. */
-MR_MUST_USE int mr_client_download(struct mr_client *client, const struct mr_client_blob *blob,
-                                   struct mr_buffer *bytes, struct mr_error *err);
-
 /* A RESULT as a failure: sets *err and returns its code, or 1 where the request went well. */
 int mr_client_result(const struct mr_wire_result *result, struct mr_error *err);
 /* A status as it travels. */

@@ -11,6 +11,7 @@ struct mr_collect_target {
     const char *output; /* a directory to make; NULL: */
     int output_fd;      /* a stream */
     bool overwrite;
+    bool wants_manifest;  /* where there is no directory, which needs it */
     uint64_t patience_ms; /* so long a worker that holds a part may be out of reach */
 };
 
@@ -23,8 +24,7 @@ MR_MUST_USE int mr_collect_open(const struct mr_collect_target *target, const ch
  * the journal says, and nothing appears before all is here. Then tells the master, and waits for
  * the end; a part that is gone or wrong is made again meanwhile. Returns 0 when the job has ended:
  * see watch->end; well, but without any parts left to collect: MR_ERR_USAGE. *manifest (malloc'ed;
- * NULL: there is none) is the output's.
- */
+ * NULL: there is none, or it was not wanted) is the output's. */
 MR_MUST_USE int mr_collect_run(struct mr_collect *collect, struct mr_watch *watch,
                                struct mr_client *client, char **manifest, struct mr_error *err);
 

@@ -3,28 +3,14 @@
 #ifndef MR_CLIENT_SUBMISSION_H
 #define MR_CLIENT_SUBMISSION_H
 
-#include "lib/client/client.h"
-
-#include <mr/run.h>
-
-#define MR_SUBMISSION_TASK_MEMORY ((uint64_t)256 << 20)
+#include "lib/client/description.h"
 
 struct mr_submission; /* opaque */
-
-struct mr_submission_options {
-    /* As of a run, with memory_bytes of one task (0: MR_SUBMISSION_TASK_MEMORY); job_name is what
-     * the user named. Threads, tmp, state, isolate, progress and stop mean nothing here. */
-    const struct mr_run_spec *spec;
-    bool is_collected; /* the output comes to the client: spec->output isn't made by the cluster */
-    bool is_strict;
-    bool has_no_codec; /* workers fetch bytes as they are */
-    uint32_t weight;   /* 0: 1 */
-};
 
 /* Plans the job as a run would, refusing what a cluster can't do (MR_ERR_USAGE: standard input,
  * FIFOs), and offers the blobs that the cluster may want to the client, which must not outlive it.
  * Prepares the output directory, so that one that may not be made is refused now. */
-MR_MUST_USE int mr_submission_create(const struct mr_submission_options *options,
+MR_MUST_USE int mr_submission_create(const struct mr_description_options *options,
                                      struct mr_client *client, struct mr_submission **submission,
                                      struct mr_error *err);
 /* Of the job: 32 hex digits. */
@@ -33,6 +19,9 @@ const char *mr_submission_id(const struct mr_submission *submission);
  * Where that was refused, or never came to be asked, the prepared output is gone again. */
 MR_MUST_USE int mr_submission_send(struct mr_submission *submission, struct mr_client *client,
                                    uint32_t *number, struct mr_error *err);
+/* The job has ended, and not well: removes what was prepared for its output, unless a result is
+ * kept there. Whatever can't be removed from here is left to the cluster. */
+void mr_submission_drop(const struct mr_submission *submission);
 /* Frees; the job goes on. Before it was sent: removes what was prepared. Harmless on NULL. */
 void mr_submission_destroy(struct mr_submission *submission);
 

@@ -32,7 +32,6 @@ static void keep_id(struct mr_watch *watch, const struct mr_wire_row_job_line *l
 static int take_progress(struct mr_watch *watch, const struct mr_wire_progress *progress) {
     if (progress->jobs_count == 1) {
         keep_id(watch, progress->jobs);
-        watch->input_bytes = progress->jobs->bytes_total;
         if (watch->progress) {
             watch->progress(watch->arg, progress);
         }
@@ -51,6 +50,9 @@ static int take_ended(struct mr_watch *watch, const struct mr_wire_ended *ended,
     *end = (struct mr_watch_end){.status = mr_client_status(line->status),
                                  .job = (uint32_t)line->job,
                                  .seconds = (double)line->seconds_us / 1e6,
+                                 .records = line->records,
+                                 .skipped = line->skipped,
+                                 .input_bytes = line->bytes_total,
                                  .failed = (uint32_t)line->failed,
                                  .manifest = {ended->manifest_high, ended->manifest_low}};
     copy(end->why, sizeof end->why, line->why);

@@ -13,6 +13,9 @@ struct mr_watch_end {
     char id[MR_WIRE_ID_MAX];
     char label[MR_WIRE_TEXT_MAX];
     double seconds;
+    uint64_t records; /* of the input; of a job that is done, as are these: */
+    uint64_t skipped; /* records set aside */
+    uint64_t input_bytes;
     uint32_t failed;             /* attempts */
     struct mr_hash_128 manifest; /* a blob; 0, 0: none */
 };
@@ -39,7 +42,6 @@ struct mr_watch {
     struct mr_hash_128 aside;
     struct mr_hash_128 lines;
     char id[MR_WIRE_ID_MAX]; /* as far as known */
-    uint64_t input_bytes;    /* 0: not heard; the master forgets it with the job */
     struct mr_watch_end end;
 };
 

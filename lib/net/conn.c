@@ -230,7 +230,8 @@ static void on_ended(const struct mr_error *why, void *user) {
     }
     struct mr_error early = {0};
     if (!why->code && conn->state < MR_CONN_READY) {
-        mr_error_set(&early, MR_ERR_CLUSTER, "%s closed before it said who it is", conn->label);
+        mr_error_set(&early, conn->door ? MR_ERR_CLUSTER : MR_ERR_CLOSED,
+                     "%s closed before it said who it is", conn->label);
         why = &early;
     }
     mr_conn_end(conn, by_peer, conn->state == MR_CONN_LEAVING ? NULL : why);

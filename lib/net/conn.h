@@ -56,9 +56,10 @@ struct mr_conn_events {
     /* The queue is below MR_CONN_DRAINED_BYTES again, after mr_conn_is_full was true. */
     void (*drained)(struct mr_conn *conn, void *user);
     /* It is over, and gone when this returns. why->code: 0 where this side closed it, or the other
-     * closed it properly, between frames (by_peer tells); MR_ERR_CLUSTER: unreachable, refused,
-     * another secret, another version; MR_ERR_CLOSED: it broke, or the peer went silent;
-     * MR_ERR_IO: the peer sent what is no frame; MR_ERR_NOMEM. The sentence names the peer. */
+     * closed it properly, between frames (by_peer tells); MR_ERR_CLOSED: the peer can't be
+     * reached, or not any more, which may pass: nothing answers, it broke, it went silent;
+     * MR_ERR_CLUSTER: refused, another secret, another version; MR_ERR_IO: the peer sent what is no
+     * frame; MR_ERR_NOMEM. The sentence names the peer. */
     void (*closed)(struct mr_conn *conn, bool by_peer, const struct mr_error *why, void *user);
 };
 

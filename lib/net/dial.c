@@ -79,7 +79,7 @@ static void on_poll_closed(uv_handle_t *handle) {
 static void note(struct mr_dial *dial, int errno_value) {
     bool is_six = strchr(dial->address.host, ':') != NULL;
     dial->why = (struct mr_error){0};
-    (void)mr_error_errno(&dial->why, MR_ERR_CLUSTER, errno_value, "connect to %s%.255s%s:%s",
+    (void)mr_error_errno(&dial->why, MR_ERR_CLOSED, errno_value, "connect to %s%.255s%s:%s",
                          is_six ? "[" : "", dial->address.host, is_six ? "]" : "",
                          dial->address.port);
 }
@@ -166,7 +166,7 @@ static void use(struct mr_dial *dial, struct addrinfo *found) {
 }
 
 static void fail_lookup(struct mr_dial *dial, const char *reason) {
-    mr_error_set(&dial->why, MR_ERR_CLUSTER, "look up the host \"%.255s\": %s", dial->address.host,
+    mr_error_set(&dial->why, MR_ERR_CLOSED, "look up the host \"%.255s\": %s", dial->address.host,
                  reason);
     end(dial);
 }

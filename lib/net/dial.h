@@ -11,7 +11,7 @@ struct uv_loop_s;
 struct mr_dial; /* opaque */
 
 /* How it ended: fd >= 0 (non-blocking, close-on-exec) is the callee's, or negative and *why tells:
- * MR_ERR_CLUSTER. Called once, from the loop, unless it was cancelled; the dial is no more. */
+ * MR_ERR_CLOSED. Called once, from the loop, unless it was cancelled; the dial is no more. */
 typedef void (*mr_dial_done)(int fd, const struct mr_error *why, void *user);
 
 /* Looks the host up and tries each of its addresses in turn, all within `timeout_ms`. */

@@ -97,7 +97,7 @@ static void on_deadline(uv_timer_t *timer) {
     bool is_dialed = conn->door == NULL;
     conn->net->counters.late += !is_dialed;
     mr_error_set(
-        &why, MR_ERR_CLUSTER,
+        &why, is_dialed ? MR_ERR_CLOSED : MR_ERR_CLUSTER,
         is_dialed ? "%s did not answer within %u ms" : "%s did not say who it is within %u ms",
         conn->label, is_dialed ? conn->net->limits.connect_ms : conn->net->limits.greeting_ms);
     mr_conn_end(conn, false, &why);

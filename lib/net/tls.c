@@ -162,9 +162,8 @@ int mr_tls_keys_create(const struct mr_secret *secret, struct mr_tls_keys **keys
         }
     }
     made->memory = make_memory();
-    made->contexts[MR_TLS_CLIENT] = make_context(MR_TLS_CLIENT);
-    made->contexts[MR_TLS_SERVER] = make_context(MR_TLS_SERVER);
-    if (!made->memory || !made->contexts[MR_TLS_CLIENT] || !made->contexts[MR_TLS_SERVER]) {
+    made->contexts[MR_TLS_CLIENT] = make_context(MR_TLS_CLIENT); /* the other when it is needed */
+    if (!made->memory || !made->contexts[MR_TLS_CLIENT]) {
         mr_tls_keys_destroy(made);
         return mr_error_set(err, MR_ERR_IO, "OpenSSL can't speak TLS 1.3 here");
     }
@@ -187,7 +186,10 @@ void mr_tls_keys_destroy(struct mr_tls_keys *keys) {
 int mr_tls_create(struct mr_tls_keys *keys, enum mr_tls_side side, enum mr_role_key role,
                   struct mr_tls **tls, struct mr_error *err) {
     struct mr_tls *made = calloc(1, sizeof *made);
-    SSL *ssl = made ? SSL_new(keys->contexts[side]) : NULL;
+    if (!keys->contexts[side]) {
+        keys->contexts[side] = make_context(side);
+    }
+    SSL *ssl = made && keys->contexts[side] ? SSL_new(keys->contexts[side]) : NULL;
     BIO *bio = ssl ? BIO_new(keys->memory) : NULL;
     if (!bio) {
         SSL_free(ssl);

@@ -74,7 +74,8 @@
     T(S, id, MR_WIRE_ID_MAX, "")                                                                   \
     T(S, label, MR_WIRE_TEXT_MAX, "the command, for people")                                       \
     T(S, state, MR_WIRE_NAME_MAX,                                                                  \
-      "waiting, running, closing, publishing, uncollected, stopping, done, failed, cancelled")     \
+      "waiting (for a worker), queued (for a slot), running, closing, "                            \
+      "publishing, uncollected, stopping, done, failed, cancelled")                                \
     N(S, round, UINT32_MAX, "under way, from 0")                                                   \
     N(S, rounds, UINT32_MAX, "")                                                                   \
     N(S, pass, UINT64_MAX, "of a loop, from 1; 0: none")                                           \
@@ -86,6 +87,8 @@
     N(S, failed, UINT32_MAX, "attempts so far")                                                    \
     N(S, bytes_done, UINT64_MAX, "of the input, mapped so far")                                    \
     N(S, bytes_total, UINT64_MAX, "")                                                              \
+    N(S, records, UINT64_MAX, "of the input, of one that is done")                                 \
+    N(S, skipped, UINT64_MAX, "records set aside, of one that is done")                            \
     N(S, seconds_us, UINT64_MAX, "since it was submitted, or what it took")                        \
     N(S, status, 255, "0, or minus the job's status")                                              \
     T(S, why, MR_WIRE_TEXT_MAX, "it failed, or waits; NULL: neither")
@@ -129,6 +132,7 @@
 
 #define MR_WIRE_REGISTER_FIELDS(S, N, T, B, R)                                                     \
     N(S, incarnation, UINT64_MAX, "of this start of the worker, random")                           \
+    N(S, identity, UINT64_MAX, "of its scratch folder, random: one that comes back has the same")  \
     T(S, name, MR_WIRE_NAME_MAX, "for people")                                                     \
     T(S, host, MR_WIRE_NAME_MAX, "the machine, as its kernel names this boot of it")               \
     N(S, roles, 3, "1 maps, 2 reduces, 3 both")                                                    \
@@ -166,7 +170,9 @@
     N(S, epoch, UINT64_MAX, "")                                                                    \
     N(S, sequence, UINT64_MAX, "")
 
-#define MR_WIRE_REFUSED_FIELDS(S, N, T, B, R) T(S, why, MR_WIRE_TEXT_MAX, "")
+#define MR_WIRE_REFUSED_FIELDS(S, N, T, B, R)                                                      \
+    T(S, why, MR_WIRE_TEXT_MAX, "")                                                                \
+    N(S, is_final, 1, "1: don't ask again: your name is that of another worker, who is there")
 
 #define MR_WIRE_JOB_FIELDS(S, N, T, B, R)                                                          \
     N(S, job, UINT32_MAX, "")                                                                      \
@@ -301,9 +307,18 @@
     T(S, why, MR_WIRE_TEXT_MAX, "it wants nothing new, and ends when nobody needs what it holds")
 
 #define MR_WIRE_FENCED_FIELDS(S, N, T, B, R)                                                       \
-    T(S, why, MR_WIRE_TEXT_MAX, "this incarnation is void: end all attempts, begin anew")
+    T(S, why, MR_WIRE_TEXT_MAX, "this incarnation is void: end all attempts, begin anew")          \
+    N(S, is_final, 1, "1: don't: your name is another's, who lives")
 
 #define MR_WIRE_DRAINED_FIELDS(S, N, T, B, R) N(S, node, UINT32_MAX, "which you are")
+
+#define MR_WIRE_CLEAR_FIELDS(S, N, T, B, R)                                                        \
+    T(S, id, MR_WIRE_ID_MAX, "of the job")                                                         \
+    T(S, output, MR_WIRE_PATH_MAX, "the directory that it was to make: OUTPUT.pending-ID goes")
+
+#define MR_WIRE_CLEARED_FIELDS(S, N, T, B, R)                                                      \
+    T(S, id, MR_WIRE_ID_MAX, "of the job")                                                         \
+    N(S, is_done, 1, "0: it is not seen here, or could not be removed")
 
 /* ---- blobs: any two
  * ------------------------------------------------------------------------------*/
@@ -387,6 +402,10 @@
     T(S, node, MR_WIRE_NAME_MAX, "a number or a name")                                             \
     N(S, back, 1, "1: give it tasks again")
 
+#define MR_WIRE_DEAD_FIELDS(S, N, T, B, R)                                                         \
+    T(S, name, MR_WIRE_NAME_MAX, "of the worker")                                                  \
+    T(S, address, MR_WIRE_NAME_MAX, "where it served: one that came back since serves elsewhere")
+
 #define MR_WIRE_ASK_LOG_FIELDS(S, N, T, B, R)                                                      \
     T(S, job, MR_WIRE_NAME_MAX, "")                                                                \
     N(S, phase, 3, "0 map, 1 reduce, 2 loop; 3: of the first failure")                             \
@@ -464,6 +483,9 @@
     X(BLOB, blob, 40 | MR_FRAME_BULK, "anybody", "a piece of a blob")                              \
     X(DRAINED, drained, 41, "master", "nothing that you run or hold is needed: you may end")       \
     X(REFUSED, refused, 42, "master", "you are not taken in: ask again, but seldom")               \
+    X(CLEAR, clear, 43, "master",                                                                  \
+      "a job is over, and did not succeed: remove what is left beside its output")                 \
+    X(CLEARED, cleared, 44, "worker", "how that went")                                             \
     X(SUBMIT, submit, 48, "client", "run this job")                                                \
     X(SUBMITTED, submitted, 49, "master", "the job is journaled: nothing loses it")                \
     X(ASK_JOBS, ask_jobs, 50, "client", "how do jobs stand")                                       \
@@ -481,6 +503,7 @@
     X(ASK_LOG, ask_log, 62, "anybody", "an attempt's log; the master passes it on")                \
     X(LOG, log, 63, "anybody", "what an attempt wrote to standard output and error")               \
     X(RESULT, result, 64, "master", "how a request went")                                          \
+    X(DEAD, dead, 65, "client", "who started a worker saw it die; a RESULT answers")               \
     X(FETCH, fetch, 80, "worker", "bytes of an output, please")                                    \
     X(PIECE, piece, 81 | MR_FRAME_BULK, "worker", "some of them")                                  \
     X(FETCHED, fetched, 82, "worker", "that was all, or it can't be had")

@@ -138,24 +138,32 @@ int mr_commit_is_done(const char *dir, const char *id, bool *is_done, struct mr_
     return err->code;
 }
 
-int mr_commit_take_up(const char *dir, bool overwrite, const char *id, const char *owner,
-                      struct mr_commit **commit, enum mr_commit_standing *standing,
-                      struct mr_error *err) {
+/* What a run is to go on with, and who it is. */
+struct taking {
+    const char *dir;
+    bool overwrite;
+    bool looks; /* at who stands at DIR */
+    const char *id;
+    const char *owner;
+};
+
+static int take(const struct taking *taking, struct mr_commit **commit,
+                enum mr_commit_standing *standing, struct mr_error *err) {
     struct mr_commit *made = NULL;
     bool is_done = false;
-    int status = make_commit(dir, overwrite, &made, err);
+    int status = make_commit(taking->dir, taking->overwrite, &made, err);
     if (!status) {
-        mr_pending_clean(&made->place, owner, id);
-        status = look_for(made, id, &is_done, err);
+        mr_pending_clean(&made->place, taking->owner, taking->id);
+        status = look_for(made, taking->id, &is_done, err);
     }
-    if (!status && !is_done) {
-        status = mr_publish_check(&made->place, overwrite, err);
+    if (!status && !is_done && taking->looks) {
+        status = mr_publish_check(&made->place, taking->overwrite, err);
     }
     if (!status && is_done) { /* that it has its name may not have reached the disk */
-        status = mr_file_sync(made->place.parent_fd, dir, err);
+        status = mr_file_sync(made->place.parent_fd, taking->dir, err);
     }
     if (!status) {
-        status = mr_pending_take_up(&made->place, id, owner, &made->pending, err);
+        status = mr_pending_take_up(&made->place, taking->id, taking->owner, &made->pending, err);
         made->is_pending = !status;
     }
     if (!status && mkdirat(made->pending.dir_fd, OUT, 0777) != 0 && errno != EEXIST) {
@@ -168,6 +176,19 @@ int mr_commit_take_up(const char *dir, bool overwrite, const char *id, const cha
     *standing = is_done ? MR_COMMIT_PUBLISHED : MR_COMMIT_OPEN;
     *commit = made;
     return 0;
+}
+
+int mr_commit_take_up(const char *dir, bool overwrite, const char *id, const char *owner,
+                      struct mr_commit **commit, enum mr_commit_standing *standing,
+                      struct mr_error *err) {
+    struct taking taking = {dir, overwrite, true, id, owner};
+    return take(&taking, commit, standing, err);
+}
+
+int mr_commit_take_over(const char *dir, bool overwrite, const char *id, struct mr_commit **commit,
+                        enum mr_commit_standing *standing, struct mr_error *err) {
+    struct taking taking = {dir, overwrite, false, id, MR_COMMIT_CLUSTER};
+    return take(&taking, commit, standing, err);
 }
 
 int mr_commit_join(const char *dir, const char *id, const char *node, struct mr_commit **commit,
@@ -191,10 +212,11 @@ int mr_commit_join(const char *dir, const char *id, const char *node, struct mr_
     return MR_OK;
 }
 
-int mr_commit_drop(const char *dir, const char *id, struct mr_error *err) {
+int mr_commit_drop(const char *dir, const char *id, bool *is_done, struct mr_error *err) {
     struct mr_commit *commit = NULL;
+    *is_done = false;
     if (!make_commit(dir, false, &commit, err)) {
-        mr_pending_drop(&commit->place, id);
+        *is_done = mr_pending_drop(&commit->place, id);
     }
     mr_commit_leave(commit);
     return err->code;

@@ -30,6 +30,12 @@ MR_MUST_USE int mr_commit_take_up(const char *dir, bool overwrite, const char *i
                                   const char *owner, struct mr_commit **commit,
                                   enum mr_commit_standing *standing, struct mr_error *err);
 
+/* The same for who publishes what a cluster's job made: who stands at DIR by now is asked when it
+ * is to get its name (mr_commit_publish), so that a result for which there is no room is kept. */
+MR_MUST_USE int mr_commit_take_over(const char *dir, bool overwrite, const char *id,
+                                    struct mr_commit **commit, enum mr_commit_standing *standing,
+                                    struct mr_error *err);
+
 /* What mr_commit_begin would say of DIR now; nothing is changed. */
 MR_MUST_USE int mr_commit_look(const char *dir, bool overwrite, struct mr_error *err);
 
@@ -47,8 +53,10 @@ MR_MUST_USE int mr_commit_join(const char *dir, const char *id, const char *node
 
 /* Removes what is left of a cluster's job that has failed or was cancelled: its pending directory,
  * with all attempts. One that is being published, or kept for the user, or not to be seen here,
- * stays. Harmless at any time after the job's end, also where DIR was published. */
-MR_MUST_USE int mr_commit_drop(const char *dir, const char *id, struct mr_error *err);
+ * stays. *is_done: nothing is left that should go. Harmless at any time after the job's end, also
+ * where DIR was published. */
+MR_MUST_USE int mr_commit_drop(const char *dir, const char *id, bool *is_done,
+                               struct mr_error *err);
 
 /* Whether the run of this id made the directory DIR. */
 MR_MUST_USE int mr_commit_is_done(const char *dir, const char *id, bool *is_done,

@@ -38,7 +38,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -271,6 +270,11 @@ static bool is_there(int dir_fd, const char *name) {
     return fstatat(dir_fd, name, &about, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Whether it is left to the user. */
+static bool is_kept(const struct mr_pending *pending) {
+    return is_there(pending->dir_fd, KEPT) && is_there(pending->dir_fd, OUT);
+}
+
 /* What is cleared, and who asks. */
 struct cleaning {
     const struct mr_pending_place *place;
@@ -343,11 +347,18 @@ static bool is_owned(const struct mr_pending *pending, const struct cleaning *cl
     return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-void mr_pending_drop(const struct mr_pending_place *place, const char *id) {
+bool mr_pending_drop(const struct mr_pending_place *place, const char *id) {
     struct cleaning cleaning = {place, NULL, NULL, true};
-    if (is_id(id)) {
-        clean(&cleaning, id);
+    struct mr_pending pending;
+    if (!is_id(id)) {
+        return true;
     }
+    clean(&cleaning, id);
+    begin(&pending, place, id);
+    pending.dir_fd = openat(place->parent_fd, pending.name, DIRECTORY_FLAGS);
+    bool is_done = pending.dir_fd < 0 ? errno == ENOENT : is_kept(&pending);
+    let_go(&pending);
+    return is_done;
 }
 
 int mr_pending_join(const struct mr_pending_place *place, const char *id,
@@ -367,8 +378,7 @@ static void clean(const struct cleaning *cleaning, const char *id) {
     begin(&pending, place, id);
     if (open_locked(&pending, LOCK_EX | LOCK_NB) == 0 && is_linked(&pending)) {
         settle_old(&pending);
-        bool is_kept = is_there(pending.dir_fd, KEPT) && is_there(pending.dir_fd, OUT);
-        if (!is_kept && !is_owned(&pending, cleaning, id) &&
+        if (!is_kept(&pending) && !is_owned(&pending, cleaning, id) &&
             !is_there(place->parent_fd, pending.old)) {
             mr_pending_remove(&pending);
         }

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <mr/status.h>
+#include <stdbool.h>
 
 #define MR_PENDING_ID_LEN 32 /* hex digits of a job's id */
 #define MR_PENDING_SPARE 3   /* what removing takes: two directories are listed, one is opened */
@@ -49,8 +50,8 @@ MR_MUST_USE int mr_pending_join(const struct mr_pending_place *place, const char
                                 struct mr_pending *pending, struct mr_error *err);
 
 /* Clears what a cluster's job left that is over, unless somebody is publishing it or it is kept for
- * the user. */
-void mr_pending_drop(const struct mr_pending_place *place, const char *id);
+ * the user. Whether nothing is left that should go. */
+bool mr_pending_drop(const struct mr_pending_place *place, const char *id);
 
 /* Lets go, leaving all where it is, to be taken up again. */
 void mr_pending_leave(struct mr_pending *pending);

@@ -22,6 +22,7 @@ struct coming {
     struct coming *next;
     struct mr_hash_128 hash;
     int fd;
+    bool is_light;
     uint64_t number; /* of its temporary name */
     uint64_t total;
     uint64_t got;
@@ -33,6 +34,9 @@ struct mr_blobs {
     bool durable;
     uint64_t names; /* of unfinished files so far */
     struct coming *coming;
+    struct mr_hash_128 *light; /* those that are not on disk yet: a few */
+    size_t light_count;
+    size_t light_capacity;
 };
 
 static void name_of(struct mr_hash_128 hash, char name[NAME_LEN + 1]) {
@@ -113,6 +117,7 @@ void mr_blobs_close(struct mr_blobs *blobs) {
     if (blobs->dir_fd >= 0) {
         (void)close(blobs->dir_fd); /* nothing was written through it */
     }
+    free(blobs->light);
     free(blobs->dir);
     free(blobs);
 }
@@ -131,10 +136,65 @@ void mr_blobs_path(const struct mr_blobs *blobs, struct mr_hash_128 hash,
     snprintf(path, MR_BLOBS_PATH_MAX, "%s/%s", blobs->dir, name);
 }
 
+/* ---- those that are not on disk ---------------------------------------------------------------*/
+
+static size_t find_light(const struct mr_blobs *blobs, struct mr_hash_128 hash) {
+    size_t at = 0;
+    while (at < blobs->light_count && !is_same(blobs->light[at], hash)) {
+        at++;
+    }
+    return at;
+}
+
+bool mr_blobs_is_light(const struct mr_blobs *blobs, struct mr_hash_128 hash) {
+    return find_light(blobs, hash) < blobs->light_count;
+}
+
+static void drop_light(struct mr_blobs *blobs, struct mr_hash_128 hash) {
+    size_t at = find_light(blobs, hash);
+    if (at < blobs->light_count) {
+        blobs->light[at] = blobs->light[--blobs->light_count];
+    }
+}
+
+int mr_blobs_note_light(struct mr_blobs *blobs, struct mr_hash_128 hash, struct mr_error *err) {
+    if (!blobs->durable || mr_blobs_is_light(blobs, hash)) {
+        return MR_OK;
+    }
+    if (blobs->light_count == blobs->light_capacity) {
+        size_t capacity = 2 * blobs->light_capacity + 16;
+        struct mr_hash_128 *light = realloc(blobs->light, capacity * sizeof *light);
+        if (!light) {
+            return mr_error_nomem(err, "receiving a blob");
+        }
+        blobs->light = light;
+        blobs->light_capacity = capacity;
+    }
+    blobs->light[blobs->light_count++] = hash;
+    return MR_OK;
+}
+
+int mr_blobs_settle(struct mr_blobs *blobs, struct mr_hash_128 hash, struct mr_error *err) {
+    int fd = -1;
+    uint64_t size = 0;
+    if (!mr_blobs_is_light(blobs, hash)) {
+        return MR_OK;
+    }
+    if (!mr_blobs_open_one(blobs, hash, &fd, &size, err)) {
+        (void)(mr_file_sync(fd, blobs->dir, err) || mr_file_sync(blobs->dir_fd, blobs->dir, err));
+        (void)close(fd); /* nothing was written */
+    }
+    if (!err->code) {
+        drop_light(blobs, hash);
+    }
+    return err->code;
+}
+
 void mr_blobs_remove(struct mr_blobs *blobs, struct mr_hash_128 hash) {
     char name[NAME_LEN + 1];
     name_of(hash, name);
     (void)unlinkat(blobs->dir_fd, name, 0); /* what stays does no harm */
+    drop_light(blobs, hash);
 }
 
 void mr_blobs_sweep(struct mr_blobs *blobs, bool (*is_needed)(void *arg, struct mr_hash_128 hash),
@@ -155,6 +215,9 @@ void mr_blobs_sweep(struct mr_blobs *blobs, bool (*is_needed)(void *arg, struct 
         /* While the folder is open, what is unfinished is about to come. */
         if ((is_unfinished && !is_needed) || (is_blob && is_needed && !is_needed(arg, hash))) {
             (void)unlinkat(blobs->dir_fd, entry->d_name, 0);
+            if (is_blob) {
+                drop_light(blobs, hash);
+            }
         }
     }
     (void)closedir(dir);
@@ -207,16 +270,21 @@ static int check(const struct mr_blobs *blobs, int fd, uint64_t size, struct mr_
 static int settle(struct mr_blobs *blobs, const struct coming *coming, struct mr_error *err) {
     char from[NAME_LEN + 1];
     char to[NAME_LEN + 1];
+    bool has_to_sync = blobs->durable && !coming->is_light;
     temporary(coming->number, from);
     name_of(coming->hash, to);
     if (check(blobs, coming->fd, coming->total, coming->hash, err) ||
-        (blobs->durable && mr_file_sync(coming->fd, to, err))) {
+        (has_to_sync && mr_file_sync(coming->fd, to, err)) ||
+        (coming->is_light && mr_blobs_note_light(blobs, coming->hash, err))) {
         return err->code;
     }
     if (renameat(blobs->dir_fd, from, blobs->dir_fd, to) != 0) {
         return fail(blobs, "name", coming->hash, err);
     }
-    return blobs->durable ? mr_file_sync(blobs->dir_fd, blobs->dir, err) : MR_OK;
+    if (has_to_sync && !mr_file_sync(blobs->dir_fd, blobs->dir, err)) {
+        drop_light(blobs, coming->hash);
+    }
+    return err->code;
 }
 
 static struct coming *find(const struct mr_blobs *blobs, struct mr_hash_128 hash) {
@@ -250,8 +318,9 @@ static int take(struct mr_blobs *blobs, struct coming *coming, uint64_t offset,
     return *is_whole ? settle(blobs, coming, err) : MR_OK;
 }
 
-int mr_blobs_take(struct mr_blobs *blobs, struct mr_hash_128 hash, uint64_t total, uint64_t offset,
-                  struct mr_bytes piece, bool *is_whole, struct mr_error *err) {
+static int take_any(struct mr_blobs *blobs, struct mr_hash_128 hash, uint64_t total,
+                    uint64_t offset, struct mr_bytes piece, bool is_light, bool *is_whole,
+                    struct mr_error *err) {
     struct coming *coming = find(blobs, hash);
     *is_whole = false;
     if (offset == 0 && coming) {
@@ -264,6 +333,7 @@ int mr_blobs_take(struct mr_blobs *blobs, struct mr_hash_128 hash, uint64_t tota
     if (!coming && begin(blobs, hash, total, &coming, err)) {
         return err->code;
     }
+    coming->is_light = is_light;
     if (take(blobs, coming, offset, piece, is_whole, err) || *is_whole) {
         drop(blobs, coming);
     }
@@ -271,13 +341,36 @@ int mr_blobs_take(struct mr_blobs *blobs, struct mr_hash_128 hash, uint64_t tota
     return err->code;
 }
 
+int mr_blobs_take(struct mr_blobs *blobs, struct mr_hash_128 hash, uint64_t total, uint64_t offset,
+                  struct mr_bytes piece, bool *is_whole, struct mr_error *err) {
+    return take_any(blobs, hash, total, offset, piece, false, is_whole, err);
+}
+
+int mr_blobs_take_light(struct mr_blobs *blobs, struct mr_hash_128 hash, uint64_t total,
+                        uint64_t offset, struct mr_bytes piece, bool *is_whole,
+                        struct mr_error *err) {
+    return take_any(blobs, hash, total, offset, piece, true, is_whole, err);
+}
+
 int mr_blobs_put(struct mr_blobs *blobs, struct mr_bytes bytes, struct mr_hash_128 *hash,
                  struct mr_error *err) {
     bool is_whole;
     *hash = mr_hash_xxh3_128(bytes.data, bytes.len);
     return mr_blobs_has(blobs, *hash)
-               ? MR_OK
+               ? mr_blobs_settle(blobs, *hash, err)
                : mr_blobs_take(blobs, *hash, bytes.len, 0, bytes, &is_whole, err);
+}
+
+int mr_blobs_adopt(struct mr_blobs *blobs, const char *path, struct mr_hash_128 hash,
+                   struct mr_error *err) {
+    char name[NAME_LEN + 1];
+    name_of(hash, name);
+    if (blobs->durable) {
+        return mr_error_set(err, MR_ERR_INTERNAL, "a file is adopted that may not be on disk");
+    }
+    return linkat(AT_FDCWD, path, blobs->dir_fd, name, 0) == 0 || errno == EEXIST
+               ? MR_OK
+               : fail(blobs, "make", hash, err);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------*/

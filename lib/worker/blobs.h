@@ -34,6 +34,11 @@ void mr_blobs_path(const struct mr_blobs *blobs, struct mr_hash_128 hash,
 MR_MUST_USE int mr_blobs_put(struct mr_blobs *blobs, struct mr_bytes bytes,
                              struct mr_hash_128 *hash, struct mr_error *err);
 
+/* Gives a file, whose bytes are those of this name, its name here; not in a durable folder. The
+ * file keeps the other name too. */
+MR_MUST_USE int mr_blobs_adopt(struct mr_blobs *blobs, const char *path, struct mr_hash_128 hash,
+                               struct mr_error *err);
+
 /* Takes a piece of a blob that comes from elsewhere; pieces of one come in order, from its
  * beginning; one at offset 0 begins it anew. *is_whole: that was the last, and the bytes are those
  * of that name. MR_ERR_IO where they aren't, or a piece is not the next: the blob must come anew.
@@ -41,6 +46,19 @@ MR_MUST_USE int mr_blobs_put(struct mr_blobs *blobs, struct mr_bytes bytes,
 MR_MUST_USE int mr_blobs_take(struct mr_blobs *blobs, struct mr_hash_128 hash, uint64_t total,
                               uint64_t offset, struct mr_bytes piece, bool *is_whole,
                               struct mr_error *err);
+
+/* Likewise, but what came is not on disk when the call returns, in a durable folder either: the
+ * blob is light, until it is settled or its bytes are made durable elsewhere. */
+MR_MUST_USE int mr_blobs_take_light(struct mr_blobs *blobs, struct mr_hash_128 hash, uint64_t total,
+                                    uint64_t offset, struct mr_bytes piece, bool *is_whole,
+                                    struct mr_error *err);
+bool mr_blobs_is_light(const struct mr_blobs *blobs, struct mr_hash_128 hash);
+/* Makes one durable that is light. */
+MR_MUST_USE int mr_blobs_settle(struct mr_blobs *blobs, struct mr_hash_128 hash,
+                                struct mr_error *err);
+/* One that was light before the folder was opened is so still. */
+MR_MUST_USE int mr_blobs_note_light(struct mr_blobs *blobs, struct mr_hash_128 hash,
+                                    struct mr_error *err);
 
 /* Drops what has come of one that is not whole, where there is any: nobody sends the rest. */
 void mr_blobs_abandon(struct mr_blobs *blobs, struct mr_hash_128 hash);

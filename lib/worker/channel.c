@@ -3,16 +3,16 @@
 
 #include "lib/base/error.h"
 #include "lib/base/hash.h"
+#include "lib/net/frame.h"
 #include "lib/net/message.h"
 #include <endian.h>
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEAD MR_CHANNEL_HEAD_BYTES
 #define READ_BYTES ((size_t)16 << 10)
-#define ORDER_AT 8
-#define CHECKSUM_AT 16
+#define VERSION_AT 6 /* in a frame */
+#define CHECKSUM_AT 8
 
 void mr_channel_close(struct mr_channel *channel) {
     if (channel->fd >= 0) {
@@ -23,34 +23,14 @@ void mr_channel_close(struct mr_channel *channel) {
     *channel = (struct mr_channel){.fd = -1};
 }
 
-static void put32(char *out, uint32_t value) {
-    value = htole32(value);
-    memcpy(out, &value, sizeof value);
+/* Every kind carries the order's number as its small head, and its message as the piece. */
+static int64_t limit(uint16_t kind) {
+    unsigned plain = kind & ~MR_FRAME_BULK;
+    bool is_known = kind & MR_FRAME_BULK && plain > MR_CHANNEL_NOTHING && plain < MR_CHANNEL_KINDS;
+    return is_known ? (int64_t)MR_FRAME_BULK_MAX : -1;
 }
 
-static void put64(char *out, uint64_t value) {
-    value = htole64(value);
-    memcpy(out, &value, sizeof value);
-}
-
-static uint32_t get32(const char *at) {
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return le32toh(value);
-}
-
-static uint64_t get64(const char *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return le64toh(value);
-}
-
-/* The checksum of a whole frame, whose own field is left out. */
-static uint64_t checksum(const char *frame, size_t len) {
-    uint64_t parts[2] = {htole64(mr_hash_xxh3(frame, CHECKSUM_AT)),
-                         htole64(mr_hash_xxh3(frame + HEAD, len - HEAD))};
-    return mr_hash_xxh3(parts, sizeof parts);
-}
+static const struct mr_frame_rules rules = {.version = MR_CHANNEL_VERSION, .limit = limit};
 
 static void count(struct mr_channel_totals *totals, const char *frame, size_t len) {
     uint64_t chain[2] = {htole64(totals->xxh3), 0};
@@ -93,23 +73,14 @@ static int send_gathered(struct mr_channel *channel, struct mr_error *err) {
 
 int mr_channel_send(struct mr_channel *channel, enum mr_channel_kind kind, struct mr_bytes body,
                     struct mr_error *err) {
-    if (body.len > MR_MESSAGE_BYTES_MAX) {
-        return mr_error_set(err, MR_ERR_INTERNAL, "a control message of %zu bytes", body.len);
-    }
-    size_t len = HEAD + body.len;
-    if (mr_buffer_reserve(&channel->out, len, err)) {
+    uint64_t order = htole64(channel->order);
+    struct mr_bytes head = {(const char *)&order, sizeof order};
+    size_t at = channel->out.len;
+    if (mr_frame_append_bulk(&channel->out, &rules, (uint16_t)(kind | MR_FRAME_BULK), head, body,
+                             err)) {
         return err->code;
     }
-    char *frame = channel->out.data + channel->out.len;
-    channel->out.len += len;
-    put32(frame, (uint32_t)body.len);
-    put32(frame + 4, (uint32_t)kind | MR_CHANNEL_VERSION << 16);
-    put64(frame + ORDER_AT, channel->order);
-    if (body.len) {
-        memcpy(frame + HEAD, body.data, body.len);
-    }
-    put64(frame + CHECKSUM_AT, checksum(frame, len));
-    count(&channel->sent, frame, len);
+    count(&channel->sent, channel->out.data + at, channel->out.len - at);
     return channel->gathers ? MR_OK : send_gathered(channel, err);
 }
 
@@ -178,26 +149,16 @@ static int check_end(struct mr_channel *channel, struct mr_bytes body, struct mr
     return err->code;
 }
 
-/* Looks at a frame's head: its length, whole. */
-static int check_head(const char *frame, size_t *len, struct mr_error *err) {
-    uint32_t body = get32(frame);
-    uint32_t kind = get32(frame + 4) & 0xFFFF;
-    uint32_t version = get32(frame + 4) >> 16;
-    if (version != MR_CHANNEL_VERSION) {
-        return mr_error_set(
-            err, MR_ERR_IO,
-            "a task process speaks version %u of the channel, not %u: it is another "
-            "Millrace",
-            version, MR_CHANNEL_VERSION);
-    }
-    if (kind == MR_CHANNEL_NOTHING || kind >= MR_CHANNEL_KINDS) {
-        return refuse("a message of no known kind", err);
-    }
-    if (body > MR_MESSAGE_BYTES_MAX) {
-        return refuse("a message that is too long", err);
-    }
-    *len = HEAD + (size_t)body;
-    return MR_OK;
+/* Why nothing more of what comes can be believed. */
+static int refuse_frame(const char *frame, enum mr_frame_fault fault, struct mr_error *err) {
+    uint16_t version;
+    memcpy(&version, frame + VERSION_AT, sizeof version);
+    return fault == MR_FRAME_VERSION
+               ? mr_error_set(err, MR_ERR_IO,
+                              "a task process speaks version %u of the channel, not %u: it is "
+                              "another Millrace",
+                              le16toh(version), MR_CHANNEL_VERSION)
+               : mr_error_set(err, MR_ERR_IO, "a task process %s", mr_frame_fault_text(fault));
 }
 
 /* An order brings its number; an answer must have that of the order it is an answer to. */
@@ -222,31 +183,30 @@ static int check_order(struct mr_channel *channel, enum mr_channel_kind kind, ui
 
 int mr_channel_take(struct mr_channel *channel, enum mr_channel_kind *kind, struct mr_bytes *body,
                     struct mr_error *err) {
-    size_t len = 0;
+    struct mr_frame frame;
+    enum mr_frame_fault fault;
+    size_t need;
+    uint64_t order;
     drop_taken(channel);
-    const char *frame = channel->in.data;
-    if (channel->in.len < HEAD) {
-        return 0;
+    const char *at = channel->in.data;
+    if (channel->in.len == 0 ||
+        !mr_frame_find((struct mr_bytes){at, channel->in.len}, &rules, &frame, &need, &fault)) {
+        return channel->in.len && fault ? refuse_frame(at, fault, err) : 0;
     }
-    if (check_head(frame, &len, err)) {
-        return err->code;
+    if (frame.body.len != sizeof order) {
+        return refuse("a message without the number of its order", err);
     }
-    if (channel->in.len < len) {
-        return 0;
-    }
-    if (get64(frame + CHECKSUM_AT) != checksum(frame, len)) {
-        return refuse("a damaged message", err);
-    }
-    *kind = (enum mr_channel_kind)(get32(frame + 4) & 0xFFFF);
-    *body = (struct mr_bytes){frame + HEAD, len - HEAD};
-    channel->taken = len;
-    if (check_order(channel, *kind, get64(frame + ORDER_AT), err)) {
+    memcpy(&order, frame.body.data, sizeof order);
+    *kind = (enum mr_channel_kind)(frame.kind & ~MR_FRAME_BULK);
+    *body = frame.piece;
+    channel->taken = frame.len;
+    if (check_order(channel, *kind, le64toh(order), err)) {
         return err->code;
     }
     if (*kind == MR_CHANNEL_END) {
         return check_end(channel, *body, err) ? err->code : 1;
     }
-    count(&channel->received, frame, len);
+    count(&channel->received, at, frame.len);
     return 1;
 }
 

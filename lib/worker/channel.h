@@ -1,27 +1,25 @@
 /* channel: framed messages between an engine and one of its task processes.
  *
- * A private descriptor, never the task's standard input or output, carries frames both ways:
- *
- *     body length (32 bits), kind (16), version (16), order (64), XXH3-64 of these and the body,
- *     the body
- *
- * all little-endian. Tasks are numbered as they are ordered, and all that is said in answer names
- * the number: an answer to another order, such as a child of the job's code might give that came
- * back from fork into the engine's loop, is an error, not a result. What one side says in answer to
- * a task is a stream that ends with END, which holds how many frames came before it, how many
- * bytes, and their XXH3-64: a stream without END is not an answer, however its process ended.
- * Control bodies are messages (net/message.h) of at most 1 MiB; bulk data never passes here, but
- * through files. A frame that is longer, of another version, of an unknown kind or damaged is an
- * error after which the channel is of no more use. */
+ * A private descriptor, never the task's standard input or output, carries frames (net/frame.h)
+ * both ways: bulk ones, of a version of the channel's own, whose small head is the order's number
+ * (64 bits, little-endian) and whose piece is the message. Tasks are numbered as they are ordered,
+ * and all that is said in answer names the number: an answer to another order, such as a child of
+ * the job's code might give that came back from fork into the engine's loop, is an error, not a
+ * result. What one side says in answer to a task is a stream that ends with END, which holds how
+ * many frames came before it, how many bytes, and their XXH3-64: a stream without END is not an
+ * answer, however its process ended. Messages (net/message.h) have at most 1 MiB; bulk data never
+ * passes here, but through files. A frame that is longer, of another version, of an unknown kind or
+ * damaged is an error after which the channel is of no more use. */
 #ifndef MR_WORKER_CHANNEL_H
 #define MR_WORKER_CHANNEL_H
 
 #include "lib/base/buffer.h"
+#include "lib/net/frame.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MR_CHANNEL_VERSION 2u
-#define MR_CHANNEL_HEAD_BYTES 24
+#define MR_CHANNEL_VERSION 3u
+#define MR_CHANNEL_HEAD_BYTES (MR_FRAME_HEAD_BYTES + 4 + 8) /* before the message */
 
 /* X(name, what it says, who says it) */
 #define MR_CHANNEL_KIND_TABLE(X)                                                                   \

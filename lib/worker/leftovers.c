@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define LOOKS 2
-#define LIST_BYTES 64       /* of a list of one number, or none, and what shows that there is more */
+#define LIST_BYTES 64 /* of a list of one number, or none, and what shows that there is more */
 #define THREADS_BYTES 1024
 
 void mr_leftovers_close(struct mr_leftovers *leftovers) {
@@ -22,8 +22,8 @@ void mr_leftovers_close(struct mr_leftovers *leftovers) {
     *leftovers = MR_LEFTOVERS_UNKNOWN;
 }
 
-/* The children that a list names: their number, as far as it matters (2: more than one, -1: it can't
- * be read), and the first. */
+/* The children that a list names: their number, as far as it matters (2: more than one, -1: it
+ * can't be read), and the first. */
 static int read_children(int fd, pid_t *first) {
     char text[LIST_BYTES];
     ssize_t got = pread(fd, text, sizeof text - 1, 0);

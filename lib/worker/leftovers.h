@@ -13,10 +13,10 @@
 
 /* Of one supervisor and its worker. */
 struct mr_leftovers {
-    pid_t worker;       /* 0: not known yet */
-    int of_supervisor;  /* its children; descriptors are -1 where they are not open */
-    int threads;        /* of the worker */
-    int of_worker;      /* children of its first thread */
+    pid_t worker;      /* 0: not known yet */
+    int of_supervisor; /* its children; descriptors are -1 where they are not open */
+    int threads;       /* of the worker */
+    int of_worker;     /* children of its first thread */
 };
 #define MR_LEFTOVERS_UNKNOWN                                                                       \
     ((struct mr_leftovers){.of_supervisor = -1, .threads = -1, .of_worker = -1})

@@ -22,8 +22,7 @@ void mr_log_begin(struct mr_log *log, const char *path) {
 /* A log that can't be kept is no reason to fail. */
 static void make_file(struct mr_log *log) {
     if (log->path && log->file_fd < 0 && !log->has_no_file) {
-        log->file_fd =
-            open(log->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        log->file_fd = open(log->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
         log->has_no_file = log->file_fd < 0;
     }
 }

@@ -111,18 +111,42 @@ void mr_facts_remove(struct mr_facts *facts, uint32_t job, uint32_t kind, uint64
     }
 }
 
+/* Those of a job that are of this kind, or any: from *begin on, before *end. */
+static void find_range(const struct mr_facts *facts, uint32_t job, uint32_t kind, size_t *begin,
+                       size_t *end) {
+    bool is_there;
+    *begin = search(facts, job, kind == UINT32_MAX ? 0 : kind, 0, &is_there);
+    *end = search(facts, job, kind, UINT64_MAX, &is_there);
+    *end += is_there;
+}
+
 void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kind) {
-    size_t kept = 0;
-    move_gap(facts, facts->count);
-    for (size_t i = 0; i < facts->count; i++) {
-        bool is_of = kind == UINT32_MAX || facts->items[i].kind == kind;
-        if (facts->items[i].job == job && is_of) {
-            free(facts->items[i].bytes);
-        } else {
-            facts->items[kept++] = facts->items[i];
-        }
+    size_t begin;
+    size_t end;
+    find_range(facts, job, kind, &begin, &end);
+    if (begin == end) {
+        return;
     }
-    facts->count = facts->gap = kept;
+    move_gap(facts, begin); /* which then takes in what goes */
+    for (size_t i = begin; i < end; i++) {
+        free(item(facts, i)->bytes);
+    }
+    facts->count -= end - begin;
+}
+
+const struct mr_fact *mr_facts_some(struct mr_facts *facts, uint32_t job, uint32_t kind,
+                                    size_t *count) {
+    size_t begin;
+    size_t end;
+    find_range(facts, job, kind, &begin, &end);
+    *count = end - begin;
+    if (begin == end) {
+        return NULL;
+    }
+    if (facts->gap > begin && facts->gap < end) {
+        move_gap(facts, end);
+    }
+    return item(facts, begin);
 }
 
 const struct mr_fact *mr_facts_find(const struct mr_facts *facts, uint32_t job, uint32_t kind,

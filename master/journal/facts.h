@@ -31,6 +31,9 @@ void mr_facts_remove(struct mr_facts *facts, uint32_t job, uint32_t kind, uint64
 void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kind);
 const struct mr_fact *mr_facts_find(const struct mr_facts *facts, uint32_t job, uint32_t kind,
                                     uint64_t key);
+/* Those of a job that are of this kind, in a row, until the next change; NULL: there is none. */
+const struct mr_fact *mr_facts_some(struct mr_facts *facts, uint32_t job, uint32_t kind,
+                                    size_t *count);
 /* All, in their order, until the next change. */
 const struct mr_fact *mr_facts_all(struct mr_facts *facts, size_t *count);
 void mr_facts_fini(struct mr_facts *facts);

@@ -183,6 +183,12 @@ int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint32_t kind,
     return gather(journal, ENTRY_FORGET, bytes, FACT_HEAD_BYTES, err) ? end(journal, err) : MR_OK;
 }
 
+const struct mr_fact *mr_journal_some(const struct mr_journal *journal, uint32_t job, uint32_t kind,
+                                      size_t *count) {
+    /* Nothing changes but where the gap between them is. */
+    return mr_facts_some((struct mr_facts *)(uintptr_t)&journal->facts, job, kind, count);
+}
+
 const struct mr_fact *mr_journal_facts(const struct mr_journal *journal, size_t *count) {
     /* What moves is where they lie, which is not to be seen. */
     return mr_facts_all((struct mr_facts *)(uintptr_t)&journal->facts, count);

@@ -67,6 +67,8 @@ MR_MUST_USE int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint
 /* All facts, gathered ones included, by job, kind, key; and one of them, or NULL. Valid until the
  * next put or forget. */
 const struct mr_fact *mr_journal_facts(const struct mr_journal *journal, size_t *count);
+const struct mr_fact *mr_journal_some(const struct mr_journal *journal, uint32_t job, uint32_t kind,
+                                      size_t *count); /* of a job, of this kind; NULL: none */
 const struct mr_fact *mr_journal_find(const struct mr_journal *journal, uint32_t job, uint32_t kind,
                                       uint64_t key);
 

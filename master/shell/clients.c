@@ -2,9 +2,11 @@
 #include "master/shell/clients.h"
 
 #include "lib/base/error.h"
+#include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/publishing.h"
 #include "master/shell/views.h"
+#include "master/shell/workers.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,6 +214,29 @@ void mr_clients_drain(struct mr_session *session, union mr_wire_any *message,
         struct mr_core_event event = {.kind = said->back ? MR_CORE_NODE_BACK : MR_CORE_NODE_DRAIN,
                                       .worker = {node->number, view.incarnation}};
         (void)mr_inside_apply(master, &event, NULL);
+        mr_following_touch(master);
     }
     mr_sessions_answer(session, &how);
+}
+
+/* Only the life of the worker that the word is about: one that came back serves elsewhere. */
+void mr_clients_dead(struct mr_session *session, union mr_wire_any *message,
+                     const struct mr_frame *frame) {
+    struct mr_master *master = session->master;
+    const struct mr_wire_dead *said = &message->dead_;
+    struct mr_error how = {0};
+    (void)frame;
+    const struct mr_roster_node *node =
+        said->name ? mr_roster_find(&master->roster, said->name) : NULL;
+    struct mr_core_event lost = {.kind = MR_CORE_NODE_LOST};
+    if (node) {
+        struct mr_core_node_view view = mr_core_node(master->core, node->number);
+        lost.worker = (struct mr_core_worker){node->number, view.incarnation};
+        bool is_it = view.state != MR_CORE_NODE_GONE && node->address && said->address &&
+                     strcmp(node->address, said->address) == 0;
+        if (is_it && mr_inside_apply(master, &lost, NULL)) {
+            mr_workers_lost(master, node->number);
+        }
+    }
+    mr_sessions_answer(session, &how); /* of another there is nothing to be done */
 }

@@ -13,6 +13,8 @@ void mr_clients_ask_nodes(struct mr_session *session, union mr_wire_any *message
                           const struct mr_frame *frame);
 void mr_clients_drain(struct mr_session *session, union mr_wire_any *message,
                       const struct mr_frame *frame);
+void mr_clients_dead(struct mr_session *session, union mr_wire_any *message,
+                     const struct mr_frame *frame);
 
 /* The connection takes more: a list of tasks goes on. */
 void mr_clients_go_on(struct mr_session *session);

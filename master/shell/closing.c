@@ -78,7 +78,10 @@ static int add_accounts(struct mr_master *master, const struct mr_jobs_row *job,
                                  err)) {
             return err->code;
         }
-        if (!is_there || account.attempt != winner) {
+        /* A map output that was lost when all had read it is being made again in vain: what it was
+         * is what counts. */
+        bool is_winners = account.attempt == winner || (is_map && winner == 0);
+        if (!is_there || !is_winners) {
             mr_error_set(err, MR_ERR_INTERNAL, "the journal lacks the account of a winner");
         } else {
             (void)!mr_account_add(sum, &account, err);

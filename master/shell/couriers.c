@@ -65,7 +65,14 @@ static bool add_want(struct mr_session *session, struct mr_hash_128 hash) {
 
 bool mr_couriers_need(struct mr_session *session, struct mr_hash_128 hash) {
     struct mr_master *master = session->master;
-    if (mr_blobs_has(master->blobs, hash) || make_empty(master, hash)) {
+    if (mr_blobs_has(master->blobs, hash)) {
+        struct mr_error err = {0};
+        if (!session->is_worker) { /* what a worker sent may be light */
+            (void)!mr_blobs_settle(master->blobs, hash, &err);
+        }
+        return mr_inside_check(master, &err);
+    }
+    if (make_empty(master, hash)) {
         return true;
     }
     if (*find_want(master, hash)) {
@@ -109,6 +116,9 @@ void mr_couriers_arrived(struct mr_session *session, union mr_wire_any *message,
     if (is_missing) {
         mr_error_set(&err, MR_ERR_USAGE, "%s lacks a blob that it named",
                      mr_conn_peer(session->conn)->address);
+    } else if (session->is_worker && blob->total <= MR_COURIERS_LIGHT_MAX) {
+        (void)!mr_blobs_take_light(master->blobs, hash, blob->total, blob->offset, frame->piece,
+                                   &is_whole, &err);
     } else {
         (void)!mr_blobs_take(master->blobs, hash, blob->total, blob->offset, frame->piece,
                              &is_whole, &err);

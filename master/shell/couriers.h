@@ -7,6 +7,10 @@
 
 #include "master/shell/sessions.h"
 
+/* What a worker sends, and is no longer than that, is not on disk when it is here: turning.c puts
+ * it in the journal. */
+#define MR_COURIERS_LIGHT_MAX ((uint64_t)64 << 10)
+
 /* Whether the blob is here; else it is asked of this peer, where nobody was asked for it yet. When
  * one has come, or a peer that was asked is gone, all who wait look again (couriers.c). */
 bool mr_couriers_need(struct mr_session *session, struct mr_hash_128 hash);

@@ -36,9 +36,10 @@ void mr_effects_see(void *arg, const struct mr_core_effect *effect) {
     struct mr_jobs_row *job;
     switch (effect->kind) {
     case MR_CORE_ROUND_DONE:
-        master->has_to_close = true;
+        master->has_to_close = master->may_let_go = true;
         break;
     case MR_CORE_FINISHED:
+        master->may_let_go = true;
         job = mr_jobs_find(&master->jobs, effect->job);
         if (job) {
             mr_ending_note(master, job, effect);

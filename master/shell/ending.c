@@ -2,6 +2,7 @@
 #include "master/shell/ending.h"
 
 #include "lib/base/error.h"
+#include "master/shell/clearing.h"
 #include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/logs.h"
@@ -56,7 +57,7 @@ static void forget_most(struct mr_master *master, uint32_t job, bool is_done,
     static const enum mr_notes_kind kinds[] = {
         MR_NOTES_MANIFEST, MR_NOTES_MAP,   MR_NOTES_REDUCE, MR_NOTES_ROUND, MR_NOTES_SPEC,
         MR_NOTES_PAIRS,    MR_NOTES_PASS,  MR_NOTES_LINES,  MR_NOTES_TOTAL, MR_NOTES_FAILURE,
-        MR_NOTES_CARE,     MR_NOTES_ASIDE, MR_NOTES_SHIFT,  MR_NOTES_WHY};
+        MR_NOTES_CARE,     MR_NOTES_ASIDE, MR_NOTES_SHIFT,  MR_NOTES_WHY,   MR_NOTES_BYTES};
     for (size_t i = is_done; i < sizeof kinds / sizeof *kinds && !err->code; i++) {
         size_t count;
         if (mr_notes_first(master->journal, job, kinds[i], &count)) {
@@ -118,6 +119,9 @@ void mr_ending_note(struct mr_master *master, struct mr_jobs_row *job,
                               sizeof last / sizeof last.rounds, &err) &&
         !mr_notes_put_numbers(master->journal, job->number, MR_NOTES_TIMES, 0, times, 2, &err)) {
         forget_most(master, job->number, effect->status == 0, &err);
+    }
+    if (!err.code && effect->status) {
+        (void)!mr_clearing_note(master, job, &err);
     }
     (void)mr_inside_check(master, &err);
 }
@@ -218,6 +222,7 @@ void mr_ending_finish(struct mr_master *master, struct mr_jobs_row *job) {
                   has_cause ? ": " : "", has_cause ? ended->why : "");
     ended->is_awaited = fetch_log(master, job); /* before FORGET, which removes it */
     mr_supply_forget_job(master, job);
+    mr_clearing_begin(master, number);
     mr_runs_remove_all(&master->runs, number, MR_CORE_NONE);
     mr_jobs_remove(&master->jobs, job);
     master->has_to_sweep = true;

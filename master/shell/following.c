@@ -91,6 +91,12 @@ void mr_following_end(struct mr_master *master, uint32_t number, const char *log
     }
 }
 
+void mr_following_touch(struct mr_master *master) {
+    for (size_t i = 0; i < master->jobs.count; i++) {
+        master->jobs.rows[i]->is_dirty = true;
+    }
+}
+
 void mr_following_on_timer(uv_timer_t *timer) {
     struct mr_master *master = timer->data;
     bool is_followed = false;

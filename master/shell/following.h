@@ -16,6 +16,9 @@ void mr_following_add(struct mr_session *session, uint32_t job);
  * attempt that it failed by, or NULL. */
 void mr_following_end(struct mr_master *master, uint32_t job, const char *log);
 
+/* Workers have come or gone: what jobs wait for may be another. */
+void mr_following_touch(struct mr_master *master);
+
 /* The timer that tells of progress; runs only while somebody follows. */
 void mr_following_on_timer(uv_timer_t *timer);
 

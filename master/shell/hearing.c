@@ -2,6 +2,7 @@
 #include "master/shell/hearing.h"
 
 #include "lib/base/error.h"
+#include "master/shell/clearing.h"
 #include "master/shell/clients.h"
 #include "master/shell/couriers.h"
 #include "master/shell/following.h"
@@ -33,6 +34,7 @@ enum allowed { WORKERS = 1, CLIENTS = 2, ANYBODY = 3 };
     X(LOST, WORKERS, mr_reports_lost)                                                              \
     X(TURNED, WORKERS, mr_turning_turned)                                                          \
     X(PUBLISHED, WORKERS, mr_publishing_published)                                                 \
+    X(CLEARED, WORKERS, mr_clearing_cleared)                                                       \
     X(LOG, WORKERS, mr_logs_arrived)                                                               \
     X(WANT, ANYBODY, mr_couriers_wanted)                                                           \
     X(BLOB, ANYBODY, mr_couriers_arrived)                                                          \
@@ -44,6 +46,7 @@ enum allowed { WORKERS = 1, CLIENTS = 2, ANYBODY = 3 };
     X(CANCEL, CLIENTS, mr_clients_cancel)                                                          \
     X(ASK_NODES, CLIENTS, mr_clients_ask_nodes)                                                    \
     X(DRAIN, CLIENTS, mr_clients_drain)                                                            \
+    X(DEAD, CLIENTS, mr_clients_dead)                                                              \
     X(ASK_LOG, CLIENTS, mr_logs_ask)
 
 static const struct {

@@ -44,6 +44,7 @@ static int fill(struct mr_history_row *ended, const struct mr_journal *journal,
                 struct mr_error *err) {
     uint32_t number = ended->number;
     uint64_t times[2] = {0, 0};
+    uint64_t sum[3] = {0};
     uint64_t manifest[6] = {0};
     uint64_t log[7] = {0};
     const char *id = mr_notes_text(journal, number, MR_NOTES_ID, 0);
@@ -60,6 +61,11 @@ static int fill(struct mr_history_row *ended, const struct mr_journal *journal,
     }
     (void)mr_notes_get_numbers(journal, number, MR_NOTES_LAST, 0, &ended->last.rounds,
                                sizeof ended->last / sizeof ended->last.rounds);
+    if (mr_notes_get_numbers(journal, number, MR_NOTES_SUM, 0, sum, 3)) {
+        ended->records = sum[0];
+        ended->skipped = sum[1];
+        ended->input_bytes = sum[2];
+    }
     if (mr_notes_get_numbers(journal, number, MR_NOTES_MANIFEST, 0, manifest, 6)) {
         ended->manifest = (struct mr_hash_128){manifest[0], manifest[1]};
     }

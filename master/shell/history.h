@@ -27,6 +27,9 @@ struct mr_history_row {
     uint64_t submitted_wall_ms;
     uint64_t ended_wall_ms;
     struct mr_history_last last;
+    uint64_t records; /* of one that is done: read, */
+    uint64_t skipped; /* set aside */
+    uint64_t input_bytes;
     struct mr_hash_128 manifest;        /* 0, 0: none */
     struct mr_hash_128 log;             /* likewise */
     struct mr_core_attempt log_attempt; /* as on the wire */

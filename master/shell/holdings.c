@@ -200,6 +200,8 @@ static bool is_needed(struct mr_session *session, const struct mr_jobs_row *job,
     return winner.attempt == id->attempt && winner.worker.node == session->node->number;
 }
 
+/* Judged by the core, which may be ahead of the disk: so it is said when that is durable too. What
+ * nobody needs then nobody will need again. */
 void mr_holdings_answer(struct mr_session *session) {
     const struct mr_jobs_row *job = NULL;
     uint32_t forgotten = MR_CORE_NONE; /* the place of the last id */
@@ -209,7 +211,7 @@ void mr_holdings_answer(struct mr_session *session) {
         job = i > 0 && held[-1].job == held->job ? job : job_of(session, held);
         if (!job && held->job != forgotten) {
             struct mr_wire_forget forget = {0, session->held_ids[held->job]};
-            mr_sessions_send(session, MR_WIRE_FORGET, &forget);
+            mr_sessions_send_later(session, MR_WIRE_FORGET, &forget);
             forgotten = held->job;
         } else if (job && (int)held->phase != HELD_NOTHING &&
                    (!attempt_of(job, held, &id) || !is_needed(session, job, &id))) {
@@ -218,7 +220,7 @@ void mr_holdings_answer(struct mr_session *session) {
                                                                            : MR_PHASE_REDUCE,
                                               held->task, held->attempt};
             mr_supply_tell_job(session, job);
-            mr_sessions_send(session, MR_WIRE_DISCARD, &discard);
+            mr_sessions_send_later(session, MR_WIRE_DISCARD, &discard);
         }
     }
     mr_sessions_forget_held(session);

@@ -74,6 +74,7 @@ struct mr_master {
     bool has_to_close;   /* a round of some job */
     bool has_to_publish; /* some job */
     bool has_changed_sources;
+    bool may_let_go;   /* what workers that leave hold may not be needed any more */
     bool has_to_sweep; /* blobs, from the next tick on: */
     bool sweeps;
 };

@@ -26,11 +26,13 @@ void mr_jobs_destroy(struct mr_jobs_row *row) {
     free(row->partitions);
     free(row->blobs);
     free(row->label);
+    free(row->output);
     free(row->cached);
     free(row->lost_text);
     free(row->spent_ms[0]);
     free(row->spent_ms[1]);
     mr_search_fini(&row->search);
+    mr_names_fini(&row->lines);
     mr_sources_fini(&row->maps);
     mr_sources_fini(&row->pairs);
     free(row);
@@ -119,7 +121,8 @@ int mr_jobs_make(const struct mr_spec *spec, const char *id, struct mr_hash_128 
     snprintf(made->id, sizeof made->id, "%s", id);
     mr_search_init(&made->search, (uint32_t)spec->splits_count, (uint32_t)spec->skip_bad_records);
     made->label = strdup(spec->label ? spec->label : "");
-    if (!made->label) {
+    made->output = spec->output ? strdup(spec->output) : NULL;
+    if (!made->label || (spec->output && !made->output)) {
         mr_error_nomem(err, "taking up a job");
     }
     if (err->code || take_rounds(made, spec, err) || take_splits(made, spec, err) ||
@@ -250,18 +253,13 @@ static bool is_hash(struct mr_hash_128 a, struct mr_hash_128 b) {
     return a.high == b.high && a.low == b.low;
 }
 
-/* Whether one of the facts, which begin with a blob's name, or two or three of them, has it. */
-static bool is_in_facts(const struct mr_journal *journal, uint32_t job, enum mr_notes_kind kind,
-                        size_t numbers, struct mr_hash_128 hash) {
-    size_t count;
-    const struct mr_fact *facts = mr_notes_first(journal, job, kind, &count);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t value[MR_NOTES_NUMBERS_MAX];
-        bool has_all = mr_notes_get_numbers(journal, job, kind, facts[i].key, value, numbers);
-        for (size_t at = 0; has_all && at + 1 < numbers; at += 2) {
-            if (value[at] == hash.high && value[at + 1] == hash.low) {
-                return true;
-            }
+static bool is_in_manifest(const struct mr_journal *journal, uint32_t job,
+                           struct mr_hash_128 hash) {
+    uint64_t names[6];
+    bool is_there = mr_notes_get_numbers(journal, job, MR_NOTES_MANIFEST, 0, names, 6);
+    for (size_t i = 0; is_there && i < 6; i += 2) {
+        if (is_hash((struct mr_hash_128){names[i], names[i + 1]}, hash)) {
+            return true;
         }
     }
     return false;
@@ -272,8 +270,7 @@ bool mr_jobs_names(const struct mr_jobs *jobs, const struct mr_journal *journal,
     for (size_t i = 0; i < jobs->count; i++) {
         const struct mr_jobs_row *job = jobs->rows[i];
         if (is_hash(job->spec, hash) || is_hash(job->state.hash, hash) ||
-            is_in_facts(journal, job->number, MR_NOTES_MANIFEST, 6, hash) ||
-            is_in_facts(journal, job->number, MR_NOTES_LINES, 4, hash)) {
+            mr_names_has(&job->lines, hash) || is_in_manifest(journal, job->number, hash)) {
             return true;
         }
         for (size_t at = 0; at < job->blob_count; at++) {

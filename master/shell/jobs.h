@@ -7,6 +7,7 @@
 
 #include "lib/worker/spec.h"
 #include "master/shell/history.h"
+#include "master/shell/names.h"
 #include "master/shell/sources.h"
 #include "master/shell/suspects.h"
 
@@ -28,6 +29,7 @@ struct mr_jobs_row {
     uint32_t number;
     char id[MR_ORDERS_ID_LEN + 1];
     char *label;
+    char *output; /* the directory that it makes; NULL: the client collects */
     uint64_t submitted_wall_ms;
     bool is_over; /* it ends with the transaction at hand, or one before */
 
@@ -44,7 +46,7 @@ struct mr_jobs_row {
     uint32_t weight;
     bool loops;
     bool is_strict;
-    bool is_collected; /* the client fetches the output */
+    bool is_collected; /* no output: the client fetches it */
     uint64_t started_seconds;
     uint64_t started_nanoseconds;
 
@@ -53,8 +55,10 @@ struct mr_jobs_row {
     uint64_t pass;
     struct mr_jobs_blob state;
     bool again;
+    struct mr_names lines; /* the blobs of its turns' lines */
 
     struct mr_search search; /* for bad records */
+    uint64_t taught;         /* the journal's entry that last changed what a START says */
     struct mr_sources maps;  /* of the core's round */
     struct mr_sources pairs; /* of the round before, that map tasks or a turn read */
     uint32_t *spent_ms[2];   /* by phase and task: how long the winner took, 0: not known */

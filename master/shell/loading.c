@@ -6,6 +6,19 @@
 #include "master/shell/suspects.h"
 #include "master/shell/winners.h"
 
+static int load_lines(struct mr_jobs_row *job, const struct mr_journal *journal,
+                      struct mr_error *err) {
+    size_t count;
+    const struct mr_fact *facts = mr_notes_first(journal, job->number, MR_NOTES_LINES, &count);
+    for (size_t i = 0; i < count && !err->code; i++) {
+        uint64_t lines[4];
+        if (mr_notes_get_numbers(journal, job->number, MR_NOTES_LINES, facts[i].key, lines, 4)) {
+            (void)!mr_names_add(&job->lines, (struct mr_hash_128){lines[0], lines[1]}, err);
+        }
+    }
+    return err->code;
+}
+
 static int load_state(struct mr_jobs_row *job, struct mr_journal *journal, struct mr_error *err) {
     uint64_t pass[5] = {0};
     uint64_t times[1] = {0};
@@ -27,7 +40,8 @@ static int load_state(struct mr_jobs_row *job, struct mr_journal *journal, struc
         }
         mr_account_fini(&account);
     }
-    return err->code || mr_suspects_load(&job->search, journal, job->number, err) ||
+    return err->code || load_lines(job, journal, err) ||
+                   mr_suspects_load(&job->search, journal, job->number, err) ||
                    mr_winners_load(job, journal, err)
                ? err->code
                : MR_OK;

@@ -249,7 +249,8 @@ static void send_kept(struct mr_session *session, const struct mr_history_row *e
                     (!said->attempt || said->attempt == id->attempt));
     if (!is_kept || !is_that) {
         mr_error_set(err, MR_ERR_USAGE,
-                     "job %u has ended; of its logs only that of the attempt it failed by is kept",
+                     "job %u has ended: of its logs, none is kept but that of the attempt by which "
+                     "a job fails",
                      ended->number);
     } else {
         (void)!mr_blobs_read(master->blobs, ended->log, &bytes, err);

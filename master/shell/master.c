@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/job/problems.h"
+#include "lib/net/loop.h"
 #include "master/shell/couriers.h"
 #include "master/shell/effects.h"
 #include "master/shell/ending.h"
@@ -29,6 +30,7 @@ static void on_tick(uv_timer_t *timer) {
     master->tick_ms = UINT64_MAX;
     (void)mr_inside_apply(master, &tick, NULL);
     mr_couriers_look(master);
+    master->may_let_go = true;
     master->sweeps = master->has_to_sweep;
     mr_ending_sweep(master);
 }
@@ -290,9 +292,8 @@ int mr_master_run(const struct mr_master_options *options, struct mr_error *err)
     static const int numbers[2] = {SIGTERM, SIGINT};
     struct daemon daemon = {.master = NULL};
     int exit_status = MR_MASTER_EXIT_MEMORY;
-    if (uv_loop_init(&daemon.loop)) {
-        mr_error_nomem(err, "starting a master");
-        return exit_status;
+    if (mr_loop_init(&daemon.loop, "start a master", err)) {
+        return mr_master_exit_status(err);
     }
     if (mr_master_open(&daemon.loop, options, on_ended, &daemon, &daemon.master, &exit_status,
                        err)) {

@@ -91,21 +91,5 @@ int mr_notes_get_account(const struct mr_journal *journal, uint32_t job, enum mr
 
 const struct mr_fact *mr_notes_first(const struct mr_journal *journal, uint32_t job,
                                      enum mr_notes_kind kind, size_t *count) {
-    size_t all;
-    const struct mr_fact *facts = mr_journal_facts(journal, &all);
-    size_t begin = 0;
-    size_t end = all;
-    while (begin < end) {
-        size_t middle = begin + (end - begin) / 2;
-        const struct mr_fact *at = &facts[middle];
-        bool is_before = at->job < job || (at->job == job && at->kind < (uint32_t)kind);
-        begin = is_before ? middle + 1 : begin;
-        end = is_before ? end : middle;
-    }
-    *count = 0;
-    while (begin + *count < all && facts[begin + *count].job == job &&
-           facts[begin + *count].kind == (uint32_t)kind) {
-        (*count)++;
-    }
-    return *count ? &facts[begin] : NULL;
+    return mr_journal_some(journal, job, (uint32_t)kind, count);
 }

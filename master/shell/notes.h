@@ -38,7 +38,10 @@
     X(LOG, 29, "", "the blob of the log of the attempt that the job failed by, which, and where")  \
     X(WHY, 30, "", "why this master had the job end: its status, as text, and a sentence")         \
     X(START, 31, "epoch", "under job 0: a start that workers saw: random number, end (epochs.h)")  \
-    X(LAST, 32, "", "of one that ended: how far it was (struct mr_history_last)")
+    X(LAST, 32, "", "of one that ended: how far it was (struct mr_history_last)")                  \
+    X(SUM, 33, "", "of one that is done: records read, set aside, bytes of input")                 \
+    X(CLEAR, 34, "", "of a job that did not succeed: the output beside which something may lie")   \
+    X(BYTES, 35, "0, or pass + 1", "of a loop: the state, or a turn's lines, where they are short")
 
 enum mr_notes_kind {
 #define MR_NOTES_ROW(name, number, key, what) MR_NOTES_##name = (number),

@@ -123,6 +123,7 @@ int mr_opening_open(struct mr_master *master, const char *state, int *exit_statu
         (void)!(mr_epochs_begin(&master->epochs, master->journal, err) ||
                 take_cluster(master, err) || mr_journal_commit(master->journal, err) ||
                 mr_roster_load(&master->roster, master->journal, err) ||
+                mr_turning_load(master->journal, master->blobs, err) ||
                 mr_loading_jobs(&master->jobs, master->journal, master->blobs, err) ||
                 resume(master, err));
     }

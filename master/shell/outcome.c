@@ -253,8 +253,11 @@ int mr_outcome_note(struct mr_master *master, struct mr_jobs_row *job, struct mr
         !make_manifest(master, &reading.spec, &result, &blobs[0], err)) {
         uint64_t names[6] = {blobs[0].high, blobs[0].low,  blobs[1].high,
                              blobs[1].low,  blobs[2].high, blobs[2].low};
-        (void)!mr_notes_put_numbers(master->journal, job->number, MR_NOTES_MANIFEST, 0, names, 6,
-                                    err);
+        const struct mr_run_books *books = &result.rounds[0].books;
+        uint64_t sum[3] = {books->records_read, books->records_skipped, job->input_bytes};
+        (void)!(mr_notes_put_numbers(master->journal, job->number, MR_NOTES_MANIFEST, 0, names, 6,
+                                     err) ||
+                mr_notes_put_numbers(master->journal, job->number, MR_NOTES_SUM, 0, sum, 3, err));
     }
     mr_run_result_fini(&result);
     reading_fini(&reading);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A write that takes longer is a thread's, as are those after it until so many in a row were faster.
+/* A write that takes longer is a thread's, as are those after it until so many in a row were
+ * faster.
  */
 #define QUICK_NS 300000u
 #define QUICK_MIN 32u
@@ -184,18 +185,19 @@ static void go_on(struct mr_pen *pen) {
     }
 }
 
-static void on_prepare(uv_prepare_t *handle) {
-    struct mr_pen *pen = handle->data;
+/* Seals what was gathered and has it written; true: it is done, and there may be more by now, for
+ * which the loop must not wait. */
+static bool turn(struct mr_pen *pen) {
     if (pen->is_writing || pen->err.code) {
-        return;
+        return false;
     }
     pen->face->gather(pen->face->arg);
     if (pen->err.code || pen->is_closing) {
-        return;
+        return false;
     }
     if (!mr_journal_seal(pen->journal)) {
         go_on(pen);
-        return;
+        return pen->count > 0 && !pen->err.code && !pen->is_closing;
     }
     pen->covered = pen->count;
     pen->sealed = mr_journal_stats(pen->journal).sequence;
@@ -205,6 +207,12 @@ static void on_prepare(uv_prepare_t *handle) {
     if (status) { /* it is faster than a thread is woken; or there is none */
         flush(&pen->work);
         flushed(&pen->work, 0);
+    }
+    return status && !pen->err.code && !pen->is_closing;
+}
+
+static void on_prepare(uv_prepare_t *handle) {
+    while (turn(handle->data)) {
     }
 }
 

@@ -3,8 +3,9 @@
  * What one turn of the loop applies is one transaction: before the loop waits again it is sealed
  * and written by a thread of libuv's pool, so that heartbeats go on meanwhile; what comes in until
  * it is on disk gathers for the next. Where the disk has answered at once for a while, the loop
- * writes by itself: that takes less time than to wake a thread, and hear of it. Then its deeds are done, in order: the core's effects, and
- * what was asked for by mr_pen_then. The first failure ends it, and nothing is done any more. */
+ * writes by itself: that takes less time than to wake a thread, and hear of it. Then its deeds are
+ * done, in order: the core's effects, and what was asked for by mr_pen_then. The first failure ends
+ * it, and nothing is done any more. */
 #ifndef MR_SHELL_PEN_H
 #define MR_SHELL_PEN_H
 
@@ -43,8 +44,8 @@ struct mr_pen {
     uv_prepare_t prepare;
     uv_work_t work;
     struct mr_error flushed;
-    uint64_t flush_ns; /* that the last one took */
-    unsigned quick;    /* writes in a row that the disk answered at once */
+    uint64_t flush_ns;         /* that the last one took */
+    unsigned quick;            /* writes in a row that the disk answered at once */
     struct mr_pen_deed *deeds; /* not done yet */
     size_t count;
     size_t capacity;

@@ -2,6 +2,7 @@
 #include "master/shell/publishing.h"
 
 #include "lib/base/error.h"
+#include "master/shell/clearing.h"
 #include "master/shell/following.h"
 #include "master/shell/inside.h"
 #include "master/shell/outcome.h"
@@ -291,6 +292,9 @@ void mr_publishing_go_on(struct mr_master *master) {
         }
     }
     for (struct mr_session *at = master->sessions.first; at; at = at->after) {
+        if (at->is_back && at->node) {
+            mr_clearing_all(at);
+        }
         at->is_back = false;
     }
 }

@@ -51,6 +51,8 @@ static bool is_wanted(const struct mr_master *master, const struct mr_reports_ab
 static void end_run(struct mr_master *master, const struct mr_reports_about *about) {
     const struct mr_runs_row *row = mr_runs_find(&master->runs, &about->attempt);
     if (row && row->worker.node == about->worker.node) {
+        const struct mr_roster_node *node = mr_roster_at(&master->roster, about->worker.node);
+        master->may_let_go = master->may_let_go || (node && node->is_leaving);
         mr_runs_remove(&master->runs, &about->attempt);
     }
 }
@@ -232,6 +234,7 @@ void mr_reports_failed(struct mr_session *session, union mr_wire_any *message,
         failure.is_uncounted = failure.is_uncounted || verdict.is_uncounted;
         mr_search_explain(search, &verdict, &why);
     }
+    about.job->taught = mr_journal_stats(master->journal).sequence;
     if (mr_inside_check(master, &err)) {
         mr_reports_fail(master, &about, &failure);
     }

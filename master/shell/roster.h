@@ -15,6 +15,7 @@ struct mr_roster_node {
     char *name;
     uint64_t incarnation; /* as the worker names it; 0: none was ever taken in */
     uint64_t before;      /* the one before it */
+    uint64_t identity;    /* of its folder; 0: not heard of since this process began */
     char *host;           /* of the latest registration; NULL: none since this process began */
     char *address;
     char *scratch;

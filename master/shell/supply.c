@@ -218,12 +218,50 @@ static void send_start(struct mr_session *session, const struct mr_jobs_row *job
     mr_sessions_send(session, MR_WIRE_START, &start);
 }
 
+/* A START that waits until what it says is durable. */
+struct waiting {
+    struct mr_session *session;
+    struct mr_core_attempt attempt;
+};
+
+static void start_waiting(void *arg, bool is_durable) {
+    struct waiting *waiting = arg;
+    struct mr_session *session = waiting->session;
+    struct mr_runs_row *row = mr_runs_find(&session->master->runs, &waiting->attempt);
+    if (is_durable && session->is_welcome && row && !row->is_stopping &&
+        row->worker.node == session->node->number) {
+        mr_supply_start(session, row);
+    }
+    mr_sessions_unref(session);
+    free(waiting);
+}
+
+static void start_later(struct mr_session *session, const struct mr_core_attempt *attempt) {
+    struct waiting *waiting = malloc(sizeof *waiting);
+    if (!waiting) {
+        struct mr_error err = {0};
+        mr_error_nomem(&err, "starting tasks");
+        mr_inside_fail(session->master, &err);
+        return;
+    }
+    *waiting = (struct waiting){session, *attempt};
+    mr_sessions_ref(session);
+    mr_pen_then(&session->master->pen, start_waiting, waiting);
+}
+
+/* The attempt is durable; what else is told with it may be ahead of the disk. */
 void mr_supply_start(struct mr_session *session, const struct mr_runs_row *row) {
     struct mr_master *master = session->master;
     struct mr_jobs_row *job = mr_jobs_find(&master->jobs, row->attempt.job);
+    struct mr_core_job_view view = mr_core_job(master->core, row->attempt.job);
     uint32_t round = row->attempt.round;
-    if (!job || job->maps.round != round || !job->maps.is_open) {
+    if (!job || job->maps.round != round || !job->maps.is_open || view.round != round ||
+        view.state != MR_CORE_JOB_RUNNING) {
         return; /* the round was closed meanwhile: its STOP follows */
+    }
+    if (job->taught > master->pen.sequence) {
+        start_later(session, &row->attempt);
+        return;
     }
     bool is_turn = mr_numbering_is_turn(job, round);
     mr_supply_tell_job(session, job);

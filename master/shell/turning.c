@@ -9,6 +9,11 @@
 #include "master/shell/reports.h"
 #include <stdlib.h>
 
+/* What is put in the journal of a state, and of a turn's lines, which stay until the loop has
+ * ended. */
+#define STATE_BYTES_MAX MR_COURIERS_LIGHT_MAX
+#define LINES_BYTES_MAX 4096
+
 struct mr_turning_wait {
     struct mr_turning_wait *next;
     struct mr_session *session;
@@ -49,6 +54,23 @@ static bool has_blobs(struct mr_session *session, const struct mr_wire_turned *t
 
 /* ---- the turn is done -------------------------------------------------------------------------*/
 
+/* What is light becomes durable with the turn: in the journal where it is short, else in its file.
+ */
+static int keep(struct mr_master *master, const struct mr_jobs_row *job, uint64_t key,
+                struct mr_hash_128 hash, uint64_t most, struct mr_error *err) {
+    struct mr_buffer bytes = {0};
+    bool is_light = mr_blobs_is_light(master->blobs, hash);
+    if (is_light && !mr_blobs_read(master->blobs, hash, &bytes, err) && bytes.len <= most) {
+        (void)!mr_journal_put(master->journal, job->number, MR_NOTES_BYTES, key,
+                              bytes.len ? bytes.data : "", bytes.len, err);
+    } else if (!err->code && !mr_blobs_settle(master->blobs, hash, err) &&
+               mr_journal_find(master->journal, job->number, MR_NOTES_BYTES, key)) {
+        (void)!mr_journal_put(master->journal, job->number, MR_NOTES_BYTES, key, NULL, 0, err);
+    }
+    mr_buffer_fini(&bytes);
+    return err->code;
+}
+
 static void put_turn(struct mr_master *master, const struct mr_reports_about *about,
                      const struct mr_wire_turned *turned, struct mr_account *account,
                      struct mr_error *err) {
@@ -56,7 +78,9 @@ static void put_turn(struct mr_master *master, const struct mr_reports_about *ab
     struct mr_hash_128 before = job->state.hash;
     uint64_t lines[4] = {turned->lines_high, turned->lines_low, turned->lines_len,
                          turned->lines_records};
-    if (turned->state_high || turned->state_low) {
+    bool has_lines = turned->lines_high || turned->lines_low;
+    bool has_state = turned->state_high || turned->state_low;
+    if (has_state) {
         job->state =
             (struct mr_jobs_blob){{turned->state_high, turned->state_low}, turned->state_len};
     }
@@ -65,14 +89,18 @@ static void put_turn(struct mr_master *master, const struct mr_reports_about *ab
     uint64_t pass[5] = {job->pass, job->state.hash.high, job->state.hash.low, job->state.len,
                         job->again};
     account->attempt = about->attempt.attempt;
-    if (mr_notes_put_account(master->journal, job->number, MR_NOTES_REDUCE,
+    if ((has_state && keep(master, job, 0, job->state.hash, STATE_BYTES_MAX, err)) ||
+        (has_lines && keep(master, job, turned->pass + 1, (struct mr_hash_128){lines[0], lines[1]},
+                           LINES_BYTES_MAX, err)) ||
+        mr_notes_put_account(master->journal, job->number, MR_NOTES_REDUCE,
                              mr_notes_key(about->attempt.round, 0), account, err) ||
         mr_notes_put_numbers(master->journal, job->number, MR_NOTES_PASS, 0, pass, 5, err)) {
         return;
     }
-    if (turned->lines_high || turned->lines_low) {
-        (void)!mr_notes_put_numbers(master->journal, job->number, MR_NOTES_LINES, turned->pass,
-                                    lines, 4, err);
+    if (has_lines && (mr_names_add(&job->lines, (struct mr_hash_128){lines[0], lines[1]}, err) ||
+                      mr_notes_put_numbers(master->journal, job->number, MR_NOTES_LINES,
+                                           turned->pass, lines, 4, err))) {
+        return;
     }
     mr_ending_drop_blob(master, before);
 }
@@ -134,6 +162,28 @@ void mr_turning_turned(struct mr_session *session, union mr_wire_any *message,
     } else {
         take(session, turned);
     }
+}
+
+/* ---- after a restart --------------------------------------------------------------------------*/
+
+int mr_turning_load(const struct mr_journal *journal, struct mr_blobs *blobs,
+                    struct mr_error *err) {
+    size_t count;
+    const struct mr_fact *facts = mr_journal_facts(journal, &count);
+    for (size_t i = 0; i < count && !err->code; i++) {
+        struct mr_hash_128 hash = mr_hash_xxh3_128(facts[i].bytes, facts[i].len);
+        struct mr_error damage = {0};
+        if (facts[i].kind != MR_NOTES_BYTES) {
+            continue;
+        }
+        if (!mr_blobs_check(blobs, hash, &damage)) {
+            (void)!mr_blobs_note_light(blobs, hash, err);
+        } else {
+            mr_blobs_remove(blobs, hash);
+            (void)!mr_blobs_put(blobs, (struct mr_bytes){facts[i].bytes, facts[i].len}, &hash, err);
+        }
+    }
+    return err->code;
 }
 
 /* ---- again ------------------------------------------------------------------------------------*/

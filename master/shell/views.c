@@ -31,9 +31,10 @@ static bool runs_maps(const struct mr_master *master, uint32_t job) {
 /* Why nothing of it goes on; NULL: something does, or could. Reduce tasks that run wait for maps.
  */
 static const char *why_waiting(const struct mr_master *master, uint32_t job,
-                               const struct mr_core_job_view *view) {
+                               const struct mr_core_job_view *view, bool *is_queued) {
     bool has_maps = has_worker(master, MR_CORE_MAPS);
     bool has_reduces = has_worker(master, MR_CORE_REDUCES);
+    *is_queued = false;
     if (view->state != MR_CORE_JOB_RUNNING) {
         return NULL;
     }
@@ -41,20 +42,22 @@ static const char *why_waiting(const struct mr_master *master, uint32_t job,
         bool lacks = view->maps_open > 0 && !has_maps && !runs_maps(master, job);
         return lacks ? "no mapper is there" : NULL;
     }
+    *is_queued = view->maps_open > 0 ? has_maps : has_reduces;
+    if (*is_queued) {
+        return "all slots are taken";
+    }
     if (!has_maps && !has_reduces) {
         return "no worker is there";
     }
-    if (view->maps_open > 0) {
-        return has_maps ? "all slots are taken" : "no mapper is there";
-    }
-    return has_reduces ? "all slots are taken" : "no reducer is there";
+    return view->maps_open > 0 ? "no mapper is there" : "no reducer is there";
 }
 
-static const char *why_unpublished(const struct mr_jobs_row *job) {
+static const char *why_unpublished(const struct mr_master *master, const struct mr_jobs_row *job) {
     if (job->is_collected) {
-        return "its output is to be collected: millrace wait JOB --collect";
+        return "its output is to be collected";
     }
-    return job->publisher == MR_CORE_NONE ? "no reducer is there to put the output in place" : NULL;
+    bool lacks = job->publisher == MR_CORE_NONE && !has_worker(master, MR_CORE_REDUCES);
+    return lacks ? "no reducer is there to put the output in place" : NULL;
 }
 
 static uint64_t bytes_under_way(const struct mr_master *master, const struct mr_jobs_row *job,
@@ -78,13 +81,14 @@ static void name_state(const struct mr_master *master, const struct mr_jobs_row 
         [MR_CORE_JOB_UNKNOWN] = "stopping",  [MR_CORE_JOB_RUNNING] = "running",
         [MR_CORE_JOB_CLOSING] = "closing",   [MR_CORE_JOB_PUBLISHING] = "publishing",
         [MR_CORE_JOB_STOPPING] = "stopping", [MR_CORE_JOB_FINISHED] = "stopping"};
+    bool is_queued = false;
     line->state = names[view->state];
-    line->why = why_waiting(master, job->number, view);
+    line->why = why_waiting(master, job->number, view, &is_queued);
     if (line->why) {
-        line->state = "waiting";
+        line->state = is_queued ? "queued" : "waiting";
     } else if (view->state == MR_CORE_JOB_PUBLISHING) {
         line->state = job->is_collected ? "uncollected" : line->state;
-        line->why = why_unpublished(job);
+        line->why = why_unpublished(master, job);
     }
 }
 
@@ -134,6 +138,10 @@ struct mr_wire_row_job_line mr_views_ended(const struct mr_history_row *ended) {
                                          .reduce_tasks = ended->last.reduce_tasks,
                                          .reduces_done = ended->last.reduces_done,
                                          .failed = ended->last.failed,
+                                         .bytes_done = ended->input_bytes,
+                                         .bytes_total = ended->input_bytes,
+                                         .records = ended->records,
+                                         .skipped = ended->skipped,
                                          .seconds_us = lasted * 1000,
                                          .status = (uint64_t)-ended->status,
                                          .why = ended->status ? ended->why : NULL};

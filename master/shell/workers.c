@@ -2,11 +2,13 @@
 #include "master/shell/workers.h"
 
 #include "lib/base/error.h"
+#include "master/shell/following.h"
 #include "master/shell/holdings.h"
 #include "master/shell/inside.h"
 #include "master/shell/logs.h"
 #include "master/shell/numbering.h"
 #include "master/shell/supply.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +27,7 @@ static void detach(struct mr_session *session) {
 }
 
 static void fence(struct mr_session *session, const char *why) {
-    struct mr_wire_fenced fenced = {why};
+    struct mr_wire_fenced fenced = {.why = why};
     detach(session);
     mr_sessions_send_later(session, MR_WIRE_FENCED, &fenced);
 }
@@ -116,7 +118,7 @@ static int take_in(struct mr_session *session, struct mr_roster_node *node, stru
 
 static int check_said(const struct mr_wire_register *said, struct mr_error *err) {
     bool is_whole = said->name && *said->name && said->host && said->address && said->scratch &&
-                    said->incarnation && said->roles && said->slots;
+                    said->incarnation && said->identity && said->roles && said->slots;
     return is_whole ? MR_OK
                     : mr_error_set(err, MR_ERR_IO,
                                    "a worker registers without a name, a place, roles or slots");
@@ -137,7 +139,7 @@ static bool is_of_journal(struct mr_session *session, struct mr_roster_node *nod
                       "--accept-older-journal");
         return true;
     }
-    struct mr_wire_refused refused = {why.text};
+    struct mr_wire_refused refused = {.why = why.text};
     detach(session);
     mr_sessions_send(session, MR_WIRE_REFUSED, &refused);
     if (!node->is_refused) { /* it comes again and again */
@@ -165,6 +167,34 @@ static void take_over(struct mr_session *session, struct mr_roster_node *node) {
     session->renewed_sent = session->renewed_acked = 0;
 }
 
+/* Whether another worker has the name: one with another folder that was heard of, and may live. It
+ * goes on undisturbed. If it is connected the newcomer is sent away for good; else it may be the
+ * same that lost its folder, and comes again until the lease has ended. */
+static bool is_taken(struct mr_session *session, const struct mr_roster_node *node) {
+    const struct mr_wire_register *said = session->registering;
+    bool is_gone = mr_core_node(session->master->core, node->number).state == MR_CORE_NODE_GONE;
+    char why[MR_ERROR_TEXT_MAX];
+    if (is_gone || !node->identity || node->identity == said->identity) {
+        return false;
+    }
+    snprintf(
+        why, sizeof why,
+        "another worker named \"%.100s\" is here (at %.100s, in \"%.300s\"): each needs a name "
+        "of its own (--name)",
+        node->name, node->address, node->scratch);
+    if (node->session) {
+        struct mr_wire_refused refused = {.why = why, .is_final = 1};
+        mr_inside_log("a worker at %s is refused: %s", said->address, why);
+        mr_sessions_send(session, MR_WIRE_REFUSED, &refused);
+    } else {
+        struct mr_wire_fenced fenced = {.why = why};
+        snprintf(why + strlen(why), sizeof why - strlen(why), "; its lease has not ended");
+        mr_sessions_send(session, MR_WIRE_FENCED, &fenced);
+    }
+    mr_sessions_forget_held(session);
+    return true;
+}
+
 static int complete(struct mr_session *session, struct mr_error *err) {
     struct mr_master *master = session->master;
     const struct mr_wire_register *said = session->registering;
@@ -173,6 +203,9 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     if (check_said(said, err) ||
         mr_roster_add(&master->roster, said->name, master->journal, &node, err)) {
         return err->code;
+    }
+    if (is_taken(session, node)) {
+        return MR_OK;
     }
     if (!is_of_journal(session, node)) {
         mr_sessions_forget_held(session);
@@ -189,6 +222,7 @@ static int complete(struct mr_session *session, struct mr_error *err) {
         return MR_OK;
     }
     take_over(session, node);
+    node->identity = said->identity;
     mr_sessions_ref(session);
     mr_pen_then(&master->pen, welcome, session); /* before what the core wants of it */
     if (mr_epochs_note(&master->epochs, master->journal, err) ||
@@ -207,6 +241,7 @@ static int complete(struct mr_session *session, struct mr_error *err) {
     if (is_elsewhere || !is_known) {
         tell_place(master, node);
     }
+    mr_following_touch(master);
     master->has_to_publish = true; /* it may do that */
     return MR_OK;
 }
@@ -314,11 +349,14 @@ void mr_workers_leave(struct mr_session *session, union mr_wire_any *message,
     (void)frame;
     if (mr_workers_identify(session, &drain.worker) && mr_inside_apply(master, &drain, NULL)) {
         mr_roster_set_leaving(&master->roster, session->node, true);
+        master->may_let_go = true;
     }
 }
 
 void mr_workers_let_go(struct mr_master *master) {
-    for (uint32_t i = 0; master->roster.leaving > 0 && i < master->roster.count; i++) {
+    bool looks = master->roster.leaving > 0 && master->may_let_go;
+    master->may_let_go = false;
+    for (uint32_t i = 0; looks && i < master->roster.count; i++) {
         struct mr_roster_node *node = master->roster.nodes[i];
         struct mr_core_node_view view = mr_core_node(master->core, i);
         if (node->is_leaving && !node->is_told && node->session && view.busy == 0 &&
@@ -342,6 +380,7 @@ void mr_workers_lost(struct mr_master *master, uint32_t number) {
         fence(node->session, "the lease ended: no renewal was acknowledged");
     }
     mr_holdings_lost(master, number);
+    mr_following_touch(master);
     master->has_to_publish = true; /* by somebody else, what it published */
 }
 

@@ -2,6 +2,7 @@
  * faults. */
 #include <mr/job.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,6 +23,9 @@ static void wait_for_file(struct mr_ctx *ctx) {
 }
 
 static volatile int *nowhere;
+
+/* What each record takes from now on, in the one process that came first: which made --began. */
+static uint64_t crawl_us;
 
 /* A stack overflow; the branch keeps the compiler from calling it endless. */
 static int recurse(int depth) {
@@ -53,6 +57,12 @@ static int misbehave(struct mr_ctx *ctx) {
     if (strcmp(how, "wait") == 0) {
         wait_for_file(ctx);
     }
+    if (strcmp(how, "crawl") == 0) {
+        const char *began = mr_param(ctx, "began");
+        char own[32];
+        snprintf(own, sizeof own, "%d", (int)getpid());
+        crawl_us = began && symlink(own, began) == 0 ? mr_param_u64(ctx, "crawl-us") : 0;
+    }
     return 0;
 }
 
@@ -63,7 +73,7 @@ static bool is_it(struct mr_ctx *ctx, const char *param, struct mr_bytes text) {
 
 /* Spends --map-us or --reduce-us microseconds. */
 static void dawdle(struct mr_ctx *ctx, const char *param) {
-    uint64_t microseconds = mr_param_u64(ctx, param);
+    uint64_t microseconds = crawl_us ? crawl_us : mr_param_u64(ctx, param);
     if (microseconds) {
         struct timespec pause = {.tv_nsec = (long)(microseconds * 1000)};
         nanosleep(&pause, NULL);
@@ -161,6 +171,11 @@ static const struct mr_param params[] = {
      .fallback = "0",
      .metavar = "N",
      .help = "each value takes so long"},
+    {.name = "crawl-us",
+     .kind = MR_PARAM_U64,
+     .fallback = "0",
+     .metavar = "N",
+     .help = "what crawls takes so long for each line or value"},
     {.name = "began", .kind = MR_PARAM_TEXT, .metavar = "FILE", .help = "made when a wait begins"},
     {.name = "until",
      .kind = MR_PARAM_TEXT,

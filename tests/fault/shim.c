@@ -5,11 +5,12 @@
  * error: it fails with FAULT_ERRNO (a number; ENOMEM where none is given) kill:  the process is
  * killed just before the call; killed: just after it short: from that call on, reads and writes
  * move one byte eintr: from that call on, every second read and write fails with EINTR interrupt:
- * the process is sent SIGINT just before the call, which goes on FAULT_STAYS   set: not only that
- * call is struck, but each from there on (a disk that stays full) FAULT_OLD_FS  set: renames know
- * no flags, as on older file systems (not counted as a strike) FAULT_PATH    only calls on a
- * descriptor (open, mkdir: on a name) whose path holds this text FAULT_REPORT  a file of two 64-bit
- * numbers, in the machine's order: calls seen, calls struck
+ * the process is sent SIGINT just before the call, which goes on hold: from that call on, each
+ * waits while the file named by FAULT_GATE exists FAULT_STAYS   set: not only that call is struck,
+ * but each from there on (a disk that stays full) FAULT_OLD_FS  set: renames know no flags, as on
+ * older file systems (not counted as a strike) FAULT_PATH    only calls on a descriptor (open,
+ * mkdir: on a name) whose path holds this text FAULT_REPORT  a file of two 64-bit numbers, in the
+ * machine's order: calls seen, calls struck
  *
  * The class clock is another kind: who asks for the time of day is told it with an offset, which
  * may change all the time: FAULT_CLOCK names a file that holds the seconds, 64 bits. Calls struck
@@ -42,7 +43,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define PATH_ROOM 4096
 
-enum how { HOW_ERROR, HOW_KILL, HOW_KILLED, HOW_SHORT, HOW_EINTR, HOW_INTERRUPT };
+enum how { HOW_ERROR, HOW_KILL, HOW_KILLED, HOW_SHORT, HOW_EINTR, HOW_INTERRUPT, HOW_HOLD };
 
 struct report {
     atomic_uint_fast64_t calls;
@@ -53,6 +54,7 @@ static struct report own_report;
 static struct report *report = &own_report;
 static const char *class_name; /* NULL: not ready, or nothing to do */
 static const char *path_part;
+static const char *gate_path;
 static uint64_t strike_at;
 static enum how how;
 static int strike_errno = ENOMEM;
@@ -61,7 +63,8 @@ static bool is_old_fs;
 static const atomic_int_fast64_t *clock_offset; /* NULL: the time of day is as it is */
 
 static enum how read_how(const char *text) {
-    static const char *const names[] = {"error", "kill", "killed", "short", "eintr", "interrupt"};
+    static const char *const names[] = {"error", "kill",      "killed", "short",
+                                        "eintr", "interrupt", "hold"};
     for (unsigned i = 0; text && i < sizeof names / sizeof *names; i++) {
         if (strcmp(text, names[i]) == 0) {
             return (enum how)i;
@@ -96,6 +99,7 @@ __attribute__((constructor)) static void prepare(void) {
     stays = getenv("FAULT_STAYS") != NULL;
     is_old_fs = getenv("FAULT_OLD_FS") != NULL;
     path_part = getenv("FAULT_PATH");
+    gate_path = getenv("FAULT_GATE");
     struct report *mapped = path ? map_file(path, (long)sizeof *report) : NULL;
     report = mapped ? mapped : &own_report;
     clock_offset = clock_path ? map_file(clock_path, (long)sizeof *clock_offset) : NULL;
@@ -126,16 +130,25 @@ static void send_signal(int number) {
     syscall(SYS_kill, syscall(SYS_getpid), number);
 }
 
+static bool is_shut(void) {
+    return gate_path && syscall(SYS_faccessat, AT_FDCWD, gate_path, F_OK) == 0;
+}
+
 /* Counts a call; whether it is one that is struck. */
 static bool strikes(void) {
     uint64_t call = atomic_fetch_add(&report->calls, 1) + 1;
-    bool lasts = stays || how == HOW_SHORT || how == HOW_EINTR;
-    bool struck = strike_at && (call == strike_at || (lasts && call > strike_at));
+    bool lasts = stays || how == HOW_SHORT || how == HOW_EINTR || how == HOW_HOLD;
+    bool struck = strike_at && (call == strike_at || (lasts && call > strike_at)) &&
+                  (how != HOW_HOLD || is_shut());
     if (struck) {
         atomic_fetch_add(&report->struck, 1);
     }
     if (struck && (how == HOW_KILL || how == HOW_INTERRUPT)) {
         send_signal(how == HOW_KILL ? SIGKILL : SIGINT);
+    }
+    while (struck && how == HOW_HOLD && is_shut()) {
+        struct timespec pause = {.tv_nsec = 5000000};
+        syscall(SYS_nanosleep, &pause, NULL);
     }
     return struck;
 }

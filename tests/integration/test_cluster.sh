@@ -51,7 +51,9 @@ expect_status 2 "$MILLRACE" wait "$id" --collect
 expect_no_out
 expect_missing again
 expect_status 0 "$MILLRACE" submit wordcount logs -o with-closing --verbose
-expect_err '^job [0-9]+ \([0-9a-f]{8}\), wordcount logs -o with-closing: [0-9.]+ kB in '
+"$MILLRACE" run wordcount logs -o with-closing-here --verbose 2>here
+said=$(sed -n 's/^\(wordcount: .* records, .* kB\) in .* -> with-closing-here$/\1/p' here)
+expect_err "^$said in .* \(.*B/s\) -> with-closing \(job [0-9]+, [0-9a-f]{8}\)$"
 
 # A reader that has seen enough has collected; what can't be written can be collected later.
 has_uncollected() {
@@ -76,7 +78,7 @@ id=$(cat .out)
 await "it waits to be collected" is_uncollected
 "$MILLRACE" wait "$id" 2>waits &
 waiter=$!
-await "and who waits is told how" grep -q "job ${id:0:8}: its output is to be collected: millrace wait JOB --collect" waits
+await "and who waits is told how" grep -q "job ${id:0:8} waits: its output is to be collected: millrace wait ${id:0:8} --collect" waits
 expect_status 0 "$MILLRACE" wait "$id" --collect
 expect_same .out want-stream "collected to standard output"
 check "the one that waited ends too" wait "$waiter"
@@ -171,6 +173,11 @@ if [ -z "$MR_SANITIZE" ]; then # they report crashes themselves
     expect_status 0 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how abort --at 7 nine.txt -o aside --skip-bad-records 1
     check "one record is set aside" [ "$(cut -f 2- aside/_skipped)" = "$(printf '12\t7')" ]
     check "and counted" [ "$(grep -c '"records_skipped": 1' aside/_manifest.json)" = 1 ]
+    expect_err '^millrace: 1 record was set aside: aside/_skipped$'
+    expect_status 0 "$MILLRACE" status --json
+    id=$(field 'it[0]["id"] if it[0]["command"].endswith("-o aside") else it[-1]["id"]')
+    expect_status 0 "$MILLRACE" wait "$id"
+    expect_err '^millrace: 1 record was set aside: in the output, _skipped$'
 fi
 # A process whose channel the code wrote into is replaced, and that attempt doesn't count, unless this goes on.
 expect_status 0 "$MILLRACE" submit "$BUILD/tests/unruly.so" --how babble --at 7 nine.txt -o babbled --max-attempts 1 --once "$T/babbled-once"
@@ -208,7 +215,13 @@ id=$(cat .out)
 expect_status 0 "$MILLRACE" status "$id" --json
 check "no map task is done" [ "$(field 'it["maps_done"]')" = 0 ]
 check "it says what it waits for" [ "$(field 'it["state"], it["why"]')" = "('waiting', 'no mapper is there')" ]
+"$MILLRACE" wait "$id" 2>waits &
+waiter=$!
+await "who waits in silence is told why" grep -q "^millrace: job ${id:0:8} waits: no mapper is there$" waits
 expect_status 0 "$MILLRACE" cancel "${id:0:10}"
+status=0
+wait $waiter || status=$?
+check "once: $(cat waits)" [ "$(grep -c 'waits:' waits)" = 1 ]
 run "$MILLRACE" wait "$id"
 check "its status is no success: $status" [ "$status" -ne 0 ]
 expect_err '^millrace: job [0-9]+ \([0-9a-f]{8}\) was cancelled$'
@@ -240,9 +253,13 @@ for job in json.load(sys.stdin):
     if job["command"].endswith(" " + sys.argv[1]) and job["state"] not in ("done", "failed", "cancelled"):
         print(job["id"])' "$1")" ]
 }
+# hear PATTERN: reads what it says up to such a line, which is $line.
+hear() {
+    while read -r line <&8 && ! grep -q "$1" <<<"$line"; do :; done
+}
 submit_waiting -o left
 kill -s INT $client
-read -r line <&8
+hear 'goes on'
 status=0
 wait $client || status=$?
 exec 8<&-
@@ -251,7 +268,7 @@ check "Ctrl-C: status $status" [ "$status" -eq 130 ]
 check "it goes on" is_submitted left
 submit_waiting -o twice
 kill -s INT $client
-read -r line <&8
+hear 'goes on'
 kill -s INT $client
 cat <&8 >rest
 status=0
@@ -280,7 +297,7 @@ expect_status 0 "$MILLRACE" submit wordcount logs -o followed --follow
 expect_err '^[a-z]+: map [0-9]+/[0-9]+, reduce [0-9]+/[0-9]+, '
 export TERM=xterm
 expect_status 0 python3 "$SOURCE/tests/integration/terminal.py" 80 "$MILLRACE" submit wordcount logs -o on-terminal
-expect_out 'job [0-9]+ \([0-9a-f]{8}\), wordcount .* in '
+expect_out 'wordcount: .* records, .* in .* -> on-terminal \(job [0-9]+, [0-9a-f]{8}\)'
 cluster_down
 
 # ---- a state that is kept ----------------------------------------------------------------------------------------------------------
@@ -297,11 +314,11 @@ check "the jobs of before are known" [ "$(field 'len(it)')" -gt 10 ]
 cluster_down
 
 # ---- what does not start -------------------------------------------------------------------------------------------------------------
-expect_status 5 "$MILLRACE" cluster up --listen 0.0.0.0:0
+expect_status 78 "$MILLRACE" cluster up --listen 0.0.0.0:0
 expect_err 'master: .*secret'
 expect_err 'before it was ready'
 cluster_up --mappers 1
-expect_status 5 "$MILLRACE" cluster up --listen "$MILLRACE_MASTER"
+expect_status 78 "$MILLRACE" cluster up --listen "$MILLRACE_MASTER"
 expect_err 'another process listens there; .*--listen HOST:PORT'
 cluster_down
 expect_status 2 "$MILLRACE" cluster

@@ -1,4 +1,4 @@
-/* chores: removes what nobody needs, in threads of its own: disks take their time. */
+/* chores: removes what nobody needs, in a thread of the pool: disks take their time. */
 #include "lib/worker/node/chores.h"
 
 #include "lib/base/error.h"
@@ -7,56 +7,68 @@
 #include <string.h>
 #include <uv.h>
 
+enum kind { ATTEMPT, JOB, OUTPUT };
+
 struct chore {
-    uv_work_t work;
+    struct chore *next; /* in the queue */
     struct mr_chores *chores;
+    enum kind kind;
     char *dir; /* NULL: none */
     char *id;
-    bool is_job; /* all of it; else one attempt */
     uint32_t task;
     uint32_t attempt;
+    bool is_done; /* of an output: nothing of it is left that should go */
 };
 
 struct mr_chores {
-    struct uv_loop_s *loop;
-    const struct mr_folder *folder;
-    unsigned under_way;
+    struct mr_chores_options options;
+    uv_work_t work; /* on the first of the queue */
+    struct chore *first;
+    struct chore *last;
     bool is_closing;
     void (*closed)(void *user);
     void *user;
 };
 
-int mr_chores_create(struct uv_loop_s *loop, const struct mr_folder *folder,
-                     struct mr_chores **chores, struct mr_error *err) {
+int mr_chores_create(const struct mr_chores_options *options, struct mr_chores **chores,
+                     struct mr_error *err) {
     *chores = calloc(1, sizeof **chores);
     if (!*chores) {
         return mr_error_nomem(err, "starting a worker");
     }
-    **chores = (struct mr_chores){.loop = loop, .folder = folder};
+    (*chores)->options = *options;
     return MR_OK;
 }
 
+/* ---- in a thread of the pool ------------------------------------------------------------------*/
+
 static void discard(const struct chore *chore) {
+    const char *node = chore->chores->options.folder->name;
     struct mr_commit *commit = NULL;
     struct mr_error ignored = {0};
-    if (!mr_commit_join(chore->dir, chore->id, chore->chores->folder->name, &commit, &ignored)) {
+    if (!mr_commit_join(chore->dir, chore->id, node, &commit, &ignored)) {
         (void)!mr_commit_discard(commit, chore->task, chore->attempt, &ignored);
         mr_commit_leave(commit);
     }
 }
 
 static void do_chore(uv_work_t *work) {
-    const struct chore *chore = work->data;
+    const struct mr_chores *chores = work->data;
+    struct chore *chore = chores->first;
     struct mr_error ignored = {0};
-    if (!chore->is_job) {
+    if (chore->kind == ATTEMPT) {
         discard(chore);
         return;
     }
-    mr_folder_empty_trash(chore->chores->folder);
+    if (chore->kind == JOB) {
+        mr_folder_empty_trash(chores->options.folder);
+    }
     if (chore->dir) {
-        (void)!mr_commit_drop(chore->dir, chore->id, &ignored);
+        (void)!mr_commit_drop(chore->dir, chore->id, &chore->is_done, &ignored);
     }
 }
+
+/* ---- the loop's thread ------------------------------------------------------------------------*/
 
 static void destroy(struct chore *chore) {
     free(chore->dir);
@@ -65,7 +77,7 @@ static void destroy(struct chore *chore) {
 }
 
 static void finish_close(struct mr_chores *chores) {
-    if (chores->is_closing && chores->under_way == 0) {
+    if (chores->is_closing && !chores->first) {
         void (*closed)(void *user) = chores->closed;
         void *user = chores->user;
         free(chores);
@@ -73,46 +85,70 @@ static void finish_close(struct mr_chores *chores) {
     }
 }
 
+static struct chore *take_first(struct mr_chores *chores) {
+    struct chore *chore = chores->first;
+    chores->first = chore->next;
+    chores->last = chores->first ? chores->last : NULL;
+    return chore;
+}
+
+static void did_chore(uv_work_t *work, int status);
+
+/* Does the first of the queue. */
+static void go_on(struct mr_chores *chores) {
+    chores->work.data = chores;
+    while (chores->first &&
+           uv_queue_work(chores->options.loop, &chores->work, do_chore, did_chore) != 0) {
+        destroy(take_first(chores));
+    }
+}
+
 static void did_chore(uv_work_t *work, int status) {
-    struct chore *chore = work->data;
-    struct mr_chores *chores = chore->chores;
+    struct mr_chores *chores = work->data;
+    struct chore *chore = take_first(chores);
     (void)status;
+    go_on(chores);
+    if (chore->kind == OUTPUT && !chores->is_closing) {
+        chores->options.cleared(chores->options.user, chore->id, chore->is_done);
+    }
     destroy(chore);
-    chores->under_way--;
     finish_close(chores);
 }
 
-static void begin(struct mr_chores *chores, const struct chore *about) {
+static void begin(struct mr_chores *chores, enum kind kind, const char *dir, const char *id,
+                  struct chore about) {
     struct chore *chore = calloc(1, sizeof *chore);
     if (!chore) {
         return;
     }
-    *chore = *about;
-    chore->work.data = chore;
+    *chore = about;
+    chore->kind = kind;
     chore->chores = chores;
-    chore->dir = about->dir ? strdup(about->dir) : NULL;
-    chore->id = strdup(about->id);
-    if (!chore->id || (about->dir && !chore->dir) ||
-        uv_queue_work(chores->loop, &chore->work, do_chore, did_chore) != 0) {
+    chore->dir = dir ? strdup(dir) : NULL;
+    chore->id = strdup(id);
+    if (!chore->id || (dir && !chore->dir)) {
         destroy(chore);
         return;
     }
-    chores->under_way++;
+    bool is_idle = !chores->first;
+    *(is_idle ? &chores->first : &chores->last->next) = chore;
+    chores->last = chore;
+    if (is_idle) {
+        go_on(chores);
+    }
 }
 
 void mr_chores_discard(struct mr_chores *chores, const char *dir, const char *id, uint32_t task,
                        uint32_t attempt) {
-    struct chore about = {.dir = (char *)(uintptr_t)dir,
-                          .id = (char *)(uintptr_t)id,
-                          .task = task,
-                          .attempt = attempt};
-    begin(chores, &about);
+    begin(chores, ATTEMPT, dir, id, (struct chore){.task = task, .attempt = attempt});
 }
 
 void mr_chores_clear(struct mr_chores *chores, const char *dir, const char *id) {
-    struct chore about = {
-        .dir = (char *)(uintptr_t)dir, .id = (char *)(uintptr_t)id, .is_job = true};
-    begin(chores, &about);
+    begin(chores, JOB, dir, id, (struct chore){0});
+}
+
+void mr_chores_clear_output(struct mr_chores *chores, const char *dir, const char *id) {
+    begin(chores, OUTPUT, dir, id, (struct chore){0});
 }
 
 void mr_chores_close(struct mr_chores *chores, void (*closed)(void *user), void *user) {

@@ -1,4 +1,7 @@
-/* chores: removes what nobody needs, in threads of its own: disks take their time. */
+/* chores: removes what nobody needs, in a thread of the pool: disks take their time.
+ *
+ * One chore at a time, in the order in which they were begun: a disk that doesn't answer holds one
+ * thread, and the pool serves look-ups of names too. */
 #ifndef MR_NODE_CHORES_H
 #define MR_NODE_CHORES_H
 
@@ -9,18 +12,29 @@
 struct uv_loop_s;
 struct mr_chores; /* opaque; the loop's thread */
 
-MR_MUST_USE int mr_chores_create(struct uv_loop_s *loop, const struct mr_folder *folder,
-                                 struct mr_chores **chores, struct mr_error *err);
-/* After those under way; then `closed`. */
+/* All is borrowed. */
+struct mr_chores_options {
+    struct uv_loop_s *loop;
+    const struct mr_folder *folder;
+    /* After mr_chores_clear_output; `is_done`: nothing is left that should go. */
+    void (*cleared)(void *user, const char *id, bool is_done);
+    void *user;
+};
+
+MR_MUST_USE int mr_chores_create(const struct mr_chores_options *options, struct mr_chores **chores,
+                                 struct mr_error *err);
+/* After those that were begun; then `closed`. */
 void mr_chores_close(struct mr_chores *chores, void (*closed)(void *user), void *user);
 
-/* What cannot be begun for want of memory is left lying: a later start of the worker, or the next
- * run on the same output, clears it. */
+/* What cannot be begun for want of memory is left lying: a later start of the worker, the next run
+ * on the same output, or the master's next word clears it. */
 
 /* What an attempt wrote of a part of the output `dir`. */
 void mr_chores_discard(struct mr_chores *chores, const char *dir, const char *id, uint32_t task,
                        uint32_t attempt);
 /* What a job that is over left: in the folder's trash, and (`dir` not NULL) beside its output. */
 void mr_chores_clear(struct mr_chores *chores, const char *dir, const char *id);
+/* What it left beside its output; `cleared` tells how that went. */
+void mr_chores_clear_output(struct mr_chores *chores, const char *dir, const char *id);
 
 #endif

@@ -147,6 +147,16 @@ static int take_forget(struct mr_daemon *daemon, const union mr_wire_any *messag
     return err->code;
 }
 
+static int take_clear(struct mr_daemon *daemon, const union mr_wire_any *message,
+                      struct mr_bytes piece, struct mr_error *err) {
+    const struct mr_wire_clear *clear = &message->clear_;
+    (void)piece;
+    if (clear->id && clear->output) {
+        mr_chores_clear_output(daemon->chores, clear->output, clear->id);
+    }
+    return err->code;
+}
+
 /* ---- the end ----------------------------------------------------------------------------------*/
 
 static int take_publish(struct mr_daemon *daemon, const union mr_wire_any *message,
@@ -184,7 +194,8 @@ static const struct {
     {MR_WIRE_ANSWER, take_answer},   {MR_WIRE_ASK_LOG, take_ask_log},
     {MR_WIRE_DISCARD, take_discard}, {MR_WIRE_DISCARD_ROUND, take_discard_round},
     {MR_WIRE_FORGET, take_forget},   {MR_WIRE_PUBLISH, take_publish},
-    {MR_WIRE_DRAINED, take_drained}, {MR_WIRE_RESULT, take_nothing},
+    {MR_WIRE_DRAINED, take_drained}, {MR_WIRE_CLEAR, take_clear},
+    {MR_WIRE_RESULT, take_nothing},
 };
 
 int mr_dispatch_message(struct mr_daemon *daemon, unsigned kind, const union mr_wire_any *message,

@@ -124,8 +124,24 @@ int mr_dossier_load(struct mr_dossier *job, struct mr_error *err) {
 
 /* ---- what is held -----------------------------------------------------------------------------*/
 
+/* Parts are of the last round, whatever round who asks for one has heard of. */
+static struct mr_wire_row_held key_of(const struct mr_dossier *job,
+                                      const struct mr_wire_row_held *row) {
+    struct mr_wire_row_held key = *row;
+    if (key.phase == MR_DOSSIER_PART) {
+        key.round = job->spec.rounds_count - 1;
+    }
+    return key;
+}
+
 bool mr_dossier_holds(const struct mr_dossier *job, const struct mr_wire_row_held *row) {
-    return mr_held_has(&job->held, row);
+    struct mr_wire_row_held key = key_of(job, row);
+    return mr_held_has(&job->held, &key);
+}
+
+static int note(struct mr_dossier *job, const struct mr_wire_row_held *row, struct mr_error *err) {
+    struct mr_wire_row_held key = key_of(job, row);
+    return mr_held_add(&job->held, &key, err);
 }
 
 static int own_dir(const struct mr_dossier *job, char dir[MR_DOSSIER_DIR_MAX]) {
@@ -155,13 +171,13 @@ int mr_dossier_hold(struct mr_dossier *job, const struct mr_wire_row_held *row,
         return err->code;
     }
     if (row->phase == MR_DOSSIER_PART) {
-        return mark_part(to, row->digest, err) ? err->code : mr_held_add(&job->held, row, err);
+        return mark_part(to, row->digest, err) ? err->code : note(job, row, err);
     }
     if (link(from, to) != 0 &&
         !(errno == EEXIST && unlink(to) == 0 && link(from, to) == 0)) { /* of an earlier life */
         return mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", to);
     }
-    return mr_held_add(&job->held, row, err);
+    return note(job, row, err);
 }
 
 static void remove_files(const struct mr_dossier *job, const struct mr_wire_row_held *row) {
@@ -179,7 +195,8 @@ static void remove_files(const struct mr_dossier *job, const struct mr_wire_row_
 
 void mr_dossier_discard(struct mr_dossier *job, const struct mr_wire_row_held *row) {
     remove_files(job, row);
-    mr_held_remove(&job->held, row);
+    struct mr_wire_row_held key = key_of(job, row);
+    mr_held_remove(&job->held, &key);
 }
 
 /* What a walk through the folder is for. */
@@ -248,7 +265,7 @@ static int visit_own(void *arg, const char *name, struct mr_error *err) {
     struct mr_wire_row_held row;
     bool is_name = read_name(walk->job, name, &row);
     if (is_name && is_well(walk->job, &row)) {
-        return mr_held_add(&walk->job->held, &row, err);
+        return note(walk->job, &row, err);
     }
     if (is_name) {
         remove_files(walk->job, &row);

@@ -305,7 +305,8 @@ static int give_file(struct mr_errand *errand, struct mr_blobs *blobs, const cha
         mr_error_set(err, MR_ERR_IO, "\"%.300s\" is not what the task said", path);
     } else if (!mr_buffer_reserve(&bytes, (size_t)len + 1, err) &&
                !mr_file_read(fd, 0, bytes.data, (size_t)len, path, &got, err)) {
-        (void)!(got == len ? mr_blobs_put(blobs, (struct mr_bytes){bytes.data, got}, hash, err)
+        *hash = mr_hash_xxh3_128(bytes.data, got);
+        (void)!(got == len ? mr_blobs_adopt(blobs, path, *hash, err)
                            : mr_error_set(err, MR_ERR_IO, "\"%.300s\" shrank", path));
     }
     if (fd >= 0) {
@@ -328,12 +329,16 @@ int mr_errand_report_turned(struct mr_errand *errand, struct mr_blobs *blobs,
     struct mr_hash_128 lines = {0};
     struct mr_buffer account = {0};
     char path[MR_ORDERS_PATH_MAX];
-    if (result->bytes_out && !mr_orders_path(errand->job->dir, order, path, err)) {
+    if (!mr_orders_path(errand->job->dir, order, path, err) && result->bytes_out) {
         (void)!give_file(errand, blobs, path, result->bytes_out, &lines, err);
+    } else if (!err->code) {
+        (void)unlink(path); /* there were none */
     }
     if (!err->code && result->sets_state && result->output_bytes &&
         !mr_orders_next_path(errand->job->dir, order, path, err)) {
         (void)!give_file(errand, blobs, path, result->output_bytes, &state, err);
+        errand->has_next_state = !err->code;
+        errand->next_state = state;
     }
     if (result->sets_state && !result->output_bytes) { /* 0, 0: the turn set none */
         state = mr_hash_xxh3_128(NULL, 0);

@@ -42,6 +42,8 @@ struct mr_errand {
     struct mr_hands_work work;
     unsigned kind; /* of the report */
     struct mr_buffer report;
+    bool has_next_state; /* a turn set one, which is a gift: */
+    struct mr_hash_128 next_state;
     bool has_gifts; /* blobs that go before the report: */
     struct mr_hash_128 gifts[2];
     unsigned gift_count;

@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/worker/node/errand.h"
+#include "lib/worker/node/states.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,28 +39,11 @@ static void add(struct mr_errands *errands, struct mr_errand *errand) {
     look_soon(errands);
 }
 
-static bool is_same(struct mr_hash_128 a, struct mr_hash_128 b) {
-    return a.high == b.high && a.low == b.low;
-}
-
-static int state_path(const struct mr_dossier *job, struct mr_hash_128 state,
-                      char path[MR_ORDERS_PATH_MAX], struct mr_error *err) {
-    struct mr_orders_task order = {.state_xxh3 = {state.high, state.low}};
-    return mr_orders_state_path(job->dir, &order, path, err);
-}
-
-/* A loop's state goes when a later one is here, and no attempt is left that reads it. */
-static void drop_state(const struct mr_errands *errands, const struct mr_dossier *job,
-                       struct mr_hash_128 state) {
-    char path[MR_ORDERS_PATH_MAX];
-    struct mr_error ignored = {0};
-    bool is_needed = is_same(job->loop_state, state);
-    for (const struct mr_errand *at = errands->all; at && !is_needed; at = at->next) {
-        is_needed = at->job == job && at->state_len && is_same(at->loop_state, state);
-    }
-    if (!is_needed && !state_path(job, state, path, &ignored)) {
-        (void)unlink(path);
-    }
+static struct mr_states_around around(const struct mr_errands *errands) {
+    return (struct mr_states_around){.all = errands->all,
+                                     .docket = errands->options.docket,
+                                     .wants = errands->options.wants,
+                                     .blobs = errands->options.folder->blobs};
 }
 
 static void drop(struct mr_errands *errands, struct mr_errand *errand) {
@@ -77,7 +61,8 @@ static void drop(struct mr_errands *errands, struct mr_errand *errand) {
     }
     mr_errand_destroy(errand);
     if (has_state && !job->is_forgotten) {
-        drop_state(errands, job, state);
+        struct mr_states_around others = around(errands);
+        mr_states_left(&others, job, state);
     }
     mr_docket_leave(errands->options.docket, job);
     if (!errands->all) {
@@ -162,54 +147,15 @@ void mr_errands_tell_again(struct mr_errands *errands) {
 
 /* ---- getting ready ----------------------------------------------------------------------------*/
 
-/* The state is here; the one before it may go. */
-static void note_state(const struct mr_errands *errands, const struct mr_errand *errand) {
-    struct mr_dossier *job = errand->job;
-    struct mr_hash_128 before = job->loop_state;
-    if (errand->pass >= job->loop_pass) {
-        job->loop_state = errand->loop_state;
-        job->loop_pass = errand->pass;
-        drop_state(errands, job, before);
-    }
-}
-
-/* The loop's state becomes a file of the job's; false: it is not here yet. */
-static bool place_state(struct mr_errands *errands, struct mr_errand *errand,
-                        struct mr_error *err) {
-    char from[MR_BLOBS_PATH_MAX];
-    char to[MR_ORDERS_PATH_MAX];
-    bool is_here = false;
-    if (errand->state_len == 0) {
-        return true;
-    }
-    if (state_path(errand->job, errand->loop_state, to, err)) {
-        return false;
-    }
-    if (access(to, F_OK) == 0) {
-        note_state(errands, errand);
-        return true;
-    }
-    if (mr_wants_ask(errands->options.wants, errand->loop_state, &is_here, err) || !is_here) {
-        return false;
-    }
-    mr_blobs_path(errands->options.folder->blobs, errand->loop_state, from);
-    if (link(from, to) != 0 && errno != EEXIST) {
-        mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", to);
-        return false;
-    }
-    mr_docket_drop_blob(errands->options.docket, errand->loop_state);
-    note_state(errands, errand);
-    return true;
-}
-
 static void wait_for_job(struct mr_errands *errands, struct mr_errand *errand) {
     struct mr_error err = {0};
     struct mr_inflow_want want;
+    struct mr_states_around others = around(errands);
     if (errand->job->state == MR_DOSSIER_BROKEN) {
         fail(errands, errand, &errand->job->err);
         return;
     }
-    if (errand->job->state != MR_DOSSIER_READY || !place_state(errands, errand, &err)) {
+    if (errand->job->state != MR_DOSSIER_READY || !mr_states_place(&others, errand, &err)) {
         if (err.code) {
             fail(errands, errand, &err);
         }
@@ -382,6 +328,8 @@ static void conclude(struct mr_errands *errands, struct mr_errand *errand) {
     row.digest = errand->work.outcome.result.output_xxh3;
     if (errand->phase == MR_ERRAND_TURN) {
         (void)!mr_errand_report_turned(errand, errands->options.folder->blobs, &err);
+        struct mr_states_around others = around(errands);
+        (void)(err.code || mr_states_keep(&others, errand, &err));
     } else if (!has_output || !mr_dossier_hold(errand->job, &row, &err)) {
         (void)!mr_errand_report_done(errand, &err);
     }

@@ -163,11 +163,12 @@ static int find(struct mr_folder *folder, const struct mr_folder_options *option
 
 static int write_note(const struct mr_folder *folder, struct mr_error *err) {
     char text[NOTE_MAX];
-    int len = snprintf(text, sizeof text,
-                       "millrace worker 1\nname %s\ncluster %s\nepoch %" PRIu64 "\nstart %" PRIu64
-                       "\nsequence %" PRIu64 "\nend\n",
-                       folder->name, *folder->cluster ? folder->cluster : "-", folder->seen.epoch,
-                       folder->seen.start, folder->seen.sequence);
+    int len =
+        snprintf(text, sizeof text,
+                 "millrace worker 1\nname %s\nidentity %016" PRIx64 "\ncluster %s\nepoch %" PRIu64
+                 "\nstart %" PRIu64 "\nsequence %" PRIu64 "\nend\n",
+                 folder->name, folder->identity, *folder->cluster ? folder->cluster : "-",
+                 folder->seen.epoch, folder->seen.start, folder->seen.sequence);
     int fd = openat(folder->dir_fd, "node.new",
                     O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -193,14 +194,16 @@ static bool read_note(struct mr_folder *folder) {
     }
     int status = mr_file_read(fd, 0, text, NOTE_MAX, "node", &got, &ignored);
     (void)close(fd); /* only read from */
-    int fields = sscanf(text,
-                        "millrace worker 1 name %127s cluster %32s epoch %" SCNu64 " start %" SCNu64
-                        " sequence %" SCNu64 " %3s",
-                        folder->name, folder->cluster, &folder->seen.epoch, &folder->seen.start,
-                        &folder->seen.sequence, end);
-    bool is_whole = !status && fields == 6 && strcmp(end, "end") == 0;
+    int fields =
+        sscanf(text,
+               "millrace worker 1 name %127s identity %16" SCNx64 " cluster %32s epoch %" SCNu64
+               " start %" SCNu64 " sequence %" SCNu64 " %3s",
+               folder->name, &folder->identity, folder->cluster, &folder->seen.epoch,
+               &folder->seen.start, &folder->seen.sequence, end);
+    bool is_whole = !status && fields == 7 && strcmp(end, "end") == 0 && folder->identity;
     if (!is_whole) {
         folder->name[0] = folder->cluster[0] = '\0';
+        folder->identity = 0;
         folder->seen = (struct mr_folder_seen){0};
     }
     if (strcmp(folder->cluster, "-") == 0) {
@@ -223,6 +226,15 @@ int mr_folder_note(struct mr_folder *folder, const char *cluster, const struct m
 }
 
 /* ---- opening ----------------------------------------------------------------------------------*/
+
+/* One that is another's than all that went before in this place. */
+static void choose_identity(struct mr_folder *folder) {
+    while (folder->identity == 0) {
+        while (getrandom(&folder->identity, sizeof folder->identity, 0) !=
+               (ssize_t)sizeof folder->identity) {
+        }
+    }
+}
 
 /* A name that was noted stays, unless another is given. */
 static void choose_name(struct mr_folder *folder, const struct mr_folder_options *options) {
@@ -263,6 +275,7 @@ int mr_folder_open(struct mr_folder *folder, const struct mr_folder_options *opt
     }
     bool is_known = read_note(folder);
     choose_name(folder, options);
+    choose_identity(folder);
     if (open_rooms(folder, is_known, err) || write_note(folder, err)) {
         mr_folder_close(folder);
     }

@@ -1,10 +1,9 @@
 /* folder: a worker's own folder on disk: who it is, and where it keeps what it holds.
  *
  *     lock       held by flock as long as the worker lives
- *     node       its name, the cluster that all of this belongs to, and the last word of its master
- *     blobs/     lib/worker/blobs
- *     jobs/ID/   what a job's tasks leave; what this worker made, and is done, is in jobs/ID/own/
- * too trash/     what is being removed
+ *     node       its name, which folder it is, the cluster that all of this belongs to, and the
+ * last word of its master blobs/     lib/worker/blobs jobs/ID/   what a job's tasks leave; what
+ * this worker made, and is done, is in jobs/ID/own/ too trash/     what is being removed
  *
  * Without a folder of its own choosing a worker takes the first that nobody holds of those that
  * workers of its role left in the user's directory, so that one that comes back finds what it had.
@@ -30,6 +29,7 @@ struct mr_folder {
     int dir_fd;
     int lock_fd;
     char name[MR_FOLDER_NAME_MAX];       /* the worker's */
+    uint64_t identity;                   /* the folder's own: random, as long as it is there */
     char cluster[MR_FOLDER_CLUSTER_MAX]; /* empty: none yet */
     struct mr_folder_seen seen;
     struct mr_blobs *blobs;

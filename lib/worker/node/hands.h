@@ -37,7 +37,7 @@ struct mr_hands_options {
     const char *id;      /* of this life of the worker, short: for the names of cgroups */
     bool echoes;
     void (*finished)(void *user, struct mr_hands_work *work);
-    void (*prepared)(void *user); /* a slot that was busy with that is free */
+    void (*prepared)(void *user);                     /* a slot that was busy with that is free */
     void (*left)(void *user, struct mr_dossier *job); /* one mr_hands_give less points to it */
     void (*closed)(void *user);
     void *user;

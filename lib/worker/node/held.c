@@ -1,9 +1,7 @@
-/* held: the outputs of one job that a worker made and keeps: a set, of which the rows lie in a list.
- */
+/* held: the outputs of one job that a worker made and keeps: a set. */
 #include "lib/worker/node/held.h"
 
 #include "lib/base/error.h"
-#include "lib/worker/node/dossier.h"
 #include <stdlib.h>
 
 #define NONE UINT32_MAX
@@ -11,14 +9,13 @@
 
 static bool is_same(const struct mr_wire_row_held *a, const struct mr_wire_row_held *b) {
     return a->phase == b->phase && a->task == b->task && a->attempt == b->attempt &&
-           (a->round == b->round || a->phase == MR_DOSSIER_PART);
+           a->round == b->round;
 }
 
 /* The head of the row's bucket. */
 static uint32_t *bucket(const struct mr_held *held, const struct mr_wire_row_held *row) {
-    uint64_t round = row->phase == MR_DOSSIER_PART ? 0 : row->round;
     uint64_t hash = (row->task << 32 ^ row->attempt << 2 ^ row->phase) * 0x9e3779b97f4a7c15u;
-    hash = (hash ^ round) * 0xc2b2ae3d27d4eb4fu;
+    hash = (hash ^ row->round) * 0xc2b2ae3d27d4eb4fu;
     return &held->buckets[(hash >> 32) & (held->capacity - 1)];
 }
 

@@ -1,5 +1,4 @@
-/* held: the outputs of one job that a worker made and keeps: a set, of which the rows lie in a list.
- */
+/* held: the outputs of one job that a worker made and keeps: a set. */
 #ifndef MR_NODE_HELD_H
 #define MR_NODE_HELD_H
 
@@ -14,8 +13,7 @@ struct mr_held {
     uint32_t *buckets; /* the first row of each */
 };
 
-/* Two rows are one where phase, round, task and attempt are; parts are of the last round, whatever
- * round who asks for one has heard of. */
+/* Two rows are one where phase, round, task and attempt are. */
 bool mr_held_has(const struct mr_held *held, const struct mr_wire_row_held *row);
 /* Adds one that is not there yet. */
 MR_MUST_USE int mr_held_add(struct mr_held *held, const struct mr_wire_row_held *row,

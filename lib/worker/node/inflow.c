@@ -413,8 +413,8 @@ void mr_inflow_begin(struct mr_inflow *inflow, const struct mr_inflow_want *want
 bool mr_inflow_is_worth_a_look(struct mr_inflow *inflow, const struct mr_inflow_want *want) {
     struct mr_stock_table *table =
         mr_stock_find(inflow->tables, want->job, want->round, want->phase);
-    return table &&
-           (table->known == table->total || table->has_lost || !mr_stock_stand(table, want->partition));
+    return table && (table->known == table->total || table->has_lost ||
+                     !mr_stock_stand(table, want->partition));
 }
 
 /* Notes the wish; false for want of memory. */

@@ -68,8 +68,8 @@ struct mr_inflow_row {
     bool is_local;              /* lost: by no fault of who has it; it could not be kept here */
     const struct mr_error *why; /* lost; valid until the next call */
 };
-/* An attempt that reads all of them need not look before: every one is known, or some are lost. What
- * it wants is brought meanwhile, from when this was called first. */
+/* An attempt that reads all of them need not look before: every one is known, or some are lost.
+ * What it wants is brought meanwhile, from when this was called first. */
 bool mr_inflow_is_worth_a_look(struct mr_inflow *inflow, const struct mr_inflow_want *want);
 struct mr_inflow_row mr_inflow_look(struct mr_inflow *inflow, const struct mr_inflow_want *want,
                                     uint32_t task);

@@ -232,12 +232,17 @@ static int take_registered(struct mr_link *link, const struct mr_wire_registered
     return MR_OK;
 }
 
-/* It is asked again, but ever more seldom. */
+/* It is asked again, but ever more seldom; or not at all. */
 static int take_refused(struct mr_link *link, const struct mr_wire_refused *message,
                         struct mr_error *err) {
+    const char *why = message->why ? message->why : "it does not say why";
+    if (message->is_final) {
+        link->events->refused(link->user, why);
+        return MR_OK;
+    }
     link->is_refused = true;
     return mr_error_set(err, MR_ERR_CLUSTER, "the master at %s refuses this worker: %s",
-                        link->master, message->why ? message->why : "it does not say why");
+                        link->master, why);
 }
 
 /* ---- the connection ---------------------------------------------------------------------------*/
@@ -248,6 +253,29 @@ static void ready(struct mr_conn *conn, void *user) {
     set_state(link, REGISTERING);
     if (send_register(link, &err)) {
         mr_conn_drop(conn, &err);
+    }
+}
+
+/* Says why there is no connection, once for each reason. */
+static void complain(struct mr_link *link, const struct mr_error *why) {
+    if (why->code && strcmp(why->text, link->said) != 0) {
+        char text[MR_ERROR_TEXT_MAX + 64];
+        snprintf(text, sizeof text, "%s; trying again", why->text);
+        snprintf(link->said, sizeof link->said, "%s", why->text);
+        link->events->say(link->user, text);
+    }
+}
+
+static void take_fenced(struct mr_link *link, const struct mr_wire_fenced *message) {
+    const char *why = message->why ? message->why : "the master says so";
+    struct mr_error err = {0};
+    if (link->has_lease) {
+        mr_link_begin_anew(link, why);
+    } else { /* it was not taken in: there is nothing to end */
+        choose_incarnation(link);
+        mr_error_set(&err, MR_ERR_CLUSTER, "%s", why);
+        complain(link, &err);
+        drop(link, NULL);
     }
 }
 
@@ -262,8 +290,7 @@ static int take(struct mr_link *link, unsigned kind, const union mr_wire_any *me
         take_renewed(link, &message->renewed_);
         return MR_OK;
     case MR_WIRE_FENCED:
-        mr_link_begin_anew(link,
-                           message->fenced_.why ? message->fenced_.why : "the master says so");
+        take_fenced(link, &message->fenced_);
         return MR_OK;
     default:
         if (link->state != REGISTERED) { /* said to an incarnation that is void by now */
@@ -300,16 +327,6 @@ static void drained(struct mr_conn *conn, void *user) {
 
 static void finish(struct mr_link *link);
 static void rest(struct mr_link *link);
-
-/* Says why there is no connection, once for each reason. */
-static void complain(struct mr_link *link, const struct mr_error *why) {
-    if (why->code && strcmp(why->text, link->said) != 0) {
-        char text[MR_ERROR_TEXT_MAX + 64];
-        snprintf(text, sizeof text, "%s; trying again", why->text);
-        snprintf(link->said, sizeof link->said, "%s", why->text);
-        link->events->say(link->user, text);
-    }
-}
 
 static void closed(struct mr_conn *conn, bool by_peer, const struct mr_error *why, void *user) {
     (void)conn;

@@ -33,6 +33,8 @@ struct mr_link_events {
     void (*renewed)(void *user, const struct mr_wire_renewed *message);
     /* The lease has ended: all attempts are void. Another incarnation is in force already. */
     void (*fenced)(void *user, const char *why);
+    /* The master doesn't take this worker in, and won't: it is to end. */
+    void (*refused)(void *user, const char *why);
     /* Any other message from the master. An error (a message that may not come) ends the
      * connection. */
     int (*message)(void *user, unsigned kind, const union mr_wire_any *message,

@@ -6,6 +6,7 @@
 #include "lib/base/machine.h"
 #include "lib/job/problems.h"
 #include "lib/net/address.h"
+#include "lib/net/loop.h"
 #include "lib/worker/node/daemon.h"
 #include "lib/worker/node/dispatch.h"
 #include <inttypes.h>
@@ -21,6 +22,7 @@
 struct node {
     const struct mr_node_options *options;
     struct mr_node_stop *stop;
+    struct mr_error *err; /* why it ends by itself */
     struct mr_daemon daemon;
     uv_loop_t loop;
     uv_signal_t signals[2];
@@ -165,7 +167,8 @@ void mr_node_end(struct mr_node_stop *stop, bool at_once) {
 static void describe(void *user, struct mr_wire_register *message) {
     const struct node *node = user;
     const struct mr_folder *folder = &node->daemon.folder;
-    *message = (struct mr_wire_register){.name = folder->name,
+    *message = (struct mr_wire_register){.identity = folder->identity,
+                                         .name = folder->name,
                                          .host = node->daemon.host,
                                          .roles = node->options->roles,
                                          .slots = mr_hands_count(node->daemon.hands),
@@ -260,6 +263,12 @@ static void fenced(void *user, const char *why) {
     mr_publisher_forget(node->daemon.publisher, NULL);
 }
 
+static void refused(void *user, const char *why) {
+    struct node *node = user;
+    mr_error_set(node->err, MR_ERR_CLUSTER, "%s", why);
+    end(node);
+}
+
 static int message(void *user, unsigned kind, const union mr_wire_any *any, struct mr_bytes piece,
                    struct mr_error *err) {
     struct node *node = user;
@@ -288,6 +297,7 @@ static const struct mr_link_events link_events = {.describe = describe,
                                                   .registered = registered,
                                                   .renewed = renewed,
                                                   .fenced = fenced,
+                                                  .refused = refused,
                                                   .message = message,
                                                   .drained = drained,
                                                   .say = link_says,
@@ -324,6 +334,14 @@ static void slot_left(void *user, struct mr_dossier *job) {
     struct node *node = user;
     mr_docket_leave(node->daemon.docket, job);
     mr_errands_look(node->daemon.errands);
+}
+
+static void output_cleared(void *user, const char *id, bool is_done) {
+    struct node *node = user;
+    struct mr_wire_cleared message = {.id = id, .is_done = is_done};
+    if (node->daemon.link && !node->is_ending) { /* unheard, it is asked for again */
+        (void)mr_link_send(node->daemon.link, MR_WIRE_CLEARED, &message);
+    }
 }
 
 static void went_idle(void *user) {
@@ -462,10 +480,12 @@ static int open_rooms(struct node *node, struct mr_error *err) {
                                              .folder = folder,
                                              .wants = daemon->wants,
                                              .docket = daemon->docket};
+    struct mr_chores_options chores = {
+        .loop = &node->loop, .folder = folder, .cleared = output_cleared, .user = node};
     if (mr_inflow_create(&inflow, &daemon->inflow, err) ||
         mr_publisher_create(&publisher, &daemon->publisher, err) ||
         mr_serving_create(daemon->docket, &daemon->serving, err) ||
-        mr_chores_create(&node->loop, folder, &daemon->chores, err)) {
+        mr_chores_create(&chores, &daemon->chores, err)) {
         return err->code;
     }
     struct mr_errands_options errands = {.loop = &node->loop,
@@ -522,18 +542,19 @@ static void destroy(struct node *node) {
 
 int mr_node_run(const struct mr_node_options *options, struct mr_node_stop *stop,
                 struct mr_error *err) {
-    struct node node = {
-        .options = options, .stop = stop, .daemon = {.folder = {.dir_fd = -1, .lock_fd = -1}}};
+    struct node node = {.options = options,
+                        .stop = stop,
+                        .err = err,
+                        .daemon = {.folder = {.dir_fd = -1, .lock_fd = -1}}};
     struct mr_secret secret = {0};
     raise_fd_limit();
-    if (check(&node, &secret, err)) {
+    if (check(&node, &secret, err) || mr_loop_init(&node.loop, "start a worker", err)) {
         mr_folder_close(&node.daemon.folder);
         mr_secret_forget(&secret);
         return err->code;
     }
     snprintf(node.id, sizeof node.id, "%08x%04x", (unsigned)getpid(),
              (unsigned)uv_hrtime() & 0xFFFF);
-    uv_loop_init(&node.loop);
     open_handles(&node);
     if (stop) {
         stop->async = &node.asked;

@@ -9,6 +9,9 @@
 #include <uv.h>
 
 #define PARTS_MAX ((size_t)1 << 22)
+#define UNDER_WAY_MAX                                                                              \
+    2u /* threads of the pool, which has four: look-ups of names need some too                     \
+        */
 #define ASIDE_NAME "_skipped" /* as lib/output names it */
 
 /* A job whose output is to appear. */
@@ -23,6 +26,7 @@ struct publication {
     size_t count;
     size_t capacity;
     bool is_listed; /* the list is whole */
+    bool is_ready;  /* nothing is missing: it waits for a thread, or */
     bool is_under_way;
     bool is_void; /* nobody wants to hear of it */
     struct mr_hash_128 manifest;
@@ -36,7 +40,8 @@ struct publication {
 
 struct mr_publisher {
     struct mr_publisher_options options;
-    struct publication *all;
+    struct publication *all; /* the latest first */
+    unsigned under_way;
     bool is_closing;
     void (*closed)(void *user);
     void *user;
@@ -125,8 +130,8 @@ static void publish(uv_work_t *work) {
         }
         mr_commit_leave(commit);
     }
-    if (mr_commit_take_up(spec->output, spec->overwrite != 0, publication->job->id,
-                          MR_COMMIT_CLUSTER, &commit, &standing, err)) {
+    if (mr_commit_take_over(spec->output, spec->overwrite != 0, publication->job->id, &commit,
+                            &standing, err)) {
         return;
     }
     if (standing == MR_COMMIT_PUBLISHED) {
@@ -165,9 +170,39 @@ static void answer(struct publication *publication) {
     drop(publication);
 }
 
+static void begin_next(struct mr_publisher *publisher);
+
 static void published(uv_work_t *work, int status) {
+    struct publication *publication = work->data;
+    struct mr_publisher *publisher = publication->publisher;
     (void)status;
-    answer(work->data);
+    if (--publisher->under_way < UNDER_WAY_MAX) {
+        begin_next(publisher);
+    }
+    answer(publication);
+}
+
+static void begin(struct publication *publication) {
+    struct mr_publisher *publisher = publication->publisher;
+    publication->work.data = publication;
+    publication->is_under_way = true;
+    if (uv_queue_work(publisher->options.loop, &publication->work, publish, published) == 0) {
+        publisher->under_way++;
+    } else {
+        mr_error_set(&publication->err, MR_ERR_NOMEM, "publishing: no thread");
+        answer(publication);
+    }
+}
+
+/* The one that has waited longest, if there is one. */
+static void begin_next(struct mr_publisher *publisher) {
+    struct publication *next = NULL;
+    for (struct publication *at = publisher->all; at; at = at->next) {
+        next = at->is_ready && !at->is_under_way ? at : next;
+    }
+    if (next) {
+        begin(next);
+    }
 }
 
 /* Reads what came; false: something is missing yet. */
@@ -198,7 +233,7 @@ static bool gather(struct publication *publication) {
 
 static void advance(struct publication *publication) {
     struct mr_dossier *job = publication->job;
-    if (publication->is_under_way || !publication->is_listed) {
+    if (publication->is_ready || !publication->is_listed) {
         return;
     }
     if (job->state == MR_DOSSIER_BROKEN) {
@@ -213,12 +248,11 @@ static void advance(struct publication *publication) {
     if (!publication->err.code && !gather(publication) && !publication->err.code) {
         return;
     }
-    publication->work.data = publication;
-    publication->is_under_way = true;
-    if (publication->err.code || uv_queue_work(publication->publisher->options.loop,
-                                               &publication->work, publish, published) != 0) {
-        mr_error_set(&publication->err, MR_ERR_NOMEM, "publishing: no thread");
+    publication->is_ready = true;
+    if (publication->err.code) {
         answer(publication);
+    } else if (publication->publisher->under_way < UNDER_WAY_MAX) {
+        begin(publication);
     }
 }
 
@@ -227,7 +261,7 @@ void mr_publisher_came(struct mr_publisher *publisher, struct mr_hash_128 hash,
     for (struct publication *at = publisher->all, *next; at; at = next) {
         const struct mr_hash_128 hashes[] = {at->manifest, at->aside, at->lines};
         next = at->next;
-        for (size_t i = 0; i < 3 && err->code && !at->is_under_way; i++) {
+        for (size_t i = 0; i < 3 && err->code && !at->is_ready; i++) {
             if (hashes[i].high == hash.high && hashes[i].low == hash.low) {
                 at->err = *err;
             }

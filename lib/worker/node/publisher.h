@@ -1,8 +1,9 @@
 /* publisher: makes the output of a job appear, when the master says that all its parts are there.
  *
  * It checks every part that lies in the pending directory, then publishes as lib/output/commit
- * does. Doing it again is harmless. One job's at a time; the disk's work happens in a thread of its
- * own. */
+ * does. Doing it again is harmless. The disk's work happens in threads of libuv's pool, two jobs'
+ * at a time: a disk that doesn't answer must leave some for look-ups of names, without which a
+ * connection that broke is not made again. */
 #ifndef MR_NODE_PUBLISHER_H
 #define MR_NODE_PUBLISHER_H
 

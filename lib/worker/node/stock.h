@@ -39,12 +39,12 @@ struct mr_stock_table {
     struct mr_stock_row *rows;
     uint32_t wanted_begin; /* no row that is wanted stands outside of this range */
     uint32_t wanted_end;
-    uint32_t known;     /* rows that have a winner */
+    uint32_t known;          /* rows that have a winner */
     unsigned char *standing; /* bits of partitions that are wanted of every row; NULL: none */
     bool stands_all;         /* whole files are */
-    bool has_lost;      /* some row may be LOST */
-    unsigned transfers; /* of its rows, under way */
-    bool is_dropped;    /* nobody needs it: it goes when they have ended */
+    bool has_lost;           /* some row may be LOST */
+    unsigned transfers;      /* of its rows, under way */
+    bool is_dropped;         /* nobody needs it: it goes when they have ended */
 };
 
 /* One that is not dropped; NULL: there is none. */

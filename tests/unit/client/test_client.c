@@ -1,6 +1,7 @@
 /* test_client: calls over a connection that is refused, lost, and made again; blobs both ways. */
 #include "lib/base/error.h"
 #include "lib/client/ask.h"
+#include "lib/client/download.h"
 #include "lib/client/watch.h"
 #include "tests/unit/client/fake.h"
 
@@ -209,8 +210,8 @@ static void give_blob(struct fake *fake, struct mr_conn *conn, unsigned kind,
 
 static int download(struct mr_client *client, struct mr_hash_128 hash, uint64_t most,
                     struct mr_buffer *bytes, struct mr_error *err) {
-    struct mr_client_blob blob = {.hash = hash, .most = most};
-    return mr_client_download(client, &blob, bytes, err);
+    struct mr_download blob = {.hash = hash, .most = most};
+    return mr_download_run(client, &blob, bytes, err);
 }
 
 Test(client, blobs_are_believed_by_their_hash) {

@@ -165,7 +165,7 @@ static void check_spec(struct gathered *gathered, const char *id) {
 static int submit(struct fake *fake, char id[MR_WIRE_ID_MAX], struct mr_error *err) {
     struct mr_submission *submission = NULL;
     struct mr_run_spec spec = make_spec();
-    struct mr_submission_options options = {.spec = &spec};
+    struct mr_description_options options = {.spec = &spec};
     uint32_t number = 0;
     struct mr_client *client = fake_client(fake, 20000);
     cr_assert_eq(mr_submission_create(&options, client, &submission, err), 0, "%s", err->text);
@@ -227,7 +227,7 @@ static void check_refused(const char *const *names, size_t count, const char *ou
     struct mr_error err = {0};
     struct mr_submission *submission = NULL;
     struct mr_run_spec spec = make_spec();
-    struct mr_submission_options options = {.spec = &spec};
+    struct mr_description_options options = {.spec = &spec};
     spec.inputs = names;
     spec.input_count = count;
     spec.output = output;

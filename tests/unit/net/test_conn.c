@@ -316,7 +316,7 @@ Test(conn, nobody_there) {
     rig_dial(&rig);
     cr_assert_eq(rig.dialed.closed, 0, "not before the loop runs");
     RIG_UNTIL(&rig, rig.dialed.closed);
-    cr_assert_eq(rig.dialed.why.code, MR_ERR_CLUSTER);
+    cr_assert_eq(rig.dialed.why.code, MR_ERR_CLOSED);
     cr_assert_not_null(strstr(rig.dialed.why.text, "Connection refused"), "%s",
                        rig.dialed.why.text);
     cr_assert_eq(mr_entry_dial(rig.client, "nowhere", &rig_events, &rig.dialed, &conn, &err),
@@ -342,7 +342,7 @@ Test(conn, no_daemon_there) {
     mr_address_write((struct sockaddr *)&name, rig.address);
     rig_dial(&rig);
     RIG_UNTIL(&rig, rig.dialed.closed);
-    cr_assert_eq(rig.dialed.why.code, MR_ERR_CLUSTER);
+    cr_assert_eq(rig.dialed.why.code, MR_ERR_CLOSED);
     cr_assert_not_null(strstr(rig.dialed.why.text, "did not answer within 200 ms"));
     int silent = accept(other, NULL, NULL);
     int fd = -1;

@@ -171,6 +171,7 @@ static struct mr_commit *join(void) {
 
 Test(take_up, a_clusters_is_worked_in_by_many_and_published_by_one) {
     enter();
+    bool is_done = false;
     struct mr_error err = {0};
     mr_commit_leave(prepare_for_cluster());
     rival();
@@ -194,28 +195,62 @@ Test(take_up, a_clusters_is_worked_in_by_many_and_published_by_one) {
     mr_commit_leave(two);
     cr_assert(is_there("counts/part-00001"));
     cr_assert_not(is_there(PENDING));
-    cr_assert_eq(mr_commit_drop("counts", ID, &err), 0);
+    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
     cr_assert(is_there("counts/part-00001"));
     leave();
 }
 
 Test(take_up, a_clusters_goes_when_the_cluster_says_so) {
     enter();
+    bool is_done = false;
     struct mr_error err = {0};
     struct mr_commit *commit = prepare_for_cluster();
-    cr_assert_eq(mr_commit_drop("counts", ID, &err), 0);
+    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
     cr_assert(is_there(PENDING), "somebody works on it");
+    cr_assert_not(is_done);
     mr_commit_leave(commit);
     struct mr_commit *joined = join();
     (void)write_part(joined, 0, 1);
     mr_commit_leave(joined);
-    cr_assert_eq(mr_commit_drop("counts", OTHER_ID, &err), 0);
+    cr_assert_eq(mr_commit_drop("counts", OTHER_ID, &is_done, &err), 0);
     cr_assert(is_there(PENDING));
-    cr_assert_eq(mr_commit_drop("counts", ID, &err), 0);
+    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
     cr_assert_not(is_there(PENDING));
-    cr_assert_eq(mr_commit_drop("counts", ID, &err), 0);
+    cr_assert(is_done);
+    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
+    cr_assert(is_done, "nothing was left");
     mr_commit_end(prepare_for_cluster());
     cr_assert_not(is_there(PENDING), "its submission was refused");
+    leave();
+}
+
+Test(take_up, what_was_made_in_vain_is_kept) {
+    enter();
+    bool is_done = false;
+    struct mr_error err = {0};
+    struct mr_commit *commit = NULL;
+    enum mr_commit_standing standing;
+    mr_commit_leave(prepare_for_cluster());
+    struct mr_commit *joined = join();
+    struct mr_run_part part = write_part(joined, 0, 1);
+    mr_commit_leave(joined);
+    cr_assert_eq(mkdir("counts", 0700), 0);
+    const uint32_t winner = 1;
+    for (int i = 0; i < 2; i++) { /* and again, by who does not know that it was done */
+        err = (struct mr_error){0};
+        cr_assert_eq(mr_commit_take_over("counts", false, ID, &commit, &standing, &err), 0, "%s",
+                     err.text);
+        cr_assert_eq(standing, MR_COMMIT_OPEN);
+        cr_assert_eq(mr_commit_publish(commit, &part, &winner, 1, MANIFEST, &err), MR_ERR_USAGE);
+        cr_assert_not_null(strstr(err.text, "the result is kept: mv \"" PENDING "/out\" NAME"),
+                           "%s", err.text);
+        mr_commit_end(commit);
+    }
+    err = (struct mr_error){0};
+    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
+    cr_assert(is_done, "what is kept is not to go");
+    cr_assert(is_there(PENDING "/out/part-00000"));
+    cr_assert(is_there(PENDING "/out/_SUCCESS"));
     leave();
 }
 

@@ -82,6 +82,31 @@ Test(blobs, pieces_make_a_whole) {
     end(blobs);
 }
 
+Test(blobs, light_ones_are_settled_when_they_are_put) {
+    struct mr_blobs *blobs = open_new();
+    struct mr_hash_128 hash = mr_hash_xxh3_128("light", 5);
+    struct mr_hash_128 put;
+    struct mr_error err = {0};
+    bool is_whole;
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(mr_blobs_take_light(blobs, hash, 5, 0, bytes_of("light"), &is_whole, &err), 0);
+        cr_assert(is_whole && mr_blobs_has(blobs, hash) && mr_blobs_is_light(blobs, hash));
+        check_content(blobs, hash, bytes_of("light"));
+        if (i == 0) {
+            cr_assert_eq(mr_blobs_put(blobs, bytes_of("light"), &put, &err), 0);
+        } else if (i == 1) {
+            cr_assert_eq(mr_blobs_settle(blobs, hash, &err), 0);
+        } else {
+            mr_blobs_remove(blobs, hash);
+        }
+        cr_assert(!mr_blobs_is_light(blobs, hash));
+        cr_assert_eq(mr_blobs_has(blobs, hash), i < 2);
+    }
+    cr_assert_eq(mr_blobs_note_light(blobs, hash, &err), 0);
+    cr_assert(mr_blobs_is_light(blobs, hash));
+    end(blobs);
+}
+
 Test(blobs, wrong_pieces_are_refused) {
     struct mr_blobs *blobs = open_new();
     struct mr_hash_128 hash = mr_hash_xxh3_128("0123456789", 10);

@@ -139,12 +139,13 @@ Test(channel, end_knows_what_came_before) {
 
 Test(channel, hostile_heads) {
     static const char *const heads[] = {
-        "\xff\xff\xff\xff\x01\0\x02\0", /* 4 GiB */
-        "\x01\0\x10\0\x01\0\x02\0",     /* a byte beyond 1 MiB */
-        "\0\0\0\0\0\0\x02\0",           /* nothing's kind */
-        "\0\0\0\0\xff\xff\x02\0",       /* no such kind */
-        "\0\0\0\0\x01\0\x01\0",         /* the version before */
-        "\0\0\0\0\x01\0\x03\0",         /* the next version */
+        "\xff\xff\xff\xff\x01\x80\x03\0", /* 4 GiB */
+        "\x05\x10\x10\0\x01\x80\x03\0",   /* a byte beyond what may be */
+        "\x0c\0\0\0\0\x80\x03\0",         /* nothing's kind */
+        "\x0c\0\0\0\xff\xff\x03\0",       /* no such kind */
+        "\0\0\0\0\x01\0\x03\0",           /* without the number of an order */
+        "\x0c\0\0\0\x01\x80\x02\0",       /* the version before */
+        "\x0c\0\0\0\x01\x80\x04\0",       /* the next version */
     };
     int frames;
     bool ended;
@@ -168,18 +169,44 @@ Test(channel, too_long_is_not_sent) {
     end_pair(&pair);
 }
 
+static int64_t bulk_limit(uint16_t kind) {
+    (void)kind;
+    return (int64_t)MR_FRAME_BULK_MAX;
+}
+
 /* The bytes of a frame are a format: two programs meet by it. */
 Test(channel, golden_frame) {
-    static const unsigned char want[] = {5, 0, 0, 0, MR_CHANNEL_DONE, 0, 2, 0, 8, 7, 6, 5,
-                                         4, 3, 2, 1};
+    static const unsigned char head[] = {17, 0, 0, 0, MR_CHANNEL_DONE, 0x80, 3, 0};
+    static const unsigned char rest[] = {8, 0, 0, 0,   8,   7,   6,   5,  4,
+                                         3, 2, 1, 'h', 'e', 'l', 'l', 'o'};
     struct pair pair = make_pair();
     unsigned char bytes[64];
     pair.a.order = 0x0102030405060708;
     say(&pair.a, MR_CHANNEL_DONE, "hello");
     cr_assert_eq(read(pair.b.fd, bytes, sizeof bytes), (ssize_t)MR_CHANNEL_HEAD_BYTES + 5);
-    cr_assert_eq(memcmp(bytes, want, sizeof want), 0);
-    cr_assert_eq(memcmp(bytes + MR_CHANNEL_HEAD_BYTES, "hello", 5), 0);
+    cr_assert_eq(memcmp(bytes, head, sizeof head), 0);
+    cr_assert_eq(memcmp(bytes + MR_FRAME_HEAD_BYTES, rest, sizeof rest), 0);
     end_pair(&pair);
+}
+
+/* A sound frame, but its small head is no number. */
+Test(channel, without_an_order) {
+    struct mr_buffer bytes = {0};
+    struct mr_frame_rules rules = {.version = MR_CHANNEL_VERSION, .limit = bulk_limit};
+    struct mr_error err = {0};
+    int frames;
+    bool ended;
+    for (size_t len = 0; len < 10; len++) {
+        bytes.len = 0;
+        cr_assert_eq(mr_frame_append_bulk(&bytes, &rules, MR_CHANNEL_HELLO | MR_FRAME_BULK,
+                                          (struct mr_bytes){"0123456789", len}, mr_bytes_text("x"),
+                                          &err),
+                     0);
+        cr_assert_eq(receive_bytes(bytes.data, bytes.len, &frames, &ended),
+                     len == 8 ? 0 : MR_ERR_IO);
+        cr_assert_eq(frames, len == 8);
+    }
+    mr_buffer_fini(&bytes);
 }
 
 /* Who obeys is given the number; who ordered takes no other. */

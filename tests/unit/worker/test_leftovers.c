@@ -8,6 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __has_feature
+#define MR_HAS_FEATURE(name) __has_feature(name)
+#else
+#define MR_HAS_FEATURE(name) 0
+#endif
+
 /* What a worker is told, byte by byte. */
 enum { FORK = 'f', REAP = 'r', THREAD = 't', JOIN = 'j', ORPHAN = 'o' };
 
@@ -72,11 +78,15 @@ static void begin(struct scene *scene) {
     int orders[2];
     int answers[2];
     char byte;
+#if defined(__SANITIZE_THREAD__) || MR_HAS_FEATURE(thread_sanitizer)
+    cr_skip_test("the sanitizer has a thread of its own in each process");
+#endif
     cr_assert_eq(pipe(orders), 0);
     cr_assert_eq(pipe(answers), 0);
     *scene = (struct scene){.leftovers = MR_LEFTOVERS_UNKNOWN};
     scene->supervisor = fork();
     if (scene->supervisor == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
         if (fork() == 0) {
             (void)prctl(PR_SET_PDEATHSIG, SIGKILL);

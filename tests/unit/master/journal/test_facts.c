@@ -34,8 +34,9 @@ static void forget(struct mr_facts *facts, struct model *model, uint32_t job, ui
 
 static void expect(const struct mr_fact *fact, uint32_t value) {
     cr_assert_eq(fact != NULL, value != 0);
-    cr_assert(!fact || (fact->len == sizeof value && memcmp(fact->bytes, &value, sizeof value) == 0 &&
-                        fact->bytes[fact->len] == '\0'));
+    cr_assert(!fact ||
+              (fact->len == sizeof value && memcmp(fact->bytes, &value, sizeof value) == 0 &&
+               fact->bytes[fact->len] == '\0'));
 }
 
 static void compare(struct mr_facts *facts, const struct model *model) {
@@ -50,6 +51,23 @@ static void compare(struct mr_facts *facts, const struct model *model) {
             cr_assert_lt(seen, count);
             cr_assert(all[seen].job == job && all[seen].kind == kind && all[seen].key == i % KEYS);
             expect(&all[seen++], value);
+        }
+    }
+    cr_assert_eq(seen, count);
+}
+
+/* Those of a kind stand in a row, wherever the gap is. */
+static void compare_some(struct mr_facts *facts, const struct model *model, uint32_t job,
+                         uint32_t kind) {
+    size_t count;
+    size_t seen = 0;
+    const struct mr_fact *some = mr_facts_some(facts, job, kind, &count);
+    for (uint32_t key = 0; key < KEYS; key++) {
+        uint32_t value = model->values[job][kind][key];
+        if (value) {
+            cr_assert_lt(seen, count);
+            cr_assert(some[seen].job == job && some[seen].kind == kind && some[seen].key == key);
+            expect(&some[seen++], value);
         }
     }
     cr_assert_eq(seen, count);
@@ -74,6 +92,9 @@ Test(facts, are_what_was_put) {
             forget(&facts, &model, job, what == 98 ? kind : UINT32_MAX);
         }
         expect(mr_facts_find(&facts, job, kind, key), model.values[job][kind][key]);
+        if (step % 3 == 0) {
+            compare_some(&facts, &model, (uint32_t)rand() % JOBS, (uint32_t)rand() % KINDS);
+        }
         if (step % 7 == 0) {
             compare(&facts, &model);
         }

@@ -48,6 +48,7 @@ struct actor {
     struct heard **last;
     uint32_t node;
     uint64_t incarnation;
+    uint64_t identity; /* of its folder; 0: 1 */
     uint64_t starts;
     uint8_t *known; /* sources of reduce tasks, by task */
     uint64_t known_round;
@@ -446,6 +447,7 @@ static inline void actor_register(struct actor *actor, const char *name, uint64_
                                   enum mr_core_role roles, uint32_t slots,
                                   const struct mr_wire_row_held *held, size_t held_count) {
     struct mr_wire_register said = {.incarnation = incarnation,
+                                    .identity = actor->identity ? actor->identity : 1,
                                     .name = name,
                                     .host = "host",
                                     .roles = roles,

@@ -79,6 +79,7 @@ Test(peers, holds_much) {
     static char ids[ROWS][MR_WIRE_ID_MAX];
     struct mr_wire_more_held more = {.held = rows, .held_count = ROWS, .held_follows = 1};
     struct mr_wire_register said = {.incarnation = 7,
+                                    .identity = 1,
                                     .name = "w",
                                     .host = "host",
                                     .roles = MR_CORE_MAPS,

@@ -132,7 +132,8 @@ static struct mr_wire_registered register_again(struct actor *actor, struct play
                                                 const struct mr_wire_registered *saw,
                                                 bool accepts_older, const char *refused) {
     struct mr_wire_registered told = {0};
-    struct mr_wire_register said = {.incarnation = 7,
+    struct mr_wire_register said = {.identity = 1,
+                                    .incarnation = 7,
                                     .name = "m",
                                     .host = "host",
                                     .roles = MR_CORE_MAPS,

@@ -1,6 +1,8 @@
 /* test_rounds: the master: jobs of several rounds, and jobs that loop. */
 #include "play.h"
 
+#include <inttypes.h>
+
 static const struct job_plan rounds = {
     .rounds = 3, .partitions = 2, .splits = 2, .output = "/out/dir"};
 static const struct job_plan loop = {
@@ -258,6 +260,15 @@ static void do_pass(struct actor *worker, uint64_t pass, const char *state) {
     do_task(worker, &start, 2);
 }
 
+/* A power cut may take, or empty, the files of what is short: the journal has it. */
+static void lose_blob(const struct play *play, const char *text, bool is_emptied) {
+    char path[sizeof play->state + 64];
+    struct mr_hash_128 name = mr_hash_xxh3_128(text, strlen(text));
+    snprintf(path, sizeof path, "%s/blobs/%016" PRIx64 "%016" PRIx64, play->state, name.high,
+             name.low);
+    cr_assert_eq(is_emptied ? truncate(path, 0) : unlink(path), 0, "%s", path);
+}
+
 Test(rounds, loop) {
     struct play play;
     struct actor client, worker;
@@ -274,6 +285,8 @@ Test(rounds, loop) {
     (void)actor_has(&worker, MR_WIRE_START);
     actor_sync(&client);
     play_stop_master(&play); /* between two passes */
+    lose_blob(&play, "state two", false);
+    lose_blob(&play, "first\n", true);
     play_start_master(&play);
     actor_close(&client);
     actor_open(&client, &play, MR_NET_CLIENT);

@@ -47,6 +47,93 @@ Test(zombies, incarnations) {
     mr_buffer_fini(&spec);
 }
 
+/* A thing that keeps the only thread that writes journals until it is let go. */
+struct gate {
+    uv_work_t work;
+    uv_sem_t sem;
+};
+
+static void wait_at_gate(uv_work_t *work) {
+    uv_sem_wait(&((struct gate *)work->data)->sem);
+}
+
+static void gate_close(struct gate *gate, struct play *play) {
+    cr_assert_eq(uv_sem_init(&gate->sem, 0), 0);
+    gate->work.data = gate;
+    cr_assert_eq(uv_queue_work(&play->loop, &gate->work, wait_at_gate, NULL), 0);
+}
+
+static uint64_t slots_of(struct actor *client) {
+    struct mr_wire_ask_nodes ask = {0};
+    struct taken taken;
+    actor_send(client, MR_WIRE_ASK_NODES, &ask);
+    actor_take(client, MR_WIRE_NODES, &taken);
+    uint64_t slots = taken.is.nodes_.nodes_count ? taken.is.nodes_.nodes[0].slots : 0;
+    taken_release(&taken);
+    return slots;
+}
+
+static bool is_stopping(struct actor *client) {
+    struct mr_wire_ask_jobs ask = {ID_A, 0};
+    struct taken taken;
+    actor_send(client, MR_WIRE_ASK_JOBS, &ask);
+    actor_take(client, MR_WIRE_JOBS, &taken);
+    bool is = strcmp(taken.is.jobs_.jobs[0].state, "stopping") == 0;
+    taken_release(&taken);
+    return is;
+}
+
+/* V5: what a worker holds is not needed any more since the job was cancelled: so it is told when
+ * that is on disk, and not when its registration is. */
+Test(zombies, nothing_ahead_of_the_disk) {
+    static const struct job_plan plan = {
+        .rounds = 1, .partitions = 1, .splits = 3, .output = "/out/dir"};
+    struct play play;
+    struct actor client, worker;
+    struct gate gates[2];
+    struct mr_buffer spec = spec_of(&plan);
+    setenv("UV_THREADPOOL_SIZE", "1", 1);
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    worker_open(&worker, &play, "w", 7, MR_CORE_MAPS, 1);
+    struct mr_wire_start start = actor_start(&worker);
+    actor_done(&worker, &start, 3);
+    actor_expect(&worker, MR_WIRE_ANSWER);
+    actor_close(&worker);
+    actor_open(&worker, &play, MR_NET_MAPPER);
+    gate_close(&gates[0], &play);
+    struct mr_wire_row_held held = {ID_A, 0, 0, start.task, 1, 100 + start.task};
+    actor_register(&worker, "w", 8, MR_CORE_MAPS, 2, &held, 1);
+    while (slots_of(&client) != 2) { /* the master knows of it, its journal can't yet */
+    }
+    gate_close(&gates[1], &play);
+    struct mr_wire_cancel cancel = {ID_A};
+    actor_send(&client, MR_WIRE_CANCEL, &cancel);
+    while (!is_stopping(&client)) {
+    }
+    uv_sem_post(&gates[0].sem);
+    actor_registered(&worker);
+    struct mr_wire_heartbeat heartbeat = {.number = 1};
+    actor_send(&worker, MR_WIRE_HEARTBEAT, &heartbeat);
+    actor_expect(&worker, MR_WIRE_RENEWED);
+    bool is_early = actor_has(&worker, MR_WIRE_DISCARD); /* it would have come before that */
+    bool is_void = actor_has(&worker, MR_WIRE_START);    /* what is void when it is told */
+    bool is_answered = actor_has(&client, MR_WIRE_RESULT);
+    uv_sem_post(&gates[1].sem); /* who fails with a closed gate never ends */
+    cr_assert(!is_early && !is_void && !is_answered);
+    actor_expect(&worker, MR_WIRE_DISCARD);
+    actor_expect(&client, MR_WIRE_RESULT);
+    actor_close(&client);
+    actor_close(&worker);
+    play_close(&play);
+    for (size_t i = 0; i < 2; i++) {
+        uv_sem_destroy(&gates[i].sem);
+    }
+    mr_buffer_fini(&spec);
+}
+
 /* A connection alone is no life: a worker that comes back with the same incarnation goes on. */
 Test(zombies, reconnects) {
     struct play play;

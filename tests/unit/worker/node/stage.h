@@ -134,7 +134,7 @@ static inline void stage_take_register(struct stage *stage, struct mr_conn *conn
     }
     seat->registrations++;
     if (stage->refuses && is_of && !message->accepts_older) {
-        struct mr_wire_refused refused = {stage->refuses};
+        struct mr_wire_refused refused = {.why = stage->refuses};
         stage_send(stage, at, MR_WIRE_REFUSED, &refused);
     } else if (!stage->is_deaf) {
         struct mr_wire_registered answer = {.node = at,

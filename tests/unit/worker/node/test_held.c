@@ -2,7 +2,6 @@
 #include "lib/worker/node/held.h"
 
 #include "lib/base/error.h"
-#include "lib/worker/node/dossier.h"
 #include "tests/unit/test.h"
 #include <stdlib.h>
 
@@ -43,20 +42,5 @@ Test(held, is_what_was_added) {
         cr_assert(is_there[row->phase][row->round][row->task]);
         cr_assert_eq(row->digest, row->task);
     }
-    mr_held_fini(&held);
-}
-
-Test(held, parts_are_of_whatever_round) {
-    struct mr_held held = {0};
-    struct mr_error err = {0};
-    struct mr_wire_row_held row = row_of(MR_DOSSIER_PART, 3, 5);
-    cr_assert_eq(mr_held_add(&held, &row, &err), 0);
-    row.round = 7;
-    cr_assert(mr_held_has(&held, &row));
-    row.attempt = 2;
-    cr_assert_not(mr_held_has(&held, &row));
-    row.attempt = 1;
-    mr_held_remove(&held, &row);
-    cr_assert_eq(held.count, 0u);
     mr_held_fini(&held);
 }

@@ -1,0 +1,28 @@
+/* states: a loop's states as files of its job, where task processes read them.
+ *
+ * A state comes as a blob, from the master or from a turn that was done here; it goes when a later
+ * one is here and no attempt is left that reads it. The loop's thread. */
+#ifndef MR_NODE_STATES_H
+#define MR_NODE_STATES_H
+
+#include "lib/worker/node/errand.h"
+
+/* Who else there is. All is borrowed. */
+struct mr_states_around {
+    const struct mr_errand *all; /* attempts */
+    struct mr_docket *docket;
+    struct mr_wants *wants;
+    struct mr_blobs *blobs;
+};
+
+/* Sees to it that the state that an attempt reads is there; false: it is not here yet. */
+bool mr_states_place(const struct mr_states_around *around, struct mr_errand *errand,
+                     struct mr_error *err);
+/* What a turn set, and is a blob, becomes a file: the next pass reads it, here too as a rule. */
+MR_MUST_USE int mr_states_keep(const struct mr_states_around *around,
+                               const struct mr_errand *errand, struct mr_error *err);
+/* An attempt that read this one is gone. */
+void mr_states_left(const struct mr_states_around *around, const struct mr_dossier *job,
+                    struct mr_hash_128 state);
+
+#endif

@@ -1,0 +1,57 @@
+# test_cluster_acknowledged: nothing is acknowledged before it is in the journal, and what was acknowledged survives (fault F1).
+. "$(dirname "$0")/lib.sh"
+. "$SOURCE/tests/cluster.sh"
+. "$SOURCE/tests/fault/daemons.sh"
+need_shim
+
+# The master's writes to its journal wait while the file `shut` exists.
+master() {
+    LD_PRELOAD=$plugins/shim.so FAULT_CLASS=write FAULT_HOW=hold FAULT_AT=1 FAULT_PATH=journal FAULT_GATE=$T/shut FAULT_REPORT=$T/report \
+        launch master "$MILLRACE" master --listen "${MILLRACE_MASTER:-127.0.0.1:0}" --state state --allow-root
+    ready master
+    MILLRACE_MASTER=$(address_of master)
+    export MILLRACE_MASTER
+}
+struck() {
+    echo $(($(od -An -t u8 -j 8 -N 8 report)))
+}
+# held WORDS COMMAND…: it gets no answer while the journal is not written; then the master dies, and another begins.
+held() {
+    local words=$1 before
+    shift
+    before=$(struck)
+    : >shut
+    expect_status 124 timeout "$(fewer 2 10)" "$MILLRACE" "$@"
+    expect_no_out
+    check "$words: the journal was to be written" [ "$(struck)" -gt "$before" ]
+    murder master
+    rm shut
+    master
+}
+# dies: the answer came, and the master dies at once.
+dies() {
+    murder master
+    master
+}
+printf 'a word\n' >in.txt
+master
+held "a job" submit wordcount in.txt --collect --detach
+expect_status 0 "$MILLRACE" submit wordcount in.txt --collect --detach
+id=$(cat .out)
+dies
+expect_status 0 "$MILLRACE" status "$id"
+held "cancelling" cancel "$id"
+expect_status 0 "$MILLRACE" cancel "$id"
+dies
+run "$MILLRACE" wait "$id"
+check "it stays cancelled: status $status" [ "$status" -eq 130 ]
+
+# A node that is drained stays so.
+launch m1 "$MILLRACE" mapper --name m1 --scratch "$T/scratch-m1"
+ready m1
+await "m1 is there" is_node m1 ready
+held "draining" drain m1
+await "m1 is there, still" is_node m1 ready
+expect_status 0 "$MILLRACE" drain m1
+dies
+await "it stays drained" is_node m1 draining

@@ -1,0 +1,188 @@
+/* test_namesakes: the master: workers of one name, workers that are said to be dead, and what is
+ * left beside outputs. */
+#include "play.h"
+
+static const struct job_plan plain = {
+    .rounds = 1, .partitions = 1, .splits = 1, .output = "/out/dir"};
+
+static void open_as(struct actor *actor, struct play *play, const char *name, uint64_t identity) {
+    actor_open(actor, play, MR_NET_MAPPER);
+    actor->identity = identity;
+    actor_register(actor, name, 100 + identity, MR_CORE_MAPS, 1, NULL, 0);
+}
+
+static void expect_turned_away(struct actor *actor, enum mr_wire_kind how) {
+    struct taken taken;
+    actor_take(actor, how, &taken);
+    bool is_refused = how == MR_WIRE_REFUSED;
+    cr_assert_not_null(strstr(is_refused ? taken.is.refused_.why : taken.is.fenced_.why,
+                              "needs a name of its own"));
+    cr_assert(!is_refused || taken.is.refused_.is_final);
+    taken_release(&taken);
+}
+
+/* A second worker of a name is sent away, and the first goes on undisturbed. */
+Test(namesakes, of_two_the_first) {
+    struct play play;
+    struct actor client, first, second;
+    struct mr_buffer spec = spec_of(&plain);
+    struct taken taken;
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    open_as(&first, &play, "w", 1);
+    actor_registered(&first);
+    struct mr_wire_start start = actor_start(&first);
+    open_as(&second, &play, "w", 2);
+    expect_turned_away(&second, MR_WIRE_REFUSED);
+    actor_done(&first, &start, 1);
+    actor_take(&first, MR_WIRE_ANSWER, &taken);
+    cr_assert_eq(taken.is.answer_.is_accepted, 1);
+    taken_release(&taken);
+    cr_assert_not(first.is_closed);
+    /* While the first is out of reach, but may live, the second is told to come again. */
+    actor_close(&first);
+    actor_sync(&client);
+    actor_register(&second, "w", 103, MR_CORE_MAPS, 1, NULL, 0);
+    expect_turned_away(&second, MR_WIRE_FENCED);
+    open_as(&first, &play, "w", 1); /* the same life */
+    actor_registered(&first);
+    actor_register(&second, "w", 104, MR_CORE_MAPS, 1, NULL, 0);
+    expect_turned_away(&second, MR_WIRE_REFUSED);
+    actor_close(&first);
+    actor_close(&second);
+    actor_close(&client);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
+static void say_dead(struct actor *client, const char *name, const char *address) {
+    struct mr_wire_dead dead = {.name = name, .address = address};
+    actor_send(client, MR_WIRE_DEAD, &dead);
+    actor_expect(client, MR_WIRE_RESULT);
+}
+
+/* Whose death is told is lost at once; not one that came back since, and serves elsewhere. */
+Test(namesakes, who_is_said_to_be_dead) {
+    struct play play;
+    struct actor client, worker, other;
+    struct mr_buffer spec = spec_of(&plain);
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    open_as(&worker, &play, "w", 1);
+    actor_registered(&worker);
+    struct mr_wire_start start = actor_start(&worker);
+    say_dead(&client, "w", "127.0.0.1:2");
+    say_dead(&client, "nobody", "127.0.0.1:1");
+    say_dead(&client, NULL, NULL);
+    open_as(&other, &play, "o", 2);
+    actor_registered(&other);
+    actor_sync(&client);
+    cr_assert_not(actor_has(&other, MR_WIRE_START));
+    say_dead(&client, "w", "127.0.0.1:1");
+    struct mr_wire_start again = actor_start(&other);
+    cr_assert_eq(again.task, start.task);
+    cr_assert_eq(again.attempt, 2);
+    actor_expect(&worker, MR_WIRE_FENCED);
+    say_dead(&client, "w", "127.0.0.1:1"); /* it is gone already */
+    actor_close(&worker);
+    actor_close(&other);
+    actor_close(&client);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
+/* A map output is lost when the reduce task has read it: that one ends, and so does the job, though
+ * the map task runs again. */
+Test(namesakes, a_map_task_again_in_vain) {
+    struct play play;
+    struct actor client, mapper, other, reducer;
+    struct mr_buffer spec = spec_of(&plain);
+    struct taken taken;
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    client_follow(&client, "1");
+    open_as(&mapper, &play, "m", 1);
+    actor_registered(&mapper);
+    struct mr_wire_start map = actor_start(&mapper);
+    actor_work(&mapper, &map);
+    worker_open(&reducer, &play, "r", 8, MR_CORE_REDUCES, 1);
+    struct mr_wire_start reduce = actor_start(&reducer);
+    PLAY_UNTIL(&play, actor_knows_all(&reducer, 0));
+    open_as(&other, &play, "o", 2);
+    actor_registered(&other);
+    say_dead(&client, "m", "127.0.0.1:1");
+    struct mr_wire_start again = actor_start(&other);
+    reducer.does_all = true; /* the rest: publishing */
+    actor_done(&reducer, &reduce, 1);
+    actor_expect(&other, MR_WIRE_STOP);
+    struct mr_wire_failed stopped = {.job = 1,
+                                     .task = again.task,
+                                     .attempt = again.attempt,
+                                     .status = 6,
+                                     .is_stopped = 1,
+                                     .why = "stopped"};
+    actor_send(&other, MR_WIRE_FAILED, &stopped);
+    actor_take(&client, MR_WIRE_ENDED, &taken);
+    cr_assert_eq(taken.is.ended_.jobs[0].status, 0, "%s", taken.is.ended_.jobs[0].why);
+    taken_release(&taken);
+    actor_close(&mapper);
+    actor_close(&other);
+    actor_close(&reducer);
+    actor_close(&client);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
+static void expect_clear(struct actor *actor, bool is_done) {
+    struct taken taken;
+    struct mr_wire_cleared cleared = {.id = ID_A, .is_done = is_done};
+    actor_take(actor, MR_WIRE_CLEAR, &taken);
+    cr_assert_str_eq(taken.is.clear_.id, ID_A);
+    cr_assert_str_eq(taken.is.clear_.output, "/out/dir");
+    taken_release(&taken);
+    actor_send(actor, MR_WIRE_CLEARED, &cleared);
+}
+
+/* A job that nobody worked on leaves a directory: reducers are told of it until one removed it,
+ * after another life of the master too. */
+Test(namesakes, what_is_left_beside_an_output) {
+    struct play play;
+    struct actor client, mapper, reducers[3];
+    struct mr_buffer spec = spec_of(&plain);
+    struct mr_wire_cancel cancel = {"1"};
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    client_follow(&client, "1");
+    actor_send(&client, MR_WIRE_CANCEL, &cancel);
+    actor_expect(&client, MR_WIRE_ENDED);
+    actor_close(&client);
+    play_stop_master(&play);
+    play_start_master(&play);
+    worker_open(&mapper, &play, "m", 7, MR_CORE_MAPS, 1);
+    worker_open(&reducers[0], &play, "r0", 8, MR_CORE_REDUCES, 1);
+    worker_open(&reducers[1], &play, "r1", 9, MR_CORE_REDUCES, 1);
+    expect_clear(&reducers[1], false); /* it does not see the file system; nor does: */
+    expect_clear(&reducers[0], false);
+    expect_clear(&reducers[1], true);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    actor_sync(&client);
+    worker_open(&reducers[2], &play, "r2", 10, MR_CORE_REDUCES, 1);
+    actor_sync(&client);
+    cr_assert_not(actor_has(&reducers[2], MR_WIRE_CLEAR), "it is done");
+    cr_assert_not(actor_has(&mapper, MR_WIRE_CLEAR), "it need not see outputs");
+    for (int i = 0; i < 3; i++) {
+        actor_close(&reducers[i]);
+    }
+    actor_close(&mapper);
+    actor_close(&client);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
