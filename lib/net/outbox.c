@@ -51,13 +51,12 @@ static void on_look(uv_timer_t *timer) {
     struct mr_outbox *outbox =
         (struct mr_outbox *)((char *)timer - offsetof(struct mr_outbox, timer));
     size_t left = mr_outbox_left(outbox);
-    uint64_t now = uv_now(timer->loop);
     if (left == 0) {
         uv_timer_stop(timer);
     } else if (left != outbox->moved_left) {
         outbox->moved_left = left;
-        outbox->moved_ms = now;
-    } else if (now - outbox->moved_ms >= outbox->stall_ms) {
+        outbox->looks = 0;
+    } else if (++outbox->looks >= STALL_LOOKS) {
         uv_timer_stop(timer);
         outbox->events->stalled(left, outbox->user);
     }
@@ -67,7 +66,7 @@ static void watch(struct mr_outbox *outbox) {
     if (!uv_is_active((uv_handle_t *)&outbox->timer)) {
         uint32_t look_ms = outbox->stall_ms / STALL_LOOKS + 1;
         outbox->moved_left = mr_outbox_left(outbox);
-        outbox->moved_ms = uv_now(outbox->timer.loop);
+        outbox->looks = 0;
         uv_timer_start(&outbox->timer, on_look, look_ms, look_ms);
     }
 }

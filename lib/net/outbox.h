@@ -25,8 +25,8 @@ struct mr_outbox {
     uint32_t stall_ms;
     uv_timer_t timer;       /* active while something waits: looks whether it moves */
     struct mr_buffer spare; /* for what is to be sent, used again */
-    uint64_t moved_ms;      /* when the kernel last took something */
-    size_t moved_left;      /* and what it left */
+    size_t moved_left;      /* what the kernel left when it last took something */
+    unsigned looks;         /* since then: counted, as we may have been stopped ourselves */
 };
 
 void mr_outbox_start(struct mr_outbox *outbox, uv_stream_t *stream, uint32_t stall_ms,

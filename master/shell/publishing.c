@@ -81,12 +81,11 @@ static void send_publish(struct mr_session *session, const struct mr_jobs_row *j
     send_parts(session, job);
 }
 
-/* The next reducer, behind the one that had it, that is ready and connected; NULL: none. */
-static struct mr_session *choose(const struct mr_master *master, uint32_t before) {
+/* The first reducer from that number on that is ready and connected; NULL: none. */
+static struct mr_session *choose(const struct mr_master *master, uint32_t from) {
     uint32_t count = master->roster.count;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t number =
-            before == MR_CORE_NONE ? i : (uint32_t)(((uint64_t)before + 1 + i) % count);
+        uint32_t number = (uint32_t)(((uint64_t)from + i) % count);
         struct mr_core_node_view view = mr_core_node(master->core, number);
         struct mr_session *session =
             mr_sessions_of(master, (struct mr_core_worker){number, view.incarnation});
@@ -99,7 +98,8 @@ static struct mr_session *choose(const struct mr_master *master, uint32_t before
 }
 
 static void give(struct mr_master *master, struct mr_jobs_row *job) {
-    struct mr_session *session = choose(master, job->published_last);
+    bool is_first = job->published_last == MR_CORE_NONE;
+    struct mr_session *session = choose(master, is_first ? job->number : job->published_last + 1);
     if (session) {
         job->publisher = job->published_last = session->node->number;
         job->publisher_incarnation = mr_core_node(master->core, job->publisher).incarnation;

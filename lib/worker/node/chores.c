@@ -7,14 +7,14 @@
 #include <string.h>
 #include <uv.h>
 
-enum kind { ATTEMPT, JOB, OUTPUT };
+enum kind { ATTEMPT, TRASH, JOB, OUTPUT };
 
 struct chore {
     struct chore *next; /* in the queue */
     struct mr_chores *chores;
     enum kind kind;
     char *dir; /* NULL: none */
-    char *id;
+    char *id;  /* NULL: none */
     uint32_t task;
     uint32_t attempt;
     bool is_done; /* of an output: nothing of it is left that should go */
@@ -25,6 +25,7 @@ struct mr_chores {
     uv_work_t work; /* on the first of the queue */
     struct chore *first;
     struct chore *last;
+    uint64_t trashed; /* what the folder had moved to its trash when the last chore was begun */
     bool is_closing;
     void (*closed)(void *user);
     void *user;
@@ -60,7 +61,7 @@ static void do_chore(uv_work_t *work) {
         discard(chore);
         return;
     }
-    if (chore->kind == JOB) {
+    if (chore->kind == TRASH || chore->kind == JOB) {
         mr_folder_empty_trash(chores->options.folder);
     }
     if (chore->dir) {
@@ -125,8 +126,8 @@ static void begin(struct mr_chores *chores, enum kind kind, const char *dir, con
     chore->kind = kind;
     chore->chores = chores;
     chore->dir = dir ? strdup(dir) : NULL;
-    chore->id = strdup(id);
-    if (!chore->id || (dir && !chore->dir)) {
+    chore->id = id ? strdup(id) : NULL;
+    if ((id && !chore->id) || (dir && !chore->dir)) {
         destroy(chore);
         return;
     }
@@ -141,6 +142,13 @@ static void begin(struct mr_chores *chores, enum kind kind, const char *dir, con
 void mr_chores_discard(struct mr_chores *chores, const char *dir, const char *id, uint32_t task,
                        uint32_t attempt) {
     begin(chores, ATTEMPT, dir, id, (struct chore){.task = task, .attempt = attempt});
+}
+
+void mr_chores_empty_trash(struct mr_chores *chores) {
+    if (chores->trashed != chores->options.folder->trashed) {
+        chores->trashed = chores->options.folder->trashed;
+        begin(chores, TRASH, NULL, NULL, (struct chore){0});
+    }
 }
 
 void mr_chores_clear(struct mr_chores *chores, const char *dir, const char *id) {

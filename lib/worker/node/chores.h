@@ -32,6 +32,8 @@ void mr_chores_close(struct mr_chores *chores, void (*closed)(void *user), void 
 /* What an attempt wrote of a part of the output `dir`. */
 void mr_chores_discard(struct mr_chores *chores, const char *dir, const char *id, uint32_t task,
                        uint32_t attempt);
+/* What was moved to the folder's trash since the last time, if anything. */
+void mr_chores_empty_trash(struct mr_chores *chores);
 /* What a job that is over left: in the folder's trash, and (`dir` not NULL) beside its output. */
 void mr_chores_clear(struct mr_chores *chores, const char *dir, const char *id);
 /* What it left beside its output; `cleared` tells how that went. */

@@ -92,11 +92,12 @@ static int take_discard(struct mr_daemon *daemon, const union mr_wire_any *messa
                                    .phase = discard->phase == 0 ? MR_DOSSIER_MAP : MR_DOSSIER_PAIRS,
                                    .task = discard->task,
                                    .attempt = discard->attempt};
-    mr_dossier_discard(job, &row);
+    mr_dossier_discard(job, &row, &daemon->folder);
     if (discard->phase == 1) { /* of the last round: a part */
         row.phase = MR_DOSSIER_PART;
-        mr_dossier_discard(job, &row);
+        mr_dossier_discard(job, &row, &daemon->folder);
     }
+    mr_chores_empty_trash(daemon->chores);
     if (discard->phase == 1 && job->spec.output && !job->spec.loops &&
         discard->round + 1 == job->spec.rounds_count) {
         mr_chores_discard(daemon->chores, job->spec.output, job->id, (uint32_t)discard->task,
@@ -116,11 +117,12 @@ static int take_discard_round(struct mr_daemon *daemon, const union mr_wire_any 
     }
     if (discard->phase == 0) {
         mr_inflow_drop_round(daemon->inflow, job, round, 1);
-        mr_dossier_discard_round(job, round, MR_DOSSIER_MAP);
+        mr_dossier_discard_round(job, round, MR_DOSSIER_MAP, &daemon->folder);
     } else if (discard->phase == 1) {
         mr_inflow_drop_round(daemon->inflow, job, round + 1, 0);
-        mr_dossier_discard_round(job, round, MR_DOSSIER_PAIRS);
+        mr_dossier_discard_round(job, round, MR_DOSSIER_PAIRS, &daemon->folder);
     }
+    mr_chores_empty_trash(daemon->chores);
     return err->code;
 }
 

@@ -336,7 +336,7 @@ void mr_docket_forget(struct mr_docket *docket, struct mr_dossier *job) {
         return;
     }
     job->is_forgotten = true;
-    mr_folder_trash(docket->folder, job->id);
+    mr_folder_trash_job(docket->folder, job->id);
     mr_docket_drop_blob(docket, job->spec_hash);
     if (job->has_spec && has_plugin(job)) {
         mr_docket_drop_blob(docket, plugin_of(job));
@@ -365,7 +365,7 @@ static void take_in(struct mr_docket *docket, const char *id) {
     struct mr_dossier *job = is_id(id) ? add(docket, id) : NULL;
     struct mr_error err = {0};
     if (!job) {
-        mr_folder_trash(docket->folder, id);
+        mr_folder_trash_job(docket->folder, id);
         return;
     }
     if (!mr_dossier_load(job, &err) && !mr_dossier_scan(job, &err)) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define OWN "own"
+#define LARGE_BYTES (1 << 20)
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* ---- names ------------------------------------------------------------------------------------*/
@@ -180,21 +181,35 @@ int mr_dossier_hold(struct mr_dossier *job, const struct mr_wire_row_held *row,
     return note(job, row, err);
 }
 
-static void remove_files(const struct mr_dossier *job, const struct mr_wire_row_held *row) {
+/* Unlinking a large file takes as long as it is large. */
+static bool is_large(const char *path) {
+    struct stat about;
+    return lstat(path, &about) == 0 && (S_ISDIR(about.st_mode) || about.st_size > LARGE_BYTES);
+}
+
+/* `trash`: takes what would be long in going; NULL: all goes here and now. */
+static void remove_files(const struct mr_dossier *job, const struct mr_wire_row_held *row,
+                         struct mr_folder *trash) {
     char dirs[2][MR_DOSSIER_DIR_MAX];
     char path[MR_ORDERS_PATH_MAX];
     own_dir(job, dirs[0]); /* first: what has no mark counts for nothing */
     snprintf(dirs[1], sizeof dirs[1], "%s", job->dir);
     for (size_t i = 0; i < 2; i++) {
         struct mr_error ignored = {0};
-        if (!mr_dossier_path(job, dirs[i], row, path, &ignored)) {
+        if (mr_dossier_path(job, dirs[i], row, path, &ignored)) {
+            continue;
+        }
+        if (trash && i == 1 && is_large(path)) {
+            mr_folder_trash(trash, path);
+        } else {
             (void)!mr_tree_remove(AT_FDCWD, path, &ignored);
         }
     }
 }
 
-void mr_dossier_discard(struct mr_dossier *job, const struct mr_wire_row_held *row) {
-    remove_files(job, row);
+void mr_dossier_discard(struct mr_dossier *job, const struct mr_wire_row_held *row,
+                        struct mr_folder *trash) {
+    remove_files(job, row, trash);
     struct mr_wire_row_held key = key_of(job, row);
     mr_held_remove(&job->held, &key);
 }
@@ -202,6 +217,7 @@ void mr_dossier_discard(struct mr_dossier *job, const struct mr_wire_row_held *r
 /* What a walk through the folder is for. */
 struct walk {
     struct mr_dossier *job;
+    struct mr_folder *trash;
     uint32_t round;
     uint32_t phase;
 };
@@ -211,13 +227,14 @@ static int visit_round(void *arg, const char *name, struct mr_error *err) {
     struct mr_wire_row_held row;
     (void)err;
     if (read_name(walk->job, name, &row) && row.round == walk->round && row.phase == walk->phase) {
-        mr_dossier_discard(walk->job, &row);
+        mr_dossier_discard(walk->job, &row, walk->trash);
     }
     return 0;
 }
 
-void mr_dossier_discard_round(struct mr_dossier *job, uint32_t round, uint32_t phase) {
-    struct walk walk = {.job = job, .round = round, .phase = phase};
+void mr_dossier_discard_round(struct mr_dossier *job, uint32_t round, uint32_t phase,
+                              struct mr_folder *trash) {
+    struct walk walk = {.job = job, .trash = trash, .round = round, .phase = phase};
     struct mr_error ignored = {0};
     int fd = open(job->dir, DIR_FLAGS);
     if (fd >= 0) {
@@ -268,7 +285,7 @@ static int visit_own(void *arg, const char *name, struct mr_error *err) {
         return note(walk->job, &row, err);
     }
     if (is_name) {
-        remove_files(walk->job, &row);
+        remove_files(walk->job, &row, NULL);
     }
     return 0;
 }

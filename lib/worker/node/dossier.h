@@ -12,6 +12,7 @@
 #include "lib/base/hash.h"
 #include "lib/net/wire.h"
 #include "lib/record/map_output.h"
+#include "lib/worker/node/folder.h"
 #include "lib/worker/node/held.h"
 #include "lib/worker/spec.h"
 
@@ -70,8 +71,11 @@ MR_MUST_USE int mr_dossier_open(const struct mr_dossier *job, const char *dir,
 MR_MUST_USE int mr_dossier_hold(struct mr_dossier *job, const struct mr_wire_row_held *row,
                                 struct mr_error *err);
 bool mr_dossier_holds(const struct mr_dossier *job, const struct mr_wire_row_held *row);
-/* Removes an output, own or fetched; all of a round's and phase's. */
-void mr_dossier_discard(struct mr_dossier *job, const struct mr_wire_row_held *row);
-void mr_dossier_discard_round(struct mr_dossier *job, uint32_t round, uint32_t phase);
+/* Removes an output, own or fetched; all of a round's and phase's. What is large, and
+ * would take its time, goes to `trash`'s trash; NULL: it is removed at once. */
+void mr_dossier_discard(struct mr_dossier *job, const struct mr_wire_row_held *row,
+                        struct mr_folder *trash);
+void mr_dossier_discard_round(struct mr_dossier *job, uint32_t round, uint32_t phase,
+                              struct mr_folder *trash);
 
 #endif

@@ -73,7 +73,7 @@ static void drop(struct mr_errands *errands, struct mr_errand *errand) {
 static void discard_output(const struct mr_errand *errand) {
     struct mr_wire_row_held row;
     if (mr_errand_output(errand, &row) && !errand->job->is_forgotten) {
-        mr_dossier_discard(errand->job, &row);
+        mr_dossier_discard(errand->job, &row, NULL);
     }
 }
 

@@ -294,13 +294,17 @@ void mr_folder_close(struct mr_folder *folder) {
     }
 }
 
-void mr_folder_trash(struct mr_folder *folder, const char *id) {
-    char from[64];
+void mr_folder_trash(struct mr_folder *folder, const char *path) {
     char to[64];
-    snprintf(from, sizeof from, "jobs/%.40s", id);
     snprintf(to, sizeof to, "trash/%" PRIu64, folder->trashed++);
-    (void)renameat(folder->dir_fd, from, folder->dir_fd,
+    (void)renameat(folder->dir_fd, path, folder->dir_fd,
                    to); /* what stays, the next start clears */
+}
+
+void mr_folder_trash_job(struct mr_folder *folder, const char *id) {
+    char path[64];
+    snprintf(path, sizeof path, "jobs/%.40s", id);
+    mr_folder_trash(folder, path);
 }
 
 void mr_folder_empty_trash(const struct mr_folder *folder) {

@@ -1,9 +1,10 @@
 /* folder: a worker's own folder on disk: who it is, and where it keeps what it holds.
  *
  *     lock       held by flock as long as the worker lives
- *     node       its name, which folder it is, the cluster that all of this belongs to, and the
- * last word of its master blobs/     lib/worker/blobs jobs/ID/   what a job's tasks leave; what
- * this worker made, and is done, is in jobs/ID/own/ too trash/     what is being removed
+ *     node       who it is, which folder, of which cluster, and the last word of its master
+ *     blobs/     lib/worker/blobs
+ *     jobs/ID/   what a job's tasks leave; in own/ too what this worker made, and is done
+ *     trash/     what is being removed
  *
  * Without a folder of its own choosing a worker takes the first that nobody holds of those that
  * workers of its role left in the user's directory, so that one that comes back finds what it had.
@@ -52,8 +53,10 @@ void mr_folder_close(struct mr_folder *folder);
 MR_MUST_USE int mr_folder_note(struct mr_folder *folder, const char *cluster,
                                const struct mr_folder_seen *seen, struct mr_error *err);
 
-/* Moves jobs/ID out of sight, to be removed by mr_folder_empty_trash, from any thread. */
-void mr_folder_trash(struct mr_folder *folder, const char *id);
+/* Moves something below the folder out of sight, to be removed by mr_folder_empty_trash, from any
+ * thread; `path` is absolute, or seen from the folder. */
+void mr_folder_trash(struct mr_folder *folder, const char *path);
+void mr_folder_trash_job(struct mr_folder *folder, const char *id);
 void mr_folder_empty_trash(const struct mr_folder *folder);
 
 #endif

@@ -119,7 +119,7 @@ static void settle(struct transfer *transfer, const struct mr_error *err, bool i
     row->is_busy = false;
     if (is_void) { /* nobody wants it any more */
         struct mr_wire_row_held name = mr_stock_name(table, transfer->task, transfer->attempt);
-        mr_dossier_discard(job, &name);
+        mr_dossier_discard(job, &name, NULL);
     } else if (!err->code && transfer->is_all) {
         mr_stock_set_row_state(row, MR_STOCK_HERE);
         row->is_wanted = false;
@@ -478,7 +478,7 @@ void mr_inflow_distrust(struct mr_inflow *inflow, const struct mr_inflow_want *w
     struct mr_wire_row_held name = mr_stock_name(table, task, attempt);
     mr_stock_clear(&table->rows[task]);
     if (!mr_dossier_holds(table->job, &name)) { /* the own one is the master's to discard */
-        mr_dossier_discard(table->job, &name);
+        mr_dossier_discard(table->job, &name, NULL);
     }
 }
 

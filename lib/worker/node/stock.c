@@ -85,7 +85,7 @@ void mr_stock_replace(struct mr_stock_table *table, uint32_t task, uint32_t atte
         bool is_wanted = row->is_wanted || row->is_busy;
         struct mr_wire_row_held old = mr_stock_name(table, task, row->attempt);
         if (row->attempt && !mr_dossier_holds(table->job, &old)) {
-            mr_dossier_discard(table->job, &old);
+            mr_dossier_discard(table->job, &old, NULL);
         }
         mr_stock_clear(row);
         if (is_wanted && attempt) {

@@ -190,4 +190,38 @@ static inline void stage_forget(struct stage *stage, unsigned seat, const struct
     stage_until(stage, access(path, F_OK) != 0);
 }
 
+#define SUM "plugins/sum_u64.so"
+#define NUMBERS                                                                                    \
+    { "a\t1\nb\t2\na\t3\n", "b\t4\nc\t5\n" }
+
+/* A stage with one worker that knows the job. */
+static inline void begin(struct stage *stage, struct cast *cast, const struct play *play) {
+    stage_open(stage);
+    stage_plan(stage, play);
+    cast_prepare(stage, cast, "one");
+    cast_start(stage, cast);
+    stage_send_job(stage, 0);
+}
+
+static inline void finish(struct stage *stage, struct cast *cast) {
+    cast_end(stage, cast);
+    stage_close(stage);
+}
+
+static inline bool is_there(const char *path) {
+    struct stat about;
+    return lstat(path, &about) == 0;
+}
+
+/* Whether the worker's file about itself says so. */
+static inline bool has_noted(const struct cast *cast, const char *words) {
+    char path[STAGE_PATH];
+    struct mr_buffer bytes = {0};
+    snprintf(path, sizeof path, "%.300s/node", cast->scratch);
+    stage_read(path, &bytes);
+    bool is_noted = strstr(bytes.data, words) != NULL;
+    mr_buffer_fini(&bytes);
+    return is_noted;
+}
+
 #endif

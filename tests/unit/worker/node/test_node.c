@@ -1,26 +1,9 @@
 /* test_node: a worker does what a master tells it, and bears what may happen to both. */
 #include "tests/unit/worker/node/play.h"
 
-#define SUM "plugins/sum_u64.so"
 #define UNRULY "misbehave.so"
-#define NUMBERS                                                                                    \
-    { "a\t1\nb\t2\na\t3\n", "b\t4\nc\t5\n" }
 
 /* ---- one worker -------------------------------------------------------------------------------*/
-
-/* A stage with one worker that knows the job. */
-static void begin(struct stage *stage, struct cast *cast, const struct play *play) {
-    stage_open(stage);
-    stage_plan(stage, play);
-    cast_prepare(stage, cast, "one");
-    cast_start(stage, cast);
-    stage_send_job(stage, 0);
-}
-
-static void finish(struct stage *stage, struct cast *cast) {
-    cast_end(stage, cast);
-    stage_close(stage);
-}
 
 /* A job whose first map task waits at the line "wait" until the file `stage->dir`/go is there. */
 static void begin_waiting(struct stage *stage, struct cast *cast, char began[STAGE_PATH]) {
@@ -40,11 +23,6 @@ static void begin_waiting(struct stage *stage, struct cast *cast, char began[STA
     cast_prepare(stage, cast, "one");
     cast_start(stage, cast);
     stage_send_job(stage, 0);
-}
-
-static bool is_there(const char *path) {
-    struct stat about;
-    return lstat(path, &about) == 0;
 }
 
 Test(node, collected_parts_are_kept_and_served) {
@@ -204,37 +182,6 @@ Test(node, unanswered_results_are_told_again) {
     finish(&stage, &cast);
 }
 
-/* F17: it came too late: nothing is left of it. */
-Test(node, refused_results_are_removed) {
-    static struct cast cast;
-    struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
-    struct heard heard;
-    char path[STAGE_PATH];
-    char own[STAGE_PATH];
-    begin(&stage, &cast, &play);
-    stage_start(&stage, 0, 0, 0, 1, 1);
-    stage_hear(&stage, 0, MR_WIRE_DONE, &heard);
-    mr_layout_release(&heard.held);
-    stage_job_path(&cast, "map-0-0-1", path);
-    stage_job_path(&cast, "own/map-0-0-1", own);
-    cr_assert(is_there(path) && is_there(own));
-    stage_answer(&stage, 0, 0, 0, 1, false);
-    stage_until(&stage, !is_there(path) && !is_there(own));
-    stage_map(&stage, 0, 1, 1, 1); /* and when nobody needs it any more */
-    stage_job_path(&cast, "map-0-1-1", path);
-    cr_assert(is_there(path));
-    struct mr_wire_discard discard = {.job = STAGE_JOB, .task = 1, .attempt = 1};
-    stage_send(&stage, 0, MR_WIRE_DISCARD, &discard);
-    stage_until(&stage, !is_there(path));
-    stage_map(&stage, 0, 1, 2, 1);
-    stage_job_path(&cast, "map-0-1-2", path);
-    struct mr_wire_discard_round round = {.job = STAGE_JOB};
-    stage_send(&stage, 0, MR_WIRE_DISCARD_ROUND, &round);
-    stage_until(&stage, !is_there(path));
-    finish(&stage, &cast);
-}
-
 /* F8, F9, F15: a worker that was given up ends what it runs, keeps what it has, and is another. */
 Test(node, fenced_worker_begins_anew) {
     static struct cast cast;
@@ -306,16 +253,6 @@ Test(node, restarted_worker_offers_what_it_made) {
     finish(&stage, &cast);
 }
 
-static bool has_noted(const struct cast *cast, const char *words) {
-    char path[STAGE_PATH];
-    struct mr_buffer bytes = {0};
-    snprintf(path, sizeof path, "%.300s/node", cast->scratch);
-    stage_read(path, &bytes);
-    bool is_noted = strstr(bytes.data, words) != NULL;
-    mr_buffer_fini(&bytes);
-    return is_noted;
-}
-
 /* F7: the master's journal is an old backup. What it saw the worker tells; refused, it asks again
  * and says so once; it goes on by itself when the right one is there, or by an operator's word. */
 Test(node, older_journal_is_refused) {
@@ -354,51 +291,6 @@ Test(node, older_journal_is_refused) {
     cr_assert_eq(seat->saw.start, stage.start);
     cr_assert_eq(seat->saw.sequence, 5u);
     finish(&stage, &cast);
-}
-
-Test(node, scratch_of_another_cluster_is_cleared) {
-    static struct cast cast;
-    struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
-    char path[STAGE_PATH];
-    begin(&stage, &cast, &play);
-    stage_map(&stage, 0, 0, 1, 1);
-    stage.sequence += 300; /* which the next renewal tells */
-    stage_until(&stage, has_noted(&cast, "sequence 340"));
-    cr_assert(has_noted(&cast, "cluster " STAGE_CLUSTER));
-    cast_end(&stage, &cast);
-    stage.cluster = "d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2";
-    stage.sequence = 1; /* of another journal: not an older one */
-    cast_start(&stage, &cast);
-    cr_assert_eq(stage.seats[0].held_count, 0u);
-    stage_job_path(&cast, "", path);
-    cr_assert(!is_there(path));
-    finish(&stage, &cast);
-}
-
-/* The job goes on there, and others write to it. */
-Test(node, output_of_another_cluster_is_left_alone) {
-    static struct cast cast;
-    struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
-    struct mr_commit *commit = NULL;
-    enum mr_commit_standing standing;
-    struct mr_error err = {0};
-    char path[STAGE_PATH];
-    begin(&stage, &cast, &play);
-    snprintf(path, sizeof path, "%s/out", stage.dir);
-    cr_assert_eq(
-        mr_commit_take_up(path, false, STAGE_ID, MR_COMMIT_CLUSTER, &commit, &standing, &err), 0,
-        "%s", err.text);
-    mr_commit_leave(commit);
-    stage_map(&stage, 0, 0, 1, 1);
-    cast_end(&stage, &cast);
-    stage.cluster = "d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2";
-    cast_start(&stage, &cast);
-    cast_end(&stage, &cast); /* which ends what it had begun to remove */
-    snprintf(path, sizeof path, "%s/out.pending-" STAGE_ID, stage.dir);
-    cr_assert(is_there(path));
-    stage_close(&stage);
 }
 
 /* Writes over bytes of a file. */
