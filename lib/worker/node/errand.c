@@ -334,11 +334,14 @@ int mr_errand_report_turned(struct mr_errand *errand, struct mr_blobs *blobs,
     } else if (!err->code) {
         (void)unlink(path); /* there were none */
     }
-    if (!err->code && result->sets_state && result->output_bytes &&
-        !mr_orders_next_path(errand->job->dir, order, path, err)) {
-        (void)!give_file(errand, blobs, path, result->output_bytes, &state, err);
-        errand->has_next_state = !err->code;
-        errand->next_state = state;
+    if (!err->code && !mr_orders_next_path(errand->job->dir, order, path, err)) {
+        if (result->sets_state && result->output_bytes) {
+            (void)!give_file(errand, blobs, path, result->output_bytes, &state, err);
+            errand->has_next_state = !err->code;
+            errand->next_state = state;
+        } else {
+            (void)unlink(path); /* empty */
+        }
     }
     if (result->sets_state && !result->output_bytes) { /* 0, 0: the turn set none */
         state = mr_hash_xxh3_128(NULL, 0);

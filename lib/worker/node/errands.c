@@ -4,11 +4,9 @@
 #include "lib/base/error.h"
 #include "lib/worker/node/errand.h"
 #include "lib/worker/node/states.h"
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <uv.h>
 
 struct mr_errands {
@@ -206,7 +204,7 @@ static void gather(struct mr_errands *errands, struct mr_errand *errand) {
         errand->has_looked) {
         return;
     }
-    if (!reads_one && !errand->has_looked) {
+    if (!reads_one && !errand->has_looked && total > 0) {
         prepare(errands, errand);
     }
     errand->has_looked = total > 0;
@@ -329,7 +327,7 @@ static void conclude(struct mr_errands *errands, struct mr_errand *errand) {
     if (errand->phase == MR_ERRAND_TURN) {
         (void)!mr_errand_report_turned(errand, errands->options.folder->blobs, &err);
         struct mr_states_around others = around(errands);
-        (void)(err.code || mr_states_keep(&others, errand, &err));
+        mr_states_keep(&others, errand);
     } else if (!has_output || !mr_dossier_hold(errand->job, &row, &err)) {
         (void)!mr_errand_report_done(errand, &err);
     }

@@ -19,7 +19,7 @@ void mr_states_left(const struct mr_states_around *around, const struct mr_dossi
                     struct mr_hash_128 state) {
     char path[MR_ORDERS_PATH_MAX];
     struct mr_error ignored = {0};
-    bool is_needed = is_same(job->loop_state, state);
+    bool is_needed = is_same(job->loop_state, state) || is_same(job->kept_state, state);
     for (const struct mr_errand *at = around->all; at && !is_needed; at = at->next) {
         is_needed = at->job == job && at->state_len && is_same(at->loop_state, state);
     }
@@ -51,9 +51,14 @@ static int link_blob(const struct mr_states_around *around, const struct mr_doss
     return err->code;
 }
 
-int mr_states_keep(const struct mr_states_around *around, const struct mr_errand *errand,
-                   struct mr_error *err) {
-    return errand->has_next_state ? link_blob(around, errand->job, errand->next_state, err) : MR_OK;
+void mr_states_keep(const struct mr_states_around *around, const struct mr_errand *errand) {
+    struct mr_dossier *job = errand->job;
+    struct mr_hash_128 before = job->kept_state;
+    struct mr_error ignored = {0};
+    if (errand->has_next_state && !link_blob(around, job, errand->next_state, &ignored)) {
+        job->kept_state = errand->next_state;
+        mr_states_left(around, job, before);
+    }
 }
 
 bool mr_states_place(const struct mr_states_around *around, struct mr_errand *errand,
