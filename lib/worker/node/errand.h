@@ -57,7 +57,7 @@ struct mr_errand_around {
     struct mr_wants *wants;
     struct mr_docket *docket;
     struct mr_inflow *inflow;
-    struct mr_hands *const *hands; /* likewise */
+    struct mr_hands *const *hands; /* where they are, once there are any */
 };
 
 /* From messages; *errand is the caller's. The job is used. */

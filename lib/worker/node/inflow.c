@@ -74,7 +74,7 @@ static void transfer_ended(void *user, struct mr_stock_table *table, bool is_voi
     struct mr_dossier *job = table->job;
     mr_docket_use(job); /* the table may be the last that keeps it */
     if (table->is_dropped) {
-        drop_table(inflow, table); /* if this was the last that kept it */
+        drop_table(inflow, table); /* it goes, if nothing more is under way */
     }
     if (!is_void) {
         inflow->options.changed(inflow->options.user, job);
