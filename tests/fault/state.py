@@ -131,6 +131,21 @@ def clean_run(args, **fault):
     return result
 
 
+def renames_of(args):
+    """How many there are in a run: by the last its output appears."""
+    return clean_run(args, FAULT_CLASS="rename", FAULT_AT="0")[2]
+
+
+def begun(args):
+    """A place as the run that is struck finds it."""
+    place = Place(args)
+    if args.appeared:
+        place.run(FAULT_CLASS="rename", FAULT_HOW="killed", FAULT_AT=str(args.renames))
+        if place.status != -signal.SIGKILL or digest(place.out) is None:
+            sys.exit(f"the output did not appear: status {place.status}: {place.says}")
+    return place
+
+
 def sweep(args):
     fault = {"FAULT_CLASS": args.kind, "FAULT_HOW": args.how, "FAULT_ERRNO": str(getattr(errno, args.errno))}
     if args.path:
@@ -140,6 +155,11 @@ def sweep(args):
     if args.old_fs:
         fault["FAULT_OLD_FS"] = "1"
     clean, tasks, calls = clean_run(args, **fault, FAULT_AT="0")
+    if args.appeared:
+        args.renames = renames_of(args)
+        place = begun(args)
+        calls = place.run(**fault, FAULT_AT="0").calls
+        place.remove()
     with concurrent.futures.ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         struck = sum(pool.map(lambda at: strike(args, fault, at, (clean, tasks, calls)), range(1, calls + 4, args.step)))
     print(f"{args.kind} {args.how} {args.errno}: {calls} calls, {struck} struck and went on, {tasks} tasks, "
@@ -151,7 +171,7 @@ def sweep(args):
 def strike(args, fault, at, untouched):
     """One run with one call struck, and the same command again; whether it was struck."""
     clean, tasks, calls = untouched
-    place = Place(args)
+    place = begun(args)
     place.run(**fault, FAULT_AT=str(at))
     where = f"{args.kind} {at} of {calls}"
     struck = place.struck
@@ -367,6 +387,7 @@ def main():
     parser.add_argument("--stays", action="store_true")
     parser.add_argument("--old", help="an earlier result, which the run replaces")
     parser.add_argument("--old-fs", action="store_true", help="a file system whose renames know no flags")
+    parser.add_argument("--appeared", action="store_true", help="it goes on behind one that was killed when its output was there")
     parser.add_argument("--loops", action="store_true", help="the job loops, a round a pass")
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--inputs", required=True)

@@ -32,6 +32,8 @@ for how in kill killed; do
     state sweep --class rename --how $how --old "$T/old" -- $job --overwrite
     state sweep --class rename --how $how --old "$T/old" --old-fs -- $job --overwrite
 done
+# The output is there, and the journal does not know it yet.
+state sweep --class sync --how killed --appeared -- $job
 # Three rounds: what one hands to the next is durable before it opens.
 state sweep --class sync --how killed --path journal.db --step 2 -- run "$BUILD/tests/plugins/rounds.so" {in}
 state sweep --class sync --how kill --path outputs- -- run "$BUILD/tests/plugins/rounds.so" {in}

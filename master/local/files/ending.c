@@ -202,6 +202,8 @@ int mr_ending_read_done(const struct mr_slots *run, struct mr_error *err) {
 
 int mr_ending_appeared(struct mr_slots *run, struct mr_error *err) {
     struct mr_error fine = {0};
+    mr_commit_end(run->commit); /* first: behind the last transaction nobody would look for it */
+    run->commit = NULL;
     pthread_mutex_lock(&run->scribe.lock);
     /* Not publishing: the journal lost its last transactions, to a damaged end of its log. */
     (void)!(mr_slots_view(run).state == MR_CORE_JOB_PUBLISHING ? report_published(run, &fine, err)
