@@ -107,6 +107,13 @@ bool mr_errand_output(const struct mr_errand *errand, struct mr_wire_row_held *r
     return errand->phase != MR_ERRAND_TURN && !is_in_output;
 }
 
+void mr_errand_discard(const struct mr_errand *errand) {
+    struct mr_wire_row_held row;
+    if (mr_errand_output(errand, &row) && !errand->job->is_forgotten) {
+        mr_dossier_discard(errand->job, &row, NULL);
+    }
+}
+
 static int fill_split(struct mr_errand *errand, struct mr_orders_task *order,
                       struct mr_error *err) {
     const struct mr_spec *spec = &errand->job->spec;

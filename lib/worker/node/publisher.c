@@ -353,10 +353,6 @@ void mr_publisher_forget(struct mr_publisher *publisher, const struct mr_dossier
     }
 }
 
-bool mr_publisher_is_idle(const struct mr_publisher *publisher) {
-    return !publisher->all;
-}
-
 int mr_publisher_create(const struct mr_publisher_options *options, struct mr_publisher **publisher,
                         struct mr_error *err) {
     *publisher = calloc(1, sizeof **publisher);

@@ -15,7 +15,7 @@ static int path_of(const struct mr_dossier *job, struct mr_hash_128 state,
     return mr_orders_state_path(job->dir, &order, path, err);
 }
 
-void mr_states_left(const struct mr_states_around *around, const struct mr_dossier *job,
+void mr_states_left(const struct mr_errand_around *around, const struct mr_dossier *job,
                     struct mr_hash_128 state) {
     char path[MR_ORDERS_PATH_MAX];
     struct mr_error ignored = {0};
@@ -29,7 +29,7 @@ void mr_states_left(const struct mr_states_around *around, const struct mr_dossi
 }
 
 /* The state is here; the one before it may go. */
-static void note(const struct mr_states_around *around, const struct mr_errand *errand) {
+static void note(const struct mr_errand_around *around, const struct mr_errand *errand) {
     struct mr_dossier *job = errand->job;
     struct mr_hash_128 before = job->loop_state;
     if (errand->pass >= job->loop_pass) {
@@ -40,7 +40,7 @@ static void note(const struct mr_states_around *around, const struct mr_errand *
 }
 
 /* The blob gets a second name. */
-static int link_blob(const struct mr_states_around *around, const struct mr_dossier *job,
+static int link_blob(const struct mr_errand_around *around, const struct mr_dossier *job,
                      struct mr_hash_128 state, struct mr_error *err) {
     char from[MR_BLOBS_PATH_MAX];
     char to[MR_ORDERS_PATH_MAX];
@@ -51,7 +51,7 @@ static int link_blob(const struct mr_states_around *around, const struct mr_doss
     return err->code;
 }
 
-void mr_states_keep(const struct mr_states_around *around, const struct mr_errand *errand) {
+void mr_states_keep(const struct mr_errand_around *around, const struct mr_errand *errand) {
     struct mr_dossier *job = errand->job;
     struct mr_hash_128 before = job->kept_state;
     struct mr_error ignored = {0};
@@ -61,7 +61,7 @@ void mr_states_keep(const struct mr_states_around *around, const struct mr_erran
     }
 }
 
-bool mr_states_place(const struct mr_states_around *around, struct mr_errand *errand,
+bool mr_states_place(const struct mr_errand_around *around, struct mr_errand *errand,
                      struct mr_error *err) {
     char path[MR_ORDERS_PATH_MAX];
     bool is_here = false;

@@ -27,7 +27,7 @@ static unsigned count_states(const char *dir) {
 Test(states, of_turns_one_is_kept) {
     static struct mr_dossier job;
     static struct mr_errand errand;
-    struct mr_states_around around = {0};
+    struct mr_errand_around around = {0};
     struct mr_error err = {0};
     char dir[] = "/tmp/test_states-XXXXXX";
     char blobs[64];
