@@ -7,6 +7,7 @@
 #include "cluster/connect.h"
 #include "cluster/json.h"
 #include "lib/base/error.h"
+#include "lib/client/ask.h"
 #include "lib/client/submission.h"
 #include "lib/term/terminal.h"
 
@@ -82,6 +83,22 @@ static int print_id(const struct wish *wish, const char *id, uint32_t number,
     return err->code;
 }
 
+/* Interrupted before the master answered, and told to cancel then. */
+static void cancel_unsure(struct mr_submission *submission, struct mr_client *client,
+                          struct mr_error *err) {
+    struct mr_wire_cancel question = {.job = mr_submission_id(submission)};
+    struct mr_ask ask = {
+        .question = MR_WIRE_CANCEL, .message = &question, .answer = MR_WIRE_RESULT};
+    struct mr_error why = {0};
+    if (mr_ask(client, &ask, &why)) {
+        mr_error_add(err, ": %s", why.text);
+        return;
+    }
+    mr_submission_drop(submission);
+    *err = (struct mr_error){0};
+    mr_error_set(err, MR_ERR_INTERRUPTED, "interrupted; job %.8s is cancelled", question.job);
+}
+
 /* Hands the job over, and stays with it. */
 static int send(const struct wish *wish, struct mr_submission *submission, struct mr_client *client,
                 struct mr_error *err) {
@@ -100,8 +117,15 @@ static int send(const struct wish *wish, struct mr_submission *submission, struc
         .output = request->spec.output,
         .overwrite = request->spec.overwrite,
         .patience_ms = mr_connect_ms(mr_request_value(request, "connect-timeout"))};
-    if (!mr_attend_create(&options, &attend, err) &&
-        !mr_submission_send(submission, client, &number, err)) {
+    if (mr_attend_create(&options, &attend, err)) {
+        return err->code;
+    }
+    if (mr_submission_send(submission, client, &number, err)) {
+        if (err->code == MR_ERR_INTERRUPTED && options.cancels &&
+            mr_submission_is_unsure(submission)) {
+            cancel_unsure(submission, client, err);
+        }
+    } else {
         (void)!(wish->detaches ? print_id(wish, options.id, number, err)
                                : mr_attend_run(attend, client, err));
         if (mr_attend_has_failed(attend)) {

@@ -141,9 +141,15 @@ int mr_submission_send(struct mr_submission *submission, struct mr_client *clien
     return MR_OK;
 }
 
-void mr_submission_drop(const struct mr_submission *submission) {
+bool mr_submission_is_unsure(const struct mr_submission *submission) {
+    return submission->has_asked && !submission->is_submitted;
+}
+
+void mr_submission_drop(struct mr_submission *submission) {
     bool is_done = false;
     struct mr_error ignored = {0};
+    mr_commit_leave(submission->commit); /* it holds the lock */
+    submission->commit = NULL;
     const char *output = mr_description_output(submission->description);
     if (output) {
         (void)!mr_commit_drop(output, submission->id, &is_done, &ignored);

@@ -21,7 +21,9 @@ MR_MUST_USE int mr_submission_send(struct mr_submission *submission, struct mr_c
                                    uint32_t *number, struct mr_error *err);
 /* The job has ended, and not well: removes what was prepared for its output, unless a result is
  * kept there. Whatever can't be removed from here is left to the cluster. */
-void mr_submission_drop(const struct mr_submission *submission);
+void mr_submission_drop(struct mr_submission *submission);
+/* Whether the master may have the job, though mr_submission_send failed. */
+bool mr_submission_is_unsure(const struct mr_submission *submission);
 /* Frees; the job goes on. Before it was sent: removes what was prepared. Harmless on NULL. */
 void mr_submission_destroy(struct mr_submission *submission);
 

@@ -1,16 +1,27 @@
 /* shim: makes the n-th call of a class fail, in whatever process it is preloaded into.
  *
- *     FAULT_CLASS   which calls: malloc, write, read, sync, close, open, rename, mmap, mkdir,
- * thread FAULT_AT      the call that is struck, from 1; 0: none, calls are only counted FAULT_HOW
- * error: it fails with FAULT_ERRNO (a number; ENOMEM where none is given) kill:  the process is
- * killed just before the call; killed: just after it short: from that call on, reads and writes
- * move one byte eintr: from that call on, every second read and write fails with EINTR interrupt:
- * the process is sent SIGINT just before the call, which goes on hold: from that call on, each
- * waits while the file named by FAULT_GATE exists FAULT_STAYS   set: not only that call is struck,
- * but each from there on (a disk that stays full) FAULT_OLD_FS  set: renames know no flags, as on
- * older file systems (not counted as a strike) FAULT_PATH    only calls on a descriptor (open,
- * mkdir: on a name) whose path holds this text FAULT_REPORT  a file of two 64-bit numbers, in the
- * machine's order: calls seen, calls struck
+ *     FAULT_CLASS   which calls: malloc, write, read, sync, close, open, rename, mmap, mkdir or
+ *                   thread
+ *
+ *     FAULT_AT      the call that is struck, from 1; 0: none, calls are only counted
+ *
+ *     FAULT_HOW     one of these:
+ *
+ *     - error       it fails with FAULT_ERRNO (a number; ENOMEM where none is given)
+ *     - kill        the process is killed just before the call
+ *     - killed      just after it
+ *     - short       from that call on, reads and writes move one byte
+ *     - eintr       from that call on, every second read and write fails with EINTR
+ *     - interrupt   the process is sent SIGINT just before the call, which goes on
+ *     - hold        from that call on, each waits while the file FAULT_GATE exists
+ *
+ *     FAULT_STAYS   set: each call from there on is struck (a disk that stays full)
+ *
+ *     FAULT_OLD_FS  set: renames know no flags, as on older file systems (not counted)
+ *
+ *     FAULT_PATH    only calls on a descriptor (open, mkdir: on a name) whose path holds this
+ *
+ *     FAULT_REPORT  a file of two 64-bit numbers in the machine's order: calls seen, calls struck
  *
  * The class clock is another kind: who asks for the time of day is told it with an offset, which
  * may change all the time: FAULT_CLOCK names a file that holds the seconds, 64 bits. Calls struck

@@ -55,3 +55,21 @@ await "m1 is there, still" is_node m1 ready
 expect_status 0 "$MILLRACE" drain m1
 dies
 await "it stays drained" is_node m1 draining
+
+# Who is interrupted meanwhile, and was told to cancel then, does.
+: >shut
+"$MILLRACE" submit wordcount in.txt -o out-hasty --wait --cancel-on-exit >/dev/null 2>hasty &
+client=$!
+is_known() {
+    "$MILLRACE" status --json | grep -q out-hasty
+}
+await "the master knows the job" is_known
+kill -s TERM $client
+rm shut
+status=0
+wait $client || status=$?
+check "interrupted: status $status: $(cat hasty)" [ "$status" -eq 143 ]
+check "it says that it is cancelled" grep -q 'interrupted; job [0-9a-f]* is cancelled' hasty
+check "nothing pending" [ "$(echo ./*.pending-*)" = './*.pending-*' ]
+expect_status 0 "$MILLRACE" status
+expect_out "out-hasty.*cancelled|cancelled.*out-hasty"
