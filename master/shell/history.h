@@ -39,7 +39,8 @@ struct mr_history_row {
 
 /* Zero-initialise; release with mr_history_fini. */
 struct mr_history {
-    struct mr_history_row *rows[MR_CORE_HISTORY]; /* the oldest first */
+    struct mr_history_row *rows[MR_CORE_HISTORY]; /* as they ended; those from before this start of
+                                                     the master first, by number */
     size_t count;
     uint32_t last_number; /* of all jobs that ever were */
 };
@@ -50,7 +51,7 @@ void mr_history_fini(struct mr_history *history);
 struct mr_history_row *mr_history_find(const struct mr_history *history, uint32_t number);
 struct mr_history_row *mr_history_find_id(const struct mr_history *history, const char *id);
 
-/* Adds an ended job, as its facts tell; the oldest, but for the one of the last number, falls out:
+/* Adds an ended job, as its facts tell; the first, but for the one of the last number, falls out:
  * *forgotten is its number (0: none). */
 MR_MUST_USE int mr_history_add(struct mr_history *history, const struct mr_journal *journal,
                                uint32_t number, uint32_t *forgotten, struct mr_error *err);
