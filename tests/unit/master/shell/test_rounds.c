@@ -4,8 +4,6 @@
 
 #include <inttypes.h>
 
-#define STATE_TRIES 100000
-
 static const struct job_plan rounds = {
     .rounds = 3, .partitions = 2, .splits = 2, .output = "/out/dir"};
 static const struct job_plan loop = {
@@ -317,7 +315,7 @@ static void expect_state(struct actor *client, const char *state) {
     struct mr_wire_ask_jobs ask = {"1", 0};
     struct taken taken;
     bool is = false;
-    for (int i = 0; i < STATE_TRIES && !is; i++) {
+    for (uint64_t end = play_deadline(); !is && uv_hrtime() < end;) {
         actor_send(client, MR_WIRE_ASK_JOBS, &ask);
         actor_take(client, MR_WIRE_JOBS, &taken);
         is = strcmp(taken.is.jobs_.jobs[0].state, state) == 0;
