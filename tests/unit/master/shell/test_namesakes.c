@@ -57,6 +57,34 @@ Test(namesakes, of_two_the_first) {
     mr_buffer_fini(&spec);
 }
 
+/* A machine that died took no leave: its connection stands, but nothing is heard of it. Who comes
+ * under its name with another folder may be the same machine: it comes again until the lease has
+ * ended, and is not sent away for good. */
+Test(namesakes, one_of_which_nothing_is_heard) {
+    struct play play;
+    struct actor dead, again;
+    bool is_told = false;
+    play_open(&play);
+    play.lease_ms = PLAY_LIMIT_MS;
+    play.heartbeat_ms = 50;
+    play_start_master(&play);
+    open_as(&dead, &play, "w", 1);
+    actor_registered(&dead);
+    actor_open(&again, &play, MR_NET_MAPPER);
+    again.identity = 2;
+    uint64_t end = play_deadline();
+    for (uint64_t i = 0; !is_told && uv_hrtime() < end; i++) {
+        actor_register(&again, "w", 200 + i, MR_CORE_MAPS, 1, NULL, 0);
+        PLAY_UNTIL(&play, actor_has(&again, MR_WIRE_REFUSED) || actor_has(&again, MR_WIRE_FENCED));
+        is_told = actor_has(&again, MR_WIRE_FENCED); /* just now it may still have lived */
+        expect_turned_away(&again, is_told ? MR_WIRE_FENCED : MR_WIRE_REFUSED);
+    }
+    cr_assert(is_told, "it is sent away for good");
+    actor_close(&dead);
+    actor_close(&again);
+    play_close(&play);
+}
+
 static void say_dead(struct actor *client, const char *name, const char *address) {
     struct mr_wire_dead dead = {.name = name, .address = address};
     actor_send(client, MR_WIRE_DEAD, &dead);
