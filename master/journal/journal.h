@@ -78,6 +78,7 @@ const struct mr_fact *mr_journal_find(const struct mr_journal *journal, uint32_t
  * mr_journal_commit does all three; with nothing gathered it writes nothing, and while another
  * transaction is under way it is refused (MR_ERR_INTERNAL): what gathered would not be on disk. */
 bool mr_journal_seal(struct mr_journal *journal);
+size_t mr_journal_sealed_bytes(const struct mr_journal *journal); /* that flush will write */
 MR_MUST_USE int mr_journal_flush(struct mr_journal *journal, struct mr_error *flushed);
 MR_MUST_USE int mr_journal_settle(struct mr_journal *journal, const struct mr_error *flushed,
                                   struct mr_error *err);
