@@ -142,11 +142,11 @@ int mr_submission_send(struct mr_submission *submission, struct mr_client *clien
 }
 
 void mr_submission_drop(const struct mr_submission *submission) {
-    bool is_done = false;
+    enum mr_pending_left left;
     struct mr_error ignored = {0};
     const char *output = mr_description_output(submission->description);
     if (output) {
-        (void)!mr_commit_drop(output, submission->id, &is_done, &ignored);
+        (void)!mr_commit_drop(output, submission->id, &left, &ignored);
     }
 }
 

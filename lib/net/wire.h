@@ -317,7 +317,9 @@
 
 #define MR_WIRE_CLEARED_FIELDS(S, N, T, B, R)                                                      \
     T(S, id, MR_WIRE_ID_MAX, "of the job")                                                         \
-    N(S, is_done, 1, "0: it is not seen here, or could not be removed")
+    N(S, found, 2,                                                                                 \
+      "0: its place is not seen here, or it could not be removed; 1: it was removed, or is kept "  \
+      "for the user; 2: nothing is there")
 
 /* ---- blobs: any two
  * ------------------------------------------------------------------------------*/

@@ -18,6 +18,15 @@ struct mr_history_last {
     uint64_t failed; /* attempts */
 };
 
+/* How far the asking is for what lies beside its output: clearing.c. */
+struct mr_history_clearing {
+    bool is_asked; /* a reducer is: */
+    uint32_t node;
+    uint64_t since_ms; /* that it is, or that the last was */
+    bool sees_nothing; /* so said one, this time round, */
+    bool can_not_tell; /* or one may know of something */
+};
+
 struct mr_history_row {
     uint32_t number;
     char id[MR_ORDERS_ID_LEN + 1];
@@ -35,6 +44,7 @@ struct mr_history_row {
     struct mr_core_attempt log_attempt; /* as on the wire */
     bool is_awaited;                    /* clients are told when that log has come */
     uint32_t log_node;                  /* where it ran */
+    struct mr_history_clearing clearing;
 };
 
 /* Zero-initialise; release with mr_history_fini. */

@@ -17,7 +17,7 @@ struct chore {
     char *id;  /* NULL: none */
     uint32_t task;
     uint32_t attempt;
-    bool is_done; /* of an output: nothing of it is left that should go */
+    enum mr_pending_left left; /* of an output */
 };
 
 struct mr_chores {
@@ -65,7 +65,7 @@ static void do_chore(uv_work_t *work) {
         mr_folder_empty_trash(chores->options.folder);
     }
     if (chore->dir) {
-        (void)!mr_commit_drop(chore->dir, chore->id, &chore->is_done, &ignored);
+        (void)!mr_commit_drop(chore->dir, chore->id, &chore->left, &ignored);
     }
 }
 
@@ -110,7 +110,7 @@ static void did_chore(uv_work_t *work, int status) {
     (void)status;
     go_on(chores);
     if (chore->kind == OUTPUT && !chores->is_closing) {
-        chores->options.cleared(chores->options.user, chore->id, chore->is_done);
+        chores->options.cleared(chores->options.user, chore->id, chore->left);
     }
     destroy(chore);
     finish_close(chores);

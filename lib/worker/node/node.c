@@ -336,9 +336,9 @@ static void slot_left(void *user, struct mr_dossier *job) {
     mr_errands_look(node->daemon.errands);
 }
 
-static void output_cleared(void *user, const char *id, bool is_done) {
+static void output_cleared(void *user, const char *id, enum mr_pending_left left) {
     struct node *node = user;
-    struct mr_wire_cleared message = {.id = id, .is_done = is_done};
+    struct mr_wire_cleared message = {.id = id, .found = left};
     if (node->daemon.link && !node->is_ending) { /* unheard, it is asked for again */
         (void)mr_link_send(node->daemon.link, MR_WIRE_CLEARED, &message);
     }
