@@ -7,7 +7,6 @@
 #include "lib/net/dial.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <uv.h>
 
 #define READ_BYTES ((size_t)64 << 10) /* room for plain bytes at a time */

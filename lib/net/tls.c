@@ -11,6 +11,7 @@
 
 /* Both have SHA-256, so that one key serves both. */
 #define SUITES "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
+#define NO_TLS "OpenSSL can't speak TLS 1.3 here"
 #define RECORD_BYTES ((size_t)16 << 10)
 #define RECORD_EXTRA ((size_t)32) /* what encryption adds to a record, at most */
 
@@ -165,7 +166,7 @@ int mr_tls_keys_create(const struct mr_secret *secret, struct mr_tls_keys **keys
     made->contexts[MR_TLS_CLIENT] = make_context(MR_TLS_CLIENT); /* the other when it is needed */
     if (!made->memory || !made->contexts[MR_TLS_CLIENT]) {
         mr_tls_keys_destroy(made);
-        return mr_error_set(err, MR_ERR_IO, "OpenSSL can't speak TLS 1.3 here");
+        return mr_error_set(err, MR_ERR_IO, NO_TLS);
     }
     *keys = made;
     return MR_OK;
@@ -186,10 +187,11 @@ void mr_tls_keys_destroy(struct mr_tls_keys *keys) {
 int mr_tls_create(struct mr_tls_keys *keys, enum mr_tls_side side, enum mr_role_key role,
                   struct mr_tls **tls, struct mr_error *err) {
     struct mr_tls *made = calloc(1, sizeof *made);
-    if (!keys->contexts[side]) {
-        keys->contexts[side] = make_context(side);
+    if (!keys->contexts[side] && !(keys->contexts[side] = make_context(side))) {
+        free(made);
+        return mr_error_set(err, MR_ERR_IO, NO_TLS);
     }
-    SSL *ssl = made && keys->contexts[side] ? SSL_new(keys->contexts[side]) : NULL;
+    SSL *ssl = made ? SSL_new(keys->contexts[side]) : NULL;
     BIO *bio = ssl ? BIO_new(keys->memory) : NULL;
     if (!bio) {
         SSL_free(ssl);

@@ -1,7 +1,7 @@
 /* welcome: what this process says and accepts in the greetings of its connections.
  *
  * Who dialled says HELLO and hears WELCOME or REFUSED; who accepted hears HELLO and answers. Of
- * conn alone, which sends what is written here. */
+ * entry alone, which sends what is written here. */
 #ifndef MR_NET_WELCOME_H
 #define MR_NET_WELCOME_H
 

@@ -8,7 +8,6 @@
 #include "lib/worker/verdict.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define LOOK_MS 100
 #define GRACE_SECONDS 2.0 /* between SIGTERM and SIGKILL */

@@ -28,6 +28,9 @@ static void make_file(struct mr_log *log) {
 }
 
 void mr_log_end(struct mr_log *log, bool has_failed) {
+    if (log->pipe_fd >= 0) {
+        mr_log_take(log);
+    }
     if (has_failed) {
         make_file(log);
     }

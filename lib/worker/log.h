@@ -28,8 +28,8 @@ struct mr_log {
 /* An attempt begins: what it logs goes to a file of this name (NULL: none), which stays borrowed
  * until mr_log_end. */
 void mr_log_begin(struct mr_log *log, const char *path);
-/* The attempt is over: its file is whole; one that failed has a file, be it empty. What could not
- * be written is missing there. */
+/* The attempt is over: what it wrote is taken in, its file is whole; one that failed has a file, be
+ * it empty. What could not be written is missing there. */
 void mr_log_end(struct mr_log *log, bool has_failed);
 /* Takes in what is there; the pipe is closed where nobody writes to it any more. */
 void mr_log_take(struct mr_log *log);

@@ -4,7 +4,6 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
-#include "lib/base/file.h"
 #include "lib/worker/cgroup.h"
 #include "lib/worker/leftovers.h"
 #include "lib/worker/log.h"

@@ -7,25 +7,31 @@
 #include <string.h>
 #include <uv.h>
 
-enum kind { ATTEMPT, TRASH, JOB, OUTPUT };
+enum kind { ATTEMPT, JOB, OUTPUT, TRASH };
 
 struct chore {
-    struct chore *next; /* in the queue */
-    struct mr_chores *chores;
+    struct chore *next; /* in its lane */
     enum kind kind;
-    char *dir; /* NULL: none */
-    char *id;  /* NULL: none */
+    char *dir; /* of an output; NULL: the folder's trash */
+    char *id;
     uint32_t task;
     uint32_t attempt;
     enum mr_pending_left left; /* of an output */
 };
 
-struct mr_chores {
-    struct mr_chores_options options;
-    uv_work_t work; /* on the first of the queue */
+/* Chores that are done one after the other. */
+struct lane {
+    uv_work_t work; /* on the first */
+    struct mr_chores *chores;
     struct chore *first;
     struct chore *last;
-    uint64_t trashed; /* what the folder had moved to its trash when the last chore was begun */
+};
+
+struct mr_chores {
+    struct mr_chores_options options;
+    struct lane outputs;
+    struct lane own;
+    uint64_t trashed; /* what the folder had moved to its trash when that was last emptied */
     bool is_closing;
     void (*closed)(void *user);
     void *user;
@@ -33,38 +39,39 @@ struct mr_chores {
 
 int mr_chores_create(const struct mr_chores_options *options, struct mr_chores **chores,
                      struct mr_error *err) {
-    *chores = calloc(1, sizeof **chores);
-    if (!*chores) {
+    struct mr_chores *made = calloc(1, sizeof *made);
+    if (!made) {
         return mr_error_nomem(err, "starting a worker");
     }
-    (*chores)->options = *options;
+    made->options = *options;
+    made->outputs.chores = made->own.chores = made;
+    made->outputs.work.data = &made->outputs;
+    made->own.work.data = &made->own;
+    *chores = made;
     return MR_OK;
 }
 
 /* ---- in a thread of the pool ------------------------------------------------------------------*/
 
-static void discard(const struct chore *chore) {
-    const char *node = chore->chores->options.folder->name;
+static void discard(const struct mr_folder *folder, const struct chore *chore) {
     struct mr_commit *commit = NULL;
     struct mr_error ignored = {0};
-    if (!mr_commit_join(chore->dir, chore->id, node, &commit, &ignored)) {
+    if (!mr_commit_join(chore->dir, chore->id, folder->name, &commit, &ignored)) {
         (void)!mr_commit_discard(commit, chore->task, chore->attempt, &ignored);
         mr_commit_leave(commit);
     }
 }
 
 static void do_chore(uv_work_t *work) {
-    const struct mr_chores *chores = work->data;
-    struct chore *chore = chores->first;
+    const struct lane *lane = work->data;
+    const struct mr_folder *folder = lane->chores->options.folder;
+    struct chore *chore = lane->first;
     struct mr_error ignored = {0};
-    if (chore->kind == ATTEMPT) {
-        discard(chore);
-        return;
-    }
-    if (chore->kind == TRASH || chore->kind == JOB) {
-        mr_folder_empty_trash(chores->options.folder);
-    }
-    if (chore->dir) {
+    if (chore->kind == TRASH) {
+        mr_folder_empty_trash(folder);
+    } else if (chore->kind == ATTEMPT) {
+        discard(folder, chore);
+    } else {
         (void)!mr_commit_drop(chore->dir, chore->id, &chore->left, &ignored);
     }
 }
@@ -78,7 +85,7 @@ static void destroy(struct chore *chore) {
 }
 
 static void finish_close(struct mr_chores *chores) {
-    if (chores->is_closing && !chores->first) {
+    if (chores->is_closing && !chores->outputs.first && !chores->own.first) {
         void (*closed)(void *user) = chores->closed;
         void *user = chores->user;
         free(chores);
@@ -86,29 +93,28 @@ static void finish_close(struct mr_chores *chores) {
     }
 }
 
-static struct chore *take_first(struct mr_chores *chores) {
-    struct chore *chore = chores->first;
-    chores->first = chore->next;
-    chores->last = chores->first ? chores->last : NULL;
+static struct chore *take_first(struct lane *lane) {
+    struct chore *chore = lane->first;
+    lane->first = chore->next;
+    lane->last = lane->first ? lane->last : NULL;
     return chore;
 }
 
 static void did_chore(uv_work_t *work, int status);
 
-/* Does the first of the queue. */
-static void go_on(struct mr_chores *chores) {
-    chores->work.data = chores;
-    while (chores->first &&
-           uv_queue_work(chores->options.loop, &chores->work, do_chore, did_chore) != 0) {
-        destroy(take_first(chores));
+static void go_on(struct lane *lane) {
+    while (lane->first &&
+           uv_queue_work(lane->chores->options.loop, &lane->work, do_chore, did_chore) != 0) {
+        destroy(take_first(lane));
     }
 }
 
 static void did_chore(uv_work_t *work, int status) {
-    struct mr_chores *chores = work->data;
-    struct chore *chore = take_first(chores);
+    struct lane *lane = work->data;
+    struct mr_chores *chores = lane->chores;
+    struct chore *chore = take_first(lane);
     (void)status;
-    go_on(chores);
+    go_on(lane);
     if (chore->kind == OUTPUT && !chores->is_closing) {
         chores->options.cleared(chores->options.user, chore->id, chore->left);
     }
@@ -118,24 +124,24 @@ static void did_chore(uv_work_t *work, int status) {
 
 static void begin(struct mr_chores *chores, enum kind kind, const char *dir, const char *id,
                   struct chore about) {
+    struct lane *lane = dir ? &chores->outputs : &chores->own;
     struct chore *chore = calloc(1, sizeof *chore);
     if (!chore) {
         return;
     }
     *chore = about;
     chore->kind = kind;
-    chore->chores = chores;
     chore->dir = dir ? strdup(dir) : NULL;
     chore->id = id ? strdup(id) : NULL;
     if ((id && !chore->id) || (dir && !chore->dir)) {
         destroy(chore);
         return;
     }
-    bool is_idle = !chores->first;
-    *(is_idle ? &chores->first : &chores->last->next) = chore;
-    chores->last = chore;
+    bool is_idle = !lane->first;
+    *(is_idle ? &lane->first : &lane->last->next) = chore;
+    lane->last = chore;
     if (is_idle) {
-        go_on(chores);
+        go_on(lane);
     }
 }
 
@@ -152,7 +158,10 @@ void mr_chores_empty_trash(struct mr_chores *chores) {
 }
 
 void mr_chores_clear(struct mr_chores *chores, const char *dir, const char *id) {
-    begin(chores, JOB, dir, id, (struct chore){0});
+    mr_chores_empty_trash(chores);
+    if (dir) {
+        begin(chores, JOB, dir, id, (struct chore){0});
+    }
 }
 
 void mr_chores_clear_output(struct mr_chores *chores, const char *dir, const char *id) {

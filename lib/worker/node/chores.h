@@ -1,7 +1,8 @@
 /* chores: removes what nobody needs, in a thread of the pool: disks take their time.
  *
- * One chore at a time, in the order in which they were begun: a disk that doesn't answer holds one
- * thread, and the pool serves look-ups of names too. */
+ * One chore at a time on outputs, and one on the worker's own folder, each in the order in which
+ * they were begun: an output's disk that doesn't answer holds one thread, for the pool serves
+ * look-ups of names too, and does not keep the worker's own from being emptied. */
 #ifndef MR_NODE_CHORES_H
 #define MR_NODE_CHORES_H
 

@@ -137,6 +137,18 @@ void mr_dispatch_forget(struct mr_daemon *daemon, struct mr_dossier *job, bool i
     mr_docket_leave(daemon->docket, job);
 }
 
+void mr_dispatch_forget_all(struct mr_daemon *daemon) {
+    struct mr_dossier *job = mr_docket_first(daemon->docket);
+    while (job) { /* those that are forgotten already are found by nobody */
+        struct mr_dossier *known = mr_docket_find_id(daemon->docket, job->id);
+        struct mr_dossier *next = job->next;
+        if (known == job) {
+            mr_dispatch_forget(daemon, job, false); /* it may go on there */
+        }
+        job = next;
+    }
+}
+
 static int take_forget(struct mr_daemon *daemon, const union mr_wire_any *message,
                        struct mr_bytes piece, struct mr_error *err) {
     const struct mr_wire_forget *forget = &message->forget_;

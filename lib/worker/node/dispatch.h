@@ -12,5 +12,7 @@ MR_MUST_USE int mr_dispatch_message(struct mr_daemon *daemon, unsigned kind,
 /* All that is known and held of a job goes. `is_over`: for everybody, so that what was written
  * beside its output, by whomever, goes too. */
 void mr_dispatch_forget(struct mr_daemon *daemon, struct mr_dossier *job, bool is_over);
+/* Of all jobs, which may go on elsewhere. */
+void mr_dispatch_forget_all(struct mr_daemon *daemon);
 
 #endif

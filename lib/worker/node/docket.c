@@ -350,13 +350,6 @@ void mr_docket_forget(struct mr_docket *docket, struct mr_dossier *job) {
     mr_docket_leave(docket, job);
 }
 
-void mr_docket_forget_all(struct mr_docket *docket) {
-    for (struct mr_dossier *job = docket->jobs, *next; job; job = next) {
-        next = job->next;
-        mr_docket_forget(docket, job);
-    }
-}
-
 /* ---- life -------------------------------------------------------------------------------------*/
 
 /* A job's folder that an earlier life of this worker left: its spec is there, and right, or all of

@@ -39,8 +39,6 @@ void mr_docket_use(struct mr_dossier *job);
 void mr_docket_leave(struct mr_docket *docket, struct mr_dossier *job);
 /* The job is over: its folder goes to the trash. */
 void mr_docket_forget(struct mr_docket *docket, struct mr_dossier *job);
-/* All jobs are another cluster's. */
-void mr_docket_forget_all(struct mr_docket *docket);
 
 /* What is held of all jobs, from number `from` on; of a job of which nothing is, a row that says
  * so: the master tells what may go. */

@@ -46,6 +46,7 @@ struct mr_dossier {
     struct mr_held held;           /* this worker's own */
     struct mr_hash_128 loop_state; /* the latest that lies in the folder; 0, 0: none */
     uint64_t loop_pass;            /* whose it is */
+    struct mr_hash_128 kept_state; /* what the last turn done here set; 0, 0: none */
     unsigned uses;                 /* who keeps a pointer to it */
     bool is_forgotten;
 };

@@ -107,6 +107,13 @@ bool mr_errand_output(const struct mr_errand *errand, struct mr_wire_row_held *r
     return errand->phase != MR_ERRAND_TURN && !is_in_output;
 }
 
+void mr_errand_discard(const struct mr_errand *errand) {
+    struct mr_wire_row_held row;
+    if (mr_errand_output(errand, &row) && !errand->job->is_forgotten) {
+        mr_dossier_discard(errand->job, &row, NULL);
+    }
+}
+
 static int fill_split(struct mr_errand *errand, struct mr_orders_task *order,
                       struct mr_error *err) {
     const struct mr_spec *spec = &errand->job->spec;
@@ -334,11 +341,14 @@ int mr_errand_report_turned(struct mr_errand *errand, struct mr_blobs *blobs,
     } else if (!err->code) {
         (void)unlink(path); /* there were none */
     }
-    if (!err->code && result->sets_state && result->output_bytes &&
-        !mr_orders_next_path(errand->job->dir, order, path, err)) {
-        (void)!give_file(errand, blobs, path, result->output_bytes, &state, err);
-        errand->has_next_state = !err->code;
-        errand->next_state = state;
+    if (!err->code && !mr_orders_next_path(errand->job->dir, order, path, err)) {
+        if (result->sets_state && result->output_bytes) {
+            (void)!give_file(errand, blobs, path, result->output_bytes, &state, err);
+            errand->has_next_state = !err->code;
+            errand->next_state = state;
+        } else {
+            (void)unlink(path); /* empty */
+        }
     }
     if (result->sets_state && !result->output_bytes) { /* 0, 0: the turn set none */
         state = mr_hash_xxh3_128(NULL, 0);

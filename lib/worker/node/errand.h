@@ -49,6 +49,17 @@ struct mr_errand {
     unsigned gift_count;
 };
 
+/* The rooms that attempts need, and the attempts. All is borrowed. */
+struct mr_errand_around {
+    struct mr_errand *all;       /* in the order of their coming */
+    struct mr_link *const *link; /* where it is, once there is one */
+    struct mr_blobs *blobs;
+    struct mr_wants *wants;
+    struct mr_docket *docket;
+    struct mr_inflow *inflow;
+    struct mr_hands *const *hands; /* where they are, once there are any */
+};
+
 /* From messages; *errand is the caller's. The job is used. */
 MR_MUST_USE int mr_errand_create(struct mr_dossier *job, const struct mr_wire_start *message,
                                  struct mr_errand **errand, struct mr_error *err);
@@ -61,6 +72,8 @@ void mr_errand_set_state(struct mr_errand *errand, enum mr_errand_state state);
 bool mr_errand_reads(const struct mr_errand *errand, struct mr_inflow_want *want);
 /* The output that it leaves; false: none that this worker holds. */
 bool mr_errand_output(const struct mr_errand *errand, struct mr_wire_row_held *row);
+/* Removes that output, unless the job's files went with the job. */
+void mr_errand_discard(const struct mr_errand *errand);
 /* Fills in its work: what the task process is told. */
 MR_MUST_USE int mr_errand_order(struct mr_errand *errand, struct mr_error *err);
 

@@ -9,26 +9,13 @@
 #ifndef MR_NODE_ERRANDS_H
 #define MR_NODE_ERRANDS_H
 
-#include "lib/worker/node/hands.h"
-#include "lib/worker/node/inflow.h"
-#include "lib/worker/node/link.h"
+#include "lib/worker/node/errand.h"
 
+struct uv_loop_s;
 struct mr_errands; /* opaque */
 
-/* All is borrowed. */
-struct mr_errands_options {
-    struct uv_loop_s *loop;
-    struct mr_link *const *link; /* where it is, once there is one */
-    struct mr_folder *folder;
-    struct mr_wants *wants;
-    struct mr_docket *docket;
-    struct mr_inflow *inflow;
-    struct mr_hands *const *hands;
-    void (*idle)(void *user); /* the last attempt has ended */
-    void *user;
-};
-
-MR_MUST_USE int mr_errands_create(const struct mr_errands_options *options,
+/* `around` is copied; it lists no attempts yet. */
+MR_MUST_USE int mr_errands_create(struct uv_loop_s *loop, const struct mr_errand_around *around,
                                   struct mr_errands **errands, struct mr_error *err);
 /* After the hands are closed; then `closed`. */
 void mr_errands_close(struct mr_errands *errands, void (*closed)(void *user), void *user);

@@ -227,7 +227,7 @@ int mr_folder_note(struct mr_folder *folder, const char *cluster, const struct m
 
 /* ---- opening ----------------------------------------------------------------------------------*/
 
-/* One that is another's than all that went before in this place. */
+/* Random: a folder that is made anew in this place is another. */
 static void choose_identity(struct mr_folder *folder) {
     while (folder->identity == 0) {
         while (getrandom(&folder->identity, sizeof folder->identity, 0) !=

@@ -332,7 +332,7 @@ bool mr_hands_prepare(struct mr_hands *hands, struct mr_dossier *job) {
     struct slot *chosen = NULL;
     for (unsigned i = 0; i < hands->started && !hands->is_closing; i++) {
         struct slot *slot = &hands->slots[i];
-        if (!slot->is_busy && slot->job == job) {
+        if (slot->job == job && (!slot->is_busy || slot->is_preparing)) {
             return false;
         }
         chosen = !slot->is_busy && !slot->job ? slot : chosen;

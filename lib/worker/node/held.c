@@ -61,7 +61,11 @@ static int grow(struct mr_held *held, struct mr_error *err) {
 }
 
 int mr_held_add(struct mr_held *held, const struct mr_wire_row_held *row, struct mr_error *err) {
-    if (mr_held_has(held, row) || (held->count == held->capacity && grow(held, err))) {
+    if (mr_held_has(held, row)) {
+        held->rows[*find(held, row)] = *row;
+        return MR_OK;
+    }
+    if (held->count == held->capacity && grow(held, err)) {
         return err->code;
     }
     held->rows[held->count] = *row;

@@ -1,13 +1,8 @@
-/* inflow: what tasks read that other attempts left: who won, where it lies, and brings it here.
+/* inflow: what tasks read that other attempts left: who won, and what of it is wanted here.
  *
- * The master says which attempts won and on which nodes their outputs are (SOURCES). An output of
- * this worker's own is there; one of a worker on the same machine gets a second name here, where
- * the file system allows it; others are fetched, and only the partitions that tasks here want:
- * into a file of the same layout, with holes elsewhere, to which partitions can be added
- * (lib/record/map_output). Wants of one output are gathered for a moment and asked for in one
- * request. What was fetched is checked before it is believed. What fails is tried once more, then
- * it is lost: whoever wants it says so to the master. The loop's thread; reading and checking of
- * whole files happens in others. */
+ * The master says which attempts won and on which nodes their outputs are (SOURCES). Wants of one
+ * output are gathered for a moment, then the carrier brings them at once. What is lost after its
+ * tries, whoever wants it says so to the master. The loop's thread. */
 #ifndef MR_NODE_INFLOW_H
 #define MR_NODE_INFLOW_H
 

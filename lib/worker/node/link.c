@@ -423,10 +423,6 @@ void mr_link_close(struct mr_link *link) {
     }
 }
 
-uint64_t mr_link_incarnation(const struct mr_link *link) {
-    return link->incarnation;
-}
-
 uint32_t mr_link_node(const struct mr_link *link) {
     return link->node;
 }

@@ -54,7 +54,6 @@ MR_MUST_USE int mr_link_open(struct mr_net *net, const char *master,
 /* Ends it; `closed` comes from the loop. */
 void mr_link_close(struct mr_link *link);
 
-uint64_t mr_link_incarnation(const struct mr_link *link);
 /* The worker's number; meaningful once it was registered. */
 uint32_t mr_link_node(const struct mr_link *link);
 bool mr_link_is_registered(const struct mr_link *link);

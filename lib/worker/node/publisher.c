@@ -9,9 +9,8 @@
 #include <uv.h>
 
 #define PARTS_MAX ((size_t)1 << 22)
-#define UNDER_WAY_MAX                                                                              \
-    2u /* threads of the pool, which has four: look-ups of names need some too                     \
-        */
+/* Threads of the pool, which has four: look-ups of names need some too. */
+#define UNDER_WAY_MAX 2u
 #define ASIDE_NAME "_skipped" /* as lib/output names it */
 
 /* A job whose output is to appear. */
@@ -25,8 +24,8 @@ struct publication {
     uint32_t *winners;
     size_t count;
     size_t capacity;
-    bool is_listed; /* the list is whole */
-    bool is_ready;  /* nothing is missing: it waits for a thread, or */
+    bool is_listed;  /* the list is whole */
+    bool is_settled; /* nothing is to come: it waits for a thread, if it has not failed */
     bool is_under_way;
     bool is_void; /* nobody wants to hear of it */
     struct mr_hash_128 manifest;
@@ -198,7 +197,7 @@ static void begin(struct publication *publication) {
 static void begin_next(struct mr_publisher *publisher) {
     struct publication *next = NULL;
     for (struct publication *at = publisher->all; at; at = at->next) {
-        next = at->is_ready && !at->is_under_way ? at : next;
+        next = at->is_settled && !at->is_under_way ? at : next;
     }
     if (next) {
         begin(next);
@@ -233,7 +232,7 @@ static bool gather(struct publication *publication) {
 
 static void advance(struct publication *publication) {
     struct mr_dossier *job = publication->job;
-    if (publication->is_ready || !publication->is_listed) {
+    if (publication->is_settled || !publication->is_listed) {
         return;
     }
     if (job->state == MR_DOSSIER_BROKEN) {
@@ -248,7 +247,7 @@ static void advance(struct publication *publication) {
     if (!publication->err.code && !gather(publication) && !publication->err.code) {
         return;
     }
-    publication->is_ready = true;
+    publication->is_settled = true;
     if (publication->err.code) {
         answer(publication);
     } else if (publication->publisher->under_way < UNDER_WAY_MAX) {
@@ -261,7 +260,7 @@ void mr_publisher_came(struct mr_publisher *publisher, struct mr_hash_128 hash,
     for (struct publication *at = publisher->all, *next; at; at = next) {
         const struct mr_hash_128 hashes[] = {at->manifest, at->aside, at->lines};
         next = at->next;
-        for (size_t i = 0; i < 3 && err->code && !at->is_ready; i++) {
+        for (size_t i = 0; i < 3 && err->code && !at->is_settled; i++) {
             if (hashes[i].high == hash.high && hashes[i].low == hash.low) {
                 at->err = *err;
             }
@@ -352,10 +351,6 @@ void mr_publisher_forget(struct mr_publisher *publisher, const struct mr_dossier
             }
         }
     }
-}
-
-bool mr_publisher_is_idle(const struct mr_publisher *publisher) {
-    return !publisher->all;
 }
 
 int mr_publisher_create(const struct mr_publisher_options *options, struct mr_publisher **publisher,

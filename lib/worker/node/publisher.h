@@ -34,6 +34,5 @@ void mr_publisher_came(struct mr_publisher *publisher, struct mr_hash_128 hash,
                        const struct mr_error *err);
 /* A job is over, or the connection has ended: nothing is to be told of it. */
 void mr_publisher_forget(struct mr_publisher *publisher, const struct mr_dossier *job);
-bool mr_publisher_is_idle(const struct mr_publisher *publisher);
 
 #endif

@@ -15,11 +15,11 @@ static int path_of(const struct mr_dossier *job, struct mr_hash_128 state,
     return mr_orders_state_path(job->dir, &order, path, err);
 }
 
-void mr_states_left(const struct mr_states_around *around, const struct mr_dossier *job,
+void mr_states_left(const struct mr_errand_around *around, const struct mr_dossier *job,
                     struct mr_hash_128 state) {
     char path[MR_ORDERS_PATH_MAX];
     struct mr_error ignored = {0};
-    bool is_needed = is_same(job->loop_state, state);
+    bool is_needed = is_same(job->loop_state, state) || is_same(job->kept_state, state);
     for (const struct mr_errand *at = around->all; at && !is_needed; at = at->next) {
         is_needed = at->job == job && at->state_len && is_same(at->loop_state, state);
     }
@@ -29,7 +29,7 @@ void mr_states_left(const struct mr_states_around *around, const struct mr_dossi
 }
 
 /* The state is here; the one before it may go. */
-static void note(const struct mr_states_around *around, const struct mr_errand *errand) {
+static void note(const struct mr_errand_around *around, const struct mr_errand *errand) {
     struct mr_dossier *job = errand->job;
     struct mr_hash_128 before = job->loop_state;
     if (errand->pass >= job->loop_pass) {
@@ -40,7 +40,7 @@ static void note(const struct mr_states_around *around, const struct mr_errand *
 }
 
 /* The blob gets a second name. */
-static int link_blob(const struct mr_states_around *around, const struct mr_dossier *job,
+static int link_blob(const struct mr_errand_around *around, const struct mr_dossier *job,
                      struct mr_hash_128 state, struct mr_error *err) {
     char from[MR_BLOBS_PATH_MAX];
     char to[MR_ORDERS_PATH_MAX];
@@ -51,12 +51,17 @@ static int link_blob(const struct mr_states_around *around, const struct mr_doss
     return err->code;
 }
 
-int mr_states_keep(const struct mr_states_around *around, const struct mr_errand *errand,
-                   struct mr_error *err) {
-    return errand->has_next_state ? link_blob(around, errand->job, errand->next_state, err) : MR_OK;
+void mr_states_keep(const struct mr_errand_around *around, const struct mr_errand *errand) {
+    struct mr_dossier *job = errand->job;
+    struct mr_hash_128 before = job->kept_state;
+    struct mr_error ignored = {0};
+    if (errand->has_next_state && !link_blob(around, job, errand->next_state, &ignored)) {
+        job->kept_state = errand->next_state;
+        mr_states_left(around, job, before);
+    }
 }
 
-bool mr_states_place(const struct mr_states_around *around, struct mr_errand *errand,
+bool mr_states_place(const struct mr_errand_around *around, struct mr_errand *errand,
                      struct mr_error *err) {
     char path[MR_ORDERS_PATH_MAX];
     bool is_here = false;

@@ -7,22 +7,14 @@
 
 #include "lib/worker/node/errand.h"
 
-/* Who else there is. All is borrowed. */
-struct mr_states_around {
-    const struct mr_errand *all; /* attempts */
-    struct mr_docket *docket;
-    struct mr_wants *wants;
-    struct mr_blobs *blobs;
-};
-
 /* Sees to it that the state that an attempt reads is there; false: it is not here yet. */
-bool mr_states_place(const struct mr_states_around *around, struct mr_errand *errand,
+bool mr_states_place(const struct mr_errand_around *around, struct mr_errand *errand,
                      struct mr_error *err);
-/* What a turn set, and is a blob, becomes a file: the next pass reads it, here too as a rule. */
-MR_MUST_USE int mr_states_keep(const struct mr_states_around *around,
-                               const struct mr_errand *errand, struct mr_error *err);
+/* What a turn set, and is a blob, becomes a file: the next pass reads it, here too as a rule; what
+ * the turn before it left goes. Where that fails, the blob is asked for. */
+void mr_states_keep(const struct mr_errand_around *around, const struct mr_errand *errand);
 /* An attempt that read this one is gone. */
-void mr_states_left(const struct mr_states_around *around, const struct mr_dossier *job,
+void mr_states_left(const struct mr_errand_around *around, const struct mr_dossier *job,
                     struct mr_hash_128 state);
 
 #endif

@@ -78,6 +78,21 @@ void mr_stock_close(struct mr_stock_table **tables, struct mr_stock_table *table
     free(table);
 }
 
+/* Wants of a row what stands; what there is no memory for is asked for by those who look. */
+static void want_standing(struct mr_stock_table *table, struct mr_stock_row *row) {
+    size_t bytes = mr_stock_partitions(table) / 8 + 1;
+    bool is_open = (table->standing || table->stands_all) && row->attempt &&
+                   row->state == MR_STOCK_ABSENT && !row->is_busy;
+    if (!is_open || !mr_stock_make_bits(table, row)) {
+        return;
+    }
+    row->wants_all |= table->stands_all;
+    for (size_t i = 0; table->standing && i < bytes; i++) {
+        row->want[i] |= table->standing[i];
+    }
+    mr_stock_want(table, row);
+}
+
 void mr_stock_replace(struct mr_stock_table *table, uint32_t task, uint32_t attempt,
                       uint32_t node) {
     struct mr_stock_row *row = &table->rows[task];
@@ -98,7 +113,7 @@ void mr_stock_replace(struct mr_stock_table *table, uint32_t task, uint32_t atte
     table->known -= !attempt && row->attempt;
     row->attempt = attempt;
     row->node = node;
-    mr_stock_want_standing(table, row);
+    want_standing(table, row);
 }
 
 bool mr_stock_stand(struct mr_stock_table *table, uint32_t partition) {
@@ -112,20 +127,6 @@ bool mr_stock_stand(struct mr_stock_table *table, uint32_t partition) {
         mr_stock_set_bit(table->standing, partition, true);
     }
     return table->standing != NULL;
-}
-
-void mr_stock_want_standing(struct mr_stock_table *table, struct mr_stock_row *row) {
-    size_t bytes = mr_stock_partitions(table) / 8 + 1;
-    bool is_open = (table->standing || table->stands_all) && row->attempt &&
-                   row->state == MR_STOCK_ABSENT && !row->is_busy;
-    if (!is_open || !mr_stock_make_bits(table, row)) {
-        return;
-    }
-    row->wants_all |= table->stands_all;
-    for (size_t i = 0; table->standing && i < bytes; i++) {
-        row->want[i] |= table->standing[i];
-    }
-    mr_stock_want(table, row);
 }
 
 /* ---- bits -------------------------------------------------------------------------------------*/

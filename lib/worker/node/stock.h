@@ -73,8 +73,6 @@ void mr_stock_lose(struct mr_stock_table *table, struct mr_stock_row *row, bool 
 /* This partition (MR_MAP_OUTPUT_ALL: the whole file) is wanted of every row that will have another
  * winner; false: no memory. */
 bool mr_stock_stand(struct mr_stock_table *table, uint32_t partition);
-/* Wants of a row what stands; what there is no memory for is asked for by those who look. */
-void mr_stock_want_standing(struct mr_stock_table *table, struct mr_stock_row *row);
 /* It is to be brought. */
 void mr_stock_want(struct mr_stock_table *table, struct mr_stock_row *row);
 

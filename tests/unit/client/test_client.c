@@ -97,7 +97,7 @@ Test(client, a_master_that_is_away_is_waited_for) {
         .question = MR_WIRE_CANCEL, .message = &question, .answer = MR_WIRE_RESULT};
     fake_start(&fake); /* for its secret */
     struct mr_client_options options = {
-        .master = "127.0.0.1:1", .secret = fake.secret, .connect_ms = 700, .say = hear_told};
+        .master = "127.0.0.1:1", .secret = fake.secret, .connect_ms = 3000, .say = hear_told};
     cr_assert_eq(mr_client_open(&options, &client, &err), 0, "%s", err.text);
     cr_assert_eq(mr_ask(client, &ask, &err), MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(err.text, "no master answers at 127.0.0.1:1: "), "%s", err.text);

@@ -44,3 +44,16 @@ Test(held, is_what_was_added) {
     }
     mr_held_fini(&held);
 }
+
+/* What is added again is in the place of what was there. */
+Test(held, the_latest_digest_counts) {
+    struct mr_held held = {0};
+    struct mr_error err = {0};
+    struct mr_wire_row_held row = row_of(0, 0, 1);
+    cr_assert_eq(mr_held_add(&held, &row, &err), 0);
+    row.digest = 77;
+    cr_assert_eq(mr_held_add(&held, &row, &err), 0);
+    cr_assert_eq(held.count, (size_t)1);
+    cr_assert_eq(held.rows[0].digest, (uint64_t)77);
+    mr_held_fini(&held);
+}
