@@ -203,8 +203,7 @@ static bool turn(struct mr_pen *pen) {
     pen->covered = pen->count;
     pen->sealed = mr_journal_stats(pen->journal).sequence;
     pen->is_writing = true;
-    bool is_quick =
-        pen->quick >= QUICK_MIN && mr_journal_sealed_bytes(pen->journal) <= QUICK_BYTES;
+    bool is_quick = pen->quick >= QUICK_MIN && mr_journal_sealed_bytes(pen->journal) <= QUICK_BYTES;
     int status = is_quick ? UV_EAGAIN : uv_queue_work(pen->loop, &pen->work, flush, flushed);
     if (status) { /* it is faster than a thread is woken; or there is none */
         flush(&pen->work);

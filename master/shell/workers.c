@@ -179,8 +179,9 @@ static bool lives(const struct mr_roster_node *node) {
 }
 
 /* Whether another worker has the name: one with another folder that was heard of, and may live. It
- * goes on undisturbed. If it is connected, and speaks, the newcomer is sent away for good; else it may
- * be the same whose machine died and lost its folder, and comes again until the lease has ended. */
+ * goes on undisturbed. If it is connected, and speaks, the newcomer is sent away for good; else it
+ * may be the same whose machine died and lost its folder, and comes again until the lease has
+ * ended. */
 static bool is_taken(struct mr_session *session, const struct mr_roster_node *node) {
     const struct mr_wire_register *said = session->registering;
     bool is_gone = mr_core_node(session->master->core, node->number).state == MR_CORE_NODE_GONE;

@@ -114,7 +114,7 @@ static inline int play_try_master(struct play *play, struct mr_error *err) {
                                         .allow_root = true,
                                         .lease_ms = play->lease_ms,
                                         .heartbeat_ms = play->heartbeat_ms ? play->heartbeat_ms
-                                                                         : play->lease_ms / 4};
+                                                                           : play->lease_ms / 4};
     int exit_status = 0;
     play->master = NULL;
     if (!mr_master_open(&play->loop, &options, play_on_ended, play, &play->master, &exit_status,

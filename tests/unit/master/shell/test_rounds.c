@@ -326,8 +326,7 @@ static void expect_state(struct actor *client, const char *state) {
 
 /* A loop whose output waits to be collected, for days maybe: its journal is whole. */
 Test(rounds, a_loop_that_waits_is_no_damage) {
-    static const struct job_plan plan = {
-        .rounds = 1, .partitions = 1, .splits = 2, .loops = true};
+    static const struct job_plan plan = {.rounds = 1, .partitions = 1, .splits = 2, .loops = true};
     struct play play;
     struct actor client, worker;
     struct mr_buffer spec = spec_of(&plan);
@@ -394,6 +393,8 @@ Test(rounds, turn_fails) {
     cr_assert_eq(taken.is.ended_.jobs[0].status, 1);
     cr_assert_not_null(strstr(taken.is.ended_.jobs[0].why, "failure 1"));
     cr_assert_not_null(strstr(taken.is.ended_.jobs[0].why, "turn"));
+    cr_assert_eq(taken.is.ended_.jobs[0].maps_done, 0, "it was the start: no task was done");
+    cr_assert_eq(taken.is.ended_.jobs[0].reduces_done, 0);
     taken_release(&taken);
     actor_close(&client);
     actor_close(&worker);
