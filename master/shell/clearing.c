@@ -104,10 +104,11 @@ void mr_clearing_all(struct mr_session *session) {
     }
 }
 
-void mr_clearing_lost(struct mr_master *master, uint32_t node) {
+void mr_clearing_pass_over_lost(struct mr_master *master) {
     for (size_t i = 0; i < master->jobs.history.count; i++) {
         struct mr_history_row *job = master->jobs.history.rows[i];
-        if (job->clearing.is_asked && job->clearing.node == node) {
+        if (job->clearing.is_asked &&
+            mr_core_node(master->core, job->clearing.node).state == MR_CORE_NODE_GONE) {
             pass_over(master, job);
         }
     }

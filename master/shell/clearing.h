@@ -20,8 +20,8 @@ MR_MUST_USE int mr_clearing_note(struct mr_master *master, const struct mr_jobs_
 void mr_clearing_begin(struct mr_master *master, uint32_t job);
 /* A worker has come: where it is a reducer it is asked in its turn. */
 void mr_clearing_all(struct mr_session *session);
-/* It is lost. */
-void mr_clearing_lost(struct mr_master *master, uint32_t node);
+/* A worker is lost: who was asked and is lost is passed over. */
+void mr_clearing_pass_over_lost(struct mr_master *master);
 /* Asks for what is due again. */
 void mr_clearing_look(struct mr_master *master);
 

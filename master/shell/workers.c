@@ -2,7 +2,6 @@
 #include "master/shell/workers.h"
 
 #include "lib/base/error.h"
-#include "master/shell/clearing.h"
 #include "master/shell/following.h"
 #include "master/shell/holdings.h"
 #include "master/shell/inside.h"
@@ -392,9 +391,8 @@ void mr_workers_lost(struct mr_master *master, uint32_t number) {
         fence(node->session, "the lease ended: no renewal was acknowledged");
     }
     mr_holdings_lost(master, number);
-    mr_clearing_lost(master, number);
     mr_following_touch(master);
-    master->has_to_publish = true; /* by somebody else, what it published */
+    master->has_to_publish = true; /* by somebody else, what it published; and cleared */
 }
 
 void mr_workers_disconnected(struct mr_session *session) {
