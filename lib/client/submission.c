@@ -146,13 +146,13 @@ bool mr_submission_is_unsure(const struct mr_submission *submission) {
 }
 
 void mr_submission_drop(struct mr_submission *submission) {
-    bool is_done = false;
+    enum mr_pending_left left;
     struct mr_error ignored = {0};
     mr_commit_leave(submission->commit); /* it holds the lock */
     submission->commit = NULL;
     const char *output = mr_description_output(submission->description);
     if (output) {
-        (void)!mr_commit_drop(output, submission->id, &is_done, &ignored);
+        (void)!mr_commit_drop(output, submission->id, &left, &ignored);
     }
 }
 

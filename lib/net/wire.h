@@ -307,8 +307,7 @@
     T(S, why, MR_WIRE_TEXT_MAX, "it wants nothing new, and ends when nobody needs what it holds")
 
 #define MR_WIRE_FENCED_FIELDS(S, N, T, B, R)                                                       \
-    T(S, why, MR_WIRE_TEXT_MAX, "this incarnation is void: end all attempts, begin anew")          \
-    N(S, is_final, 1, "1: don't: your name is another's, who lives")
+    T(S, why, MR_WIRE_TEXT_MAX, "this incarnation is void: end all attempts, begin anew")
 
 #define MR_WIRE_DRAINED_FIELDS(S, N, T, B, R) N(S, node, UINT32_MAX, "which you are")
 
@@ -318,7 +317,9 @@
 
 #define MR_WIRE_CLEARED_FIELDS(S, N, T, B, R)                                                      \
     T(S, id, MR_WIRE_ID_MAX, "of the job")                                                         \
-    N(S, is_done, 1, "0: it is not seen here, or could not be removed")
+    N(S, found, 2,                                                                                 \
+      "0: its place is not seen here, or it could not be removed; 1: it was removed, or is kept "  \
+      "for the user; 2: nothing is there")
 
 /* ---- blobs: any two
  * ------------------------------------------------------------------------------*/

@@ -212,11 +212,12 @@ int mr_commit_join(const char *dir, const char *id, const char *node, struct mr_
     return MR_OK;
 }
 
-int mr_commit_drop(const char *dir, const char *id, bool *is_done, struct mr_error *err) {
+int mr_commit_drop(const char *dir, const char *id, enum mr_pending_left *left,
+                   struct mr_error *err) {
     struct mr_commit *commit = NULL;
-    *is_done = false;
+    *left = MR_PENDING_STAYS;
     if (!make_commit(dir, false, &commit, err)) {
-        *is_done = mr_pending_drop(&commit->place, id);
+        *left = mr_pending_drop(&commit->place, id);
     }
     mr_commit_leave(commit);
     return err->code;

@@ -53,9 +53,8 @@ MR_MUST_USE int mr_commit_join(const char *dir, const char *id, const char *node
 
 /* Removes what is left of a cluster's job that has failed or was cancelled: its pending directory,
  * with all attempts. One that is being published, or kept for the user, or not to be seen here,
- * stays. *is_done: nothing is left that should go. Harmless at any time after the job's end, also
- * where DIR was published. */
-MR_MUST_USE int mr_commit_drop(const char *dir, const char *id, bool *is_done,
+ * stays. Harmless at any time after the job's end, also where DIR was published. */
+MR_MUST_USE int mr_commit_drop(const char *dir, const char *id, enum mr_pending_left *left,
                                struct mr_error *err);
 
 /* Whether the run of this id made the directory DIR. */

@@ -347,18 +347,20 @@ static bool is_owned(const struct mr_pending *pending, const struct cleaning *cl
     return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-bool mr_pending_drop(const struct mr_pending_place *place, const char *id) {
+enum mr_pending_left mr_pending_drop(const struct mr_pending_place *place, const char *id) {
     struct cleaning cleaning = {place, NULL, NULL, true};
     struct mr_pending pending;
     if (!is_id(id)) {
-        return true;
+        return MR_PENDING_NOTHING;
     }
-    clean(&cleaning, id);
     begin(&pending, place, id);
+    bool was_there =
+        is_there(place->parent_fd, pending.name) || is_there(place->parent_fd, pending.old);
+    clean(&cleaning, id);
     pending.dir_fd = openat(place->parent_fd, pending.name, DIRECTORY_FLAGS);
     bool is_done = pending.dir_fd < 0 ? errno == ENOENT : is_kept(&pending);
     let_go(&pending);
-    return is_done;
+    return !is_done ? MR_PENDING_STAYS : was_there ? MR_PENDING_DROPPED : MR_PENDING_NOTHING;
 }
 
 int mr_pending_join(const struct mr_pending_place *place, const char *id,

@@ -49,9 +49,16 @@ MR_MUST_USE int mr_pending_take_up(const struct mr_pending_place *place, const c
 MR_MUST_USE int mr_pending_join(const struct mr_pending_place *place, const char *id,
                                 struct mr_pending *pending, struct mr_error *err);
 
+/* What a job that is over left; as on the wire (CLEARED). */
+enum mr_pending_left {
+    MR_PENDING_STAYS,   /* or may: it can't be seen, or not removed */
+    MR_PENDING_DROPPED, /* it was removed, or is kept for the user */
+    MR_PENDING_NOTHING, /* that can be seen from here */
+};
+
 /* Clears what a cluster's job left that is over, unless somebody is publishing it or it is kept for
- * the user. Whether nothing is left that should go. */
-bool mr_pending_drop(const struct mr_pending_place *place, const char *id);
+ * the user. */
+enum mr_pending_left mr_pending_drop(const struct mr_pending_place *place, const char *id);
 
 /* Lets go, leaving all where it is, to be taken up again. */
 void mr_pending_leave(struct mr_pending *pending);

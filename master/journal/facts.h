@@ -29,9 +29,12 @@ MR_MUST_USE int mr_facts_put(struct mr_facts *facts, const struct mr_fact *fact,
 void mr_facts_remove(struct mr_facts *facts, uint32_t job, uint32_t kind, uint64_t key);
 /* Removes all facts of a job that are of this kind (UINT32_MAX: of any). */
 void mr_facts_forget(struct mr_facts *facts, uint32_t job, uint32_t kind);
+/* One, until the next change, or call of mr_facts_some or mr_facts_all, which move rows; NULL:
+ * there is none. Its bytes stay until it is put again or removed. */
 const struct mr_fact *mr_facts_find(const struct mr_facts *facts, uint32_t job, uint32_t kind,
                                     uint64_t key);
-/* Those of a job that are of this kind, in a row, until the next change; NULL: there is none. */
+/* Those of a job that are of this kind, in a row, until the next change, or call of this or of
+ * mr_facts_all; NULL: there is none. */
 const struct mr_fact *mr_facts_some(struct mr_facts *facts, uint32_t job, uint32_t kind,
                                     size_t *count);
 /* All, in their order, until the next change. */

@@ -285,6 +285,14 @@ bool mr_journal_seal(struct mr_journal *journal) {
     return true;
 }
 
+size_t mr_journal_sealed_bytes(const struct mr_journal *journal) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < journal->taken.count; i++) {
+        bytes += journal->taken.entries[i].len;
+    }
+    return bytes;
+}
+
 int mr_journal_flush(struct mr_journal *journal, struct mr_error *flushed) {
     const struct batch *batch = &journal->taken;
     struct mr_store_change change = {.epoch = journal->epoch,

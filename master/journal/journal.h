@@ -65,7 +65,8 @@ MR_MUST_USE int mr_journal_forget(struct mr_journal *journal, uint32_t job, uint
                                   struct mr_error *err);
 
 /* All facts, gathered ones included, by job, kind, key; and one of them, or NULL. Valid until the
- * next put or forget. */
+ * next put or forget; what mr_journal_some and mr_journal_find return also only until the next call
+ * of mr_journal_facts, or of mr_journal_some, which move the rows (the bytes of a fact stay). */
 const struct mr_fact *mr_journal_facts(const struct mr_journal *journal, size_t *count);
 const struct mr_fact *mr_journal_some(const struct mr_journal *journal, uint32_t job, uint32_t kind,
                                       size_t *count); /* of a job, of this kind; NULL: none */
@@ -77,6 +78,7 @@ const struct mr_fact *mr_journal_find(const struct mr_journal *journal, uint32_t
  * mr_journal_commit does all three; with nothing gathered it writes nothing, and while another
  * transaction is under way it is refused (MR_ERR_INTERNAL): what gathered would not be on disk. */
 bool mr_journal_seal(struct mr_journal *journal);
+size_t mr_journal_sealed_bytes(const struct mr_journal *journal); /* that flush will write */
 MR_MUST_USE int mr_journal_flush(struct mr_journal *journal, struct mr_error *flushed);
 MR_MUST_USE int mr_journal_settle(struct mr_journal *journal, const struct mr_error *flushed,
                                   struct mr_error *err);

@@ -15,6 +15,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Facts of a master's (master/shell/notes.h). */
+enum { CLUSTER_ID = 16, CLUSTER_PASS = 21 };
+
+/* The journal is a master's: the files are with its workers, and the core's rounds are not those of
+ * the job's list. */
+static bool facts_of_cluster(const struct mr_ledger *ledger) {
+    return mr_journal_find(ledger->journal, 0, CLUSTER_ID, 0) != NULL;
+}
+
 static int damaged(struct mr_error *err, const char *why, uint32_t task) {
     return mr_error_set(err, MR_ERR_INPUT, "the journal contradicts itself: %s (task %u)", why,
                         task);
@@ -54,15 +63,28 @@ static void count_file(const struct mr_ledger *ledger, const struct mr_core_atte
     }
 }
 
+/* The last of the job's rounds, or a loop's last turn, is closed. A cluster's job may be cancelled
+ * after that, and stops. */
+static bool is_closed_for_good(const struct mr_ledger *ledger,
+                               const struct mr_run_journal_job *about) {
+    return strcmp(about->state, "publishing") == 0 ||
+           (facts_of_cluster(ledger) && strcmp(about->state, "stopping") == 0);
+}
+
+static bool loops(const struct mr_ledger *ledger) {
+    return facts_of_cluster(ledger)
+               ? mr_journal_find(ledger->journal, ledger->job, CLUSTER_PASS, 0) != NULL
+               : mr_turns_find(ledger).pass != 0;
+}
+
 /* The winners of a phase have their accounts. */
 static int check_phase(const struct mr_ledger *ledger, enum mr_phase phase,
                        struct mr_run_journal_job *about, struct mr_error *err) {
     bool is_map = phase == MR_PHASE_MAP;
     uint32_t count = is_map ? about->map_tasks : about->reduce_tasks;
     bool is_running = strcmp(about->state, "running") == 0;
-    bool is_published = strcmp(about->state, "publishing") == 0;
     /* Closed for good, a round's map tasks are not told of any more; a loop's tasks neither. */
-    bool is_told = is_map ? is_running : !(is_published && mr_turns_find(ledger).pass);
+    bool is_told = is_map ? is_running : !(is_closed_for_good(ledger, about) && loops(ledger));
     for (uint32_t task = 0; task < count && !err->code; task++) {
         struct mr_account account = {0};
         bool is_there = false;
@@ -131,12 +153,6 @@ static const char *name_state(enum mr_core_job_state state, const char *end) {
 static const char *text_of(const struct mr_ledger *ledger, enum mr_ledger_fact kind) {
     const struct mr_fact *fact = mr_journal_find(ledger->journal, ledger->job, (uint32_t)kind, 0);
     return fact ? fact->bytes : "";
-}
-
-/* The journal is a master's (master/shell/notes.h): the files are with its workers, and the core's
- * rounds are not those of the job's list. */
-static bool facts_of_cluster(const struct mr_ledger *ledger) {
-    return mr_journal_find(ledger->journal, 0, 16, 0) != NULL;
 }
 
 static int describe_job(struct mr_ledger *ledger, struct mr_run_journal_job *about,

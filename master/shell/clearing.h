@@ -2,9 +2,11 @@
  *
  * The client makes DIR.pending-ID when it submits a job; who publishes the output removes it. When
  * the job fails or is cancelled, workers that have its spec remove what they see; but none may have
- * it, or be there at all. So the end of such a job notes a fact, and a reducer, one after the
- * other, is told to CLEAR until one says that nothing is left: the next that comes where there is
- * none. The fact goes with that, or with all that is remembered of the job. */
+ * it, or be there at all. So the end of such a job notes a fact, and the reducers, one after the
+ * other, are told to CLEAR until one says that it removed something. One that sees nothing may not
+ * see the file system: that counts when all that are there say it. Who dies, or says nothing for
+ * long, is passed over, and then all are asked again, seldom; so they are when one comes. The fact
+ * goes with that answer, or with all that is remembered of the job. */
 #ifndef MR_SHELL_CLEARING_H
 #define MR_SHELL_CLEARING_H
 
@@ -16,8 +18,12 @@ MR_MUST_USE int mr_clearing_note(struct mr_master *master, const struct mr_jobs_
                                  struct mr_error *err);
 /* The end of that job is durable: asks the first reducer. */
 void mr_clearing_begin(struct mr_master *master, uint32_t job);
-/* Asks a worker that has come for all that is to be cleared, where it is a reducer. */
+/* A worker has come: where it is a reducer it is asked in its turn. */
 void mr_clearing_all(struct mr_session *session);
+/* A worker is lost: who was asked and is lost is passed over. */
+void mr_clearing_pass_over_lost(struct mr_master *master);
+/* Asks for what is due again. */
+void mr_clearing_look(struct mr_master *master);
 
 /* A message. */
 void mr_clearing_cleared(struct mr_session *session, union mr_wire_any *message,

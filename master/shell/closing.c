@@ -210,13 +210,9 @@ static void close_list_round(struct mr_master *master, struct mr_jobs_row *job,
         fail_round(master, job, view->round, &why);
     } else if (mr_numbering_is_last(job, view->round)) {
         close_last(master, job, view->round, err);
-    } else if (!put_pairs(master, job, view, err)) {
-        struct mr_error ignored = {0}; /* the shape is made of what was just put */
-        (void)!mr_winners_open_pairs(job, master->journal, view->round, &ignored);
-        *err = ignored;
-        if (!err->code) {
-            open_next(master, job, view->round, round + 1, err);
-        }
+    } else if (!put_pairs(master, job, view, err) &&
+               !mr_winners_open_pairs(job, master->journal, view->round, err)) {
+        open_next(master, job, view->round, round + 1, err); /* of the shape that was just put */
     }
     mr_account_fini(&sum);
     if (!err->code && !why.code && !mr_numbering_is_last(job, view->round)) {

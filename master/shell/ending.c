@@ -71,8 +71,11 @@ static struct mr_history_last how_far(const struct mr_jobs_row *job,
                                       const struct mr_journal *journal, bool is_done) {
     uint32_t core_round =
         job->maps.is_open ? job->maps.round : job->loops; /* the last that began */
-    bool is_turn = mr_numbering_is_turn(job, core_round);
-    uint32_t round = is_turn ? job->rounds - 1 : mr_numbering_list_round(job, core_round);
+    bool is_start = job->loops && core_round == 0;
+    bool is_turn = mr_numbering_is_turn(job, core_round) && !is_start;
+    uint32_t round = is_start  ? 0
+                     : is_turn ? job->rounds - 1
+                               : mr_numbering_list_round(job, core_round);
     size_t maps;
     size_t reduces;
     (void)mr_notes_first(journal, job->number, MR_NOTES_MAP, &maps);
@@ -84,9 +87,13 @@ static struct mr_history_last how_far(const struct mr_jobs_row *job,
                                        round == 0 ? job->splits : job->partitions[round - 1],
                                    .reduce_tasks = job->partitions[round],
                                    .failed = job->failed};
-    last.maps_done = is_done || is_turn || maps > last.map_tasks ? last.map_tasks : maps;
-    last.reduces_done =
-        is_done || is_turn || reduces > last.reduce_tasks ? last.reduce_tasks : reduces;
+    /* A round that is closed, while the next has not begun: its tasks' facts are gone. */
+    bool is_closed = !maps && !reduces && !is_start &&
+                     mr_journal_find(journal, job->number, MR_NOTES_ROUND, mr_notes_key(round, 0));
+    bool has_all = is_done || is_turn || is_closed;
+    reduces = is_start ? 0 : reduces; /* it is the turn itself */
+    last.maps_done = has_all || maps > last.map_tasks ? last.map_tasks : maps;
+    last.reduces_done = has_all || reduces > last.reduce_tasks ? last.reduce_tasks : reduces;
     return last;
 }
 

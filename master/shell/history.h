@@ -18,6 +18,15 @@ struct mr_history_last {
     uint64_t failed; /* attempts */
 };
 
+/* How far the asking is for what lies beside its output: clearing.c. */
+struct mr_history_clearing {
+    bool is_asked; /* a reducer is: */
+    uint32_t node;
+    uint64_t since_ms; /* that it is, or that the last was */
+    bool sees_nothing; /* so said one, this time round, */
+    bool can_not_tell; /* or one may know of something */
+};
+
 struct mr_history_row {
     uint32_t number;
     char id[MR_ORDERS_ID_LEN + 1];
@@ -35,11 +44,13 @@ struct mr_history_row {
     struct mr_core_attempt log_attempt; /* as on the wire */
     bool is_awaited;                    /* clients are told when that log has come */
     uint32_t log_node;                  /* where it ran */
+    struct mr_history_clearing clearing;
 };
 
 /* Zero-initialise; release with mr_history_fini. */
 struct mr_history {
-    struct mr_history_row *rows[MR_CORE_HISTORY]; /* the oldest first */
+    struct mr_history_row *rows[MR_CORE_HISTORY]; /* as they ended; those from before this start of
+                                                     the master first, by number */
     size_t count;
     uint32_t last_number; /* of all jobs that ever were */
 };
@@ -50,7 +61,7 @@ void mr_history_fini(struct mr_history *history);
 struct mr_history_row *mr_history_find(const struct mr_history *history, uint32_t number);
 struct mr_history_row *mr_history_find_id(const struct mr_history *history, const char *id);
 
-/* Adds an ended job, as its facts tell; the oldest, but for the one of the last number, falls out:
+/* Adds an ended job, as its facts tell; the first, but for the one of the last number, falls out:
  * *forgotten is its number (0: none). */
 MR_MUST_USE int mr_history_add(struct mr_history *history, const struct mr_journal *journal,
                                uint32_t number, uint32_t *forgotten, struct mr_error *err);

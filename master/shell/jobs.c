@@ -4,7 +4,6 @@
 #include "lib/base/error.h"
 #include "lib/base/number.h"
 #include "master/shell/notes.h"
-#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

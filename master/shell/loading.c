@@ -5,6 +5,7 @@
 #include "master/shell/notes.h"
 #include "master/shell/suspects.h"
 #include "master/shell/winners.h"
+#include <stdlib.h>
 
 static int load_lines(struct mr_jobs_row *job, const struct mr_journal *journal,
                       struct mr_error *err) {
@@ -74,23 +75,40 @@ static int load_job(struct mr_jobs *jobs, uint32_t number, struct mr_journal *jo
     return err->code ? mr_error_add(err, " (taking up job %u)", number) : MR_OK;
 }
 
+/* Of jobs that fell out of the history what is known goes: a master that died before that was
+ * durable left it. */
+static int forget(struct mr_journal *journal, const uint32_t *numbers, size_t count,
+                  struct mr_error *err) {
+    for (size_t i = 0; i < count && !err->code; i++) {
+        (void)!mr_journal_forget(journal, numbers[i], UINT32_MAX, err);
+    }
+    return err->code;
+}
+
 int mr_loading_jobs(struct mr_jobs *jobs, struct mr_journal *journal, struct mr_blobs *blobs,
                     struct mr_error *err) {
     size_t count;
     const struct mr_fact *facts = mr_journal_facts(journal, &count);
+    uint32_t *fallen = malloc((count + 1) * sizeof *fallen); /* facts must not go meanwhile */
+    size_t fallen_count = 0;
     uint32_t before = 0;
+    if (!fallen) {
+        return mr_error_nomem(err, "taking up jobs");
+    }
     for (size_t i = 0; i < count && !err->code; i++) {
         uint32_t number = facts[i].job;
-        uint32_t forgotten;
         if (number == before) {
             continue;
         }
         before = number;
         if (mr_notes_text(journal, number, MR_NOTES_END, 0)) {
-            (void)!mr_history_add(&jobs->history, journal, number, &forgotten, err);
+            (void)!mr_history_add(&jobs->history, journal, number, &fallen[fallen_count], err);
+            fallen_count += fallen[fallen_count] != 0;
         } else {
             (void)!load_job(jobs, number, journal, blobs, err);
         }
     }
+    (void)!(err->code || forget(journal, fallen, fallen_count, err));
+    free(fallen);
     return err->code;
 }

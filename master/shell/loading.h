@@ -5,7 +5,8 @@
 #include "lib/worker/blobs.h"
 #include "master/shell/jobs.h"
 
-/* Fills the list, which is empty; those that ended too. Specs are read from `blobs`. */
+/* Fills the list, which is empty; those that ended too, of which more than are remembered are
+ * forgotten, as facts that are gathered. Specs are read from `blobs`. */
 MR_MUST_USE int mr_loading_jobs(struct mr_jobs *jobs, struct mr_journal *journal,
                                 struct mr_blobs *blobs, struct mr_error *err);
 

@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/job/problems.h"
 #include "lib/net/loop.h"
+#include "master/shell/clearing.h"
 #include "master/shell/couriers.h"
 #include "master/shell/effects.h"
 #include "master/shell/ending.h"
@@ -30,6 +31,7 @@ static void on_tick(uv_timer_t *timer) {
     master->tick_ms = UINT64_MAX;
     (void)mr_inside_apply(master, &tick, NULL);
     mr_couriers_look(master);
+    mr_clearing_look(master);
     master->may_let_go = true;
     master->sweeps = master->has_to_sweep;
     mr_ending_sweep(master);

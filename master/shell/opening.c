@@ -125,6 +125,7 @@ int mr_opening_open(struct mr_master *master, const char *state, int *exit_statu
                 mr_roster_load(&master->roster, master->journal, err) ||
                 mr_turning_load(master->journal, master->blobs, err) ||
                 mr_loading_jobs(&master->jobs, master->journal, master->blobs, err) ||
+                mr_journal_commit(master->journal, err) || /* what it found to be forgotten */
                 resume(master, err));
     }
     if (err->code == MR_ERR_INPUT) {

@@ -10,6 +10,7 @@
  */
 #define QUICK_NS 300000u
 #define QUICK_MIN 32u
+#define QUICK_BYTES ((size_t)256 << 10) /* more are a thread's too, as are snapshots that long */
 
 static void drop_deeds(struct mr_pen *pen) {
     for (size_t i = 0; i < pen->count; i++) {
@@ -202,7 +203,7 @@ static bool turn(struct mr_pen *pen) {
     pen->covered = pen->count;
     pen->sealed = mr_journal_stats(pen->journal).sequence;
     pen->is_writing = true;
-    bool is_quick = pen->quick >= QUICK_MIN;
+    bool is_quick = pen->quick >= QUICK_MIN && mr_journal_sealed_bytes(pen->journal) <= QUICK_BYTES;
     int status = is_quick ? UV_EAGAIN : uv_queue_work(pen->loop, &pen->work, flush, flushed);
     if (status) { /* it is faster than a thread is woken; or there is none */
         flush(&pen->work);

@@ -3,7 +3,8 @@
  * What one turn of the loop applies is one transaction: before the loop waits again it is sealed
  * and written by a thread of libuv's pool, so that heartbeats go on meanwhile; what comes in until
  * it is on disk gathers for the next. Where the disk has answered at once for a while, the loop
- * writes by itself: that takes less time than to wake a thread, and hear of it. Then its deeds are
+ * writes by itself what is short: that takes less time than to wake a thread, and hear of it. Then
+ * its deeds are
  * done, in order: the core's effects, and what was asked for by mr_pen_then. The first failure ends
  * it, and nothing is done any more. */
 #ifndef MR_SHELL_PEN_H

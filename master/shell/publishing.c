@@ -291,6 +291,7 @@ void mr_publishing_go_on(struct mr_master *master) {
             go_on(master, job);
         }
     }
+    mr_clearing_pass_over_lost(master);
     for (struct mr_session *at = master->sessions.first; at; at = at->after) {
         if (at->is_back && at->node) {
             mr_clearing_all(at);

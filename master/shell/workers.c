@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEARTBEATS_ALIVE 2 /* who lives is heard of at least once in so many */
+
 /* ---- who speaks -------------------------------------------------------------------------------*/
 
 /* The connection is no worker's any more, until it registers again. */
@@ -167,9 +169,18 @@ static void take_over(struct mr_session *session, struct mr_roster_node *node) {
     session->renewed_sent = session->renewed_acked = 0;
 }
 
+/* It is connected and was heard of as one is that lives: a machine that died takes no leave. */
+static bool lives(const struct mr_roster_node *node) {
+    const struct mr_session *session = node->session;
+    return session && session->conn &&
+           uv_now(session->master->loop) - mr_conn_heard_ms(session->conn) <=
+               HEARTBEATS_ALIVE * (uint64_t)session->master->heartbeat_ms;
+}
+
 /* Whether another worker has the name: one with another folder that was heard of, and may live. It
- * goes on undisturbed. If it is connected the newcomer is sent away for good; else it may be the
- * same that lost its folder, and comes again until the lease has ended. */
+ * goes on undisturbed. If it is connected, and speaks, the newcomer is sent away for good; else it
+ * may be the same whose machine died and lost its folder, and comes again until the lease has
+ * ended. */
 static bool is_taken(struct mr_session *session, const struct mr_roster_node *node) {
     const struct mr_wire_register *said = session->registering;
     bool is_gone = mr_core_node(session->master->core, node->number).state == MR_CORE_NODE_GONE;
@@ -182,7 +193,7 @@ static bool is_taken(struct mr_session *session, const struct mr_roster_node *no
         "another worker named \"%.100s\" is here (at %.100s, in \"%.300s\"): each needs a name "
         "of its own (--name)",
         node->name, node->address, node->scratch);
-    if (node->session) {
+    if (lives(node)) {
         struct mr_wire_refused refused = {.why = why, .is_final = 1};
         mr_inside_log("a worker at %s is refused: %s", said->address, why);
         mr_sessions_send(session, MR_WIRE_REFUSED, &refused);
@@ -381,7 +392,7 @@ void mr_workers_lost(struct mr_master *master, uint32_t number) {
     }
     mr_holdings_lost(master, number);
     mr_following_touch(master);
-    master->has_to_publish = true; /* by somebody else, what it published */
+    master->has_to_publish = true; /* by somebody else, what it published; and cleared */
 }
 
 void mr_workers_disconnected(struct mr_session *session) {

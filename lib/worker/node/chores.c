@@ -16,7 +16,7 @@ struct chore {
     char *id;
     uint32_t task;
     uint32_t attempt;
-    bool is_done; /* of an output: nothing of it is left that should go */
+    enum mr_pending_left left; /* of an output */
 };
 
 /* Chores that are done one after the other. */
@@ -72,7 +72,7 @@ static void do_chore(uv_work_t *work) {
     } else if (chore->kind == ATTEMPT) {
         discard(folder, chore);
     } else {
-        (void)!mr_commit_drop(chore->dir, chore->id, &chore->is_done, &ignored);
+        (void)!mr_commit_drop(chore->dir, chore->id, &chore->left, &ignored);
     }
 }
 
@@ -116,7 +116,7 @@ static void did_chore(uv_work_t *work, int status) {
     (void)status;
     go_on(lane);
     if (chore->kind == OUTPUT && !chores->is_closing) {
-        chores->options.cleared(chores->options.user, chore->id, chore->is_done);
+        chores->options.cleared(chores->options.user, chore->id, chore->left);
     }
     destroy(chore);
     finish_close(chores);

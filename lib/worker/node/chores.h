@@ -6,6 +6,7 @@
 #ifndef MR_NODE_CHORES_H
 #define MR_NODE_CHORES_H
 
+#include "lib/output/pending.h"
 #include "lib/worker/node/folder.h"
 #include <mr/status.h>
 #include <stdint.h>
@@ -17,8 +18,8 @@ struct mr_chores; /* opaque; the loop's thread */
 struct mr_chores_options {
     struct uv_loop_s *loop;
     const struct mr_folder *folder;
-    /* After mr_chores_clear_output; `is_done`: nothing is left that should go. */
-    void (*cleared)(void *user, const char *id, bool is_done);
+    /* After mr_chores_clear_output. */
+    void (*cleared)(void *user, const char *id, enum mr_pending_left left);
     void *user;
 };
 

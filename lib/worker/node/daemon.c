@@ -48,9 +48,9 @@ static void slot_left(void *user, struct mr_dossier *job) {
     mr_errands_look(daemon->errands);
 }
 
-static void output_cleared(void *user, const char *id, bool is_done) {
+static void output_cleared(void *user, const char *id, enum mr_pending_left left) {
     struct mr_daemon *daemon = user;
-    struct mr_wire_cleared message = {.id = id, .is_done = is_done};
+    struct mr_wire_cleared message = {.id = id, .found = left};
     if (daemon->link && !daemon->is_ending) { /* unheard, it is asked for again */
         (void)mr_link_send(daemon->link, MR_WIRE_CLEARED, &message);
     }

@@ -91,8 +91,9 @@ int mr_search_judge(struct mr_search *search, uint32_t number,
         task->times = task->last == failure->offset ? task->times + 1 : 1;
         task->last = failure->offset;
         bool is_bad = task->times >= TIMES_SURE;
-        verdict->is_fatal = is_bad && (search->set_aside >= search->most ||
-                                       task->skip_count >= MR_SEARCH_SKIPS_MAX);
+        verdict->is_full =
+            is_bad && search->set_aside < search->most && task->skip_count >= MR_SEARCH_SKIPS_MAX;
+        verdict->is_fatal = is_bad && (search->set_aside >= search->most || verdict->is_full);
         if (is_bad && !verdict->is_fatal && set_aside(search, task, failure->offset, err)) {
             return err->code;
         }
@@ -104,7 +105,12 @@ int mr_search_judge(struct mr_search *search, uint32_t number,
 
 void mr_search_explain(const struct mr_search *search, const struct mr_search_verdict *verdict,
                        struct mr_error *why) {
-    if (verdict->is_fatal && search->most) {
+    if (verdict->is_full) {
+        mr_error_add(why,
+                     "; one record more than can be set aside of one map task (%u): smaller "
+                     "splits have fewer",
+                     MR_SEARCH_SKIPS_MAX);
+    } else if (verdict->is_fatal && search->most) {
         mr_error_add(why, "; a record more than --skip-bad-records %u allows", search->most);
     } else if (verdict->is_fatal) {
         mr_error_add(why, "; the second time at this record: --skip-bad-records N sets up to N "

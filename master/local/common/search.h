@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 #define MR_SEARCH_NOWHERE UINT64_MAX
-#define MR_SEARCH_SKIPS_MAX 4096 /* of a task: a message has room for so many */
+#define MR_SEARCH_SKIPS_MAX 4096u /* of a task: a message has room for so many */
 
 struct mr_search_task {
     uint64_t block;     /* to be mapped one record at a time; NOWHERE: none */
@@ -43,7 +43,8 @@ struct mr_search_failure {
 
 struct mr_search_verdict {
     bool is_uncounted; /* it is part of the search */
-    bool is_fatal;     /* no attempt can help */
+    bool is_fatal;     /* no attempt can help: */
+    bool is_full;      /* its task can't set more aside, though the job could */
 };
 
 void mr_search_init(struct mr_search *search, uint32_t count, uint32_t most);

@@ -36,6 +36,7 @@ struct troubles {
     bool breaks;      /* the connection, in the middle of part 1 */
     bool has_aside;   /* a side file */
     bool has_lines;   /* a loop's, instead of parts */
+    bool is_silent;   /* that loop's are none */
     bool is_gone;     /* the worker, for good */
     bool interrupts;  /* the client is sent SIGINT: when it asks for workers or the manifest */
     bool strays;      /* the end of an earlier list of parts comes first */
@@ -81,8 +82,9 @@ static void say_parts(struct fake *fake, struct mr_conn *conn) {
         parts.aside_low = side.low;
     }
     if (troubles->has_lines) {
-        parts.lines_high = side.high;
-        parts.lines_low = side.low;
+        struct mr_hash_128 lines = troubles->is_silent ? hash_of("") : side;
+        parts.lines_high = lines.high;
+        parts.lines_low = lines.low;
     }
     if (troubles->strays) {
         struct mr_wire_parts rest = {.parts = rows + 1, .parts_count = PARTS - 1};
@@ -125,12 +127,12 @@ static void serve(struct fake *fake, struct mr_conn *conn, const struct mr_wire_
 }
 
 static void give_blob(struct fake *fake, struct mr_conn *conn, const struct mr_wire_want *want) {
-    static const char *const texts[] = {MANIFEST, "side\n"};
+    static const char *const texts[] = {MANIFEST, "side\n", ""};
     if (((const struct troubles *)fake->arg)->interrupts) {
         kill(getpid(), SIGINT);
         return;
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct mr_hash_128 hash = hash_of(texts[i]);
         if (hash.high == want->high && hash.low == want->low) {
             fake_send_blob(fake, conn, hash, mr_bytes_text(texts[i]));
@@ -375,6 +377,10 @@ Test(collect, one_part_goes_to_a_stream) {
 
 Test(collect, so_do_the_lines_of_a_loop) {
     check_stream((struct troubles){.has_lines = true}, "side\n", 5);
+}
+
+Test(collect, a_loop_may_have_none) {
+    check_stream((struct troubles){.has_lines = true, .is_silent = true}, "", 0);
 }
 
 Test(collect, several_want_a_directory) {

@@ -171,7 +171,7 @@ static struct mr_commit *join(void) {
 
 Test(take_up, a_clusters_is_worked_in_by_many_and_published_by_one) {
     enter();
-    bool is_done = false;
+    enum mr_pending_left left;
     struct mr_error err = {0};
     mr_commit_leave(prepare_for_cluster());
     rival();
@@ -195,30 +195,30 @@ Test(take_up, a_clusters_is_worked_in_by_many_and_published_by_one) {
     mr_commit_leave(two);
     cr_assert(is_there("counts/part-00001"));
     cr_assert_not(is_there(PENDING));
-    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
+    cr_assert_eq(mr_commit_drop("counts", ID, &left, &err), 0);
     cr_assert(is_there("counts/part-00001"));
     leave();
 }
 
 Test(take_up, a_clusters_goes_when_the_cluster_says_so) {
     enter();
-    bool is_done = false;
+    enum mr_pending_left left;
     struct mr_error err = {0};
     struct mr_commit *commit = prepare_for_cluster();
-    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
+    cr_assert_eq(mr_commit_drop("counts", ID, &left, &err), 0);
     cr_assert(is_there(PENDING), "somebody works on it");
-    cr_assert_not(is_done);
+    cr_assert_eq(left, MR_PENDING_STAYS);
     mr_commit_leave(commit);
     struct mr_commit *joined = join();
     (void)write_part(joined, 0, 1);
     mr_commit_leave(joined);
-    cr_assert_eq(mr_commit_drop("counts", OTHER_ID, &is_done, &err), 0);
+    cr_assert_eq(mr_commit_drop("counts", OTHER_ID, &left, &err), 0);
     cr_assert(is_there(PENDING));
-    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
+    cr_assert_eq(mr_commit_drop("counts", ID, &left, &err), 0);
     cr_assert_not(is_there(PENDING));
-    cr_assert(is_done);
-    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
-    cr_assert(is_done, "nothing was left");
+    cr_assert_eq(left, MR_PENDING_DROPPED);
+    cr_assert_eq(mr_commit_drop("counts", ID, &left, &err), 0);
+    cr_assert_eq(left, MR_PENDING_NOTHING);
     mr_commit_end(prepare_for_cluster());
     cr_assert_not(is_there(PENDING), "its submission was refused");
     leave();
@@ -226,7 +226,7 @@ Test(take_up, a_clusters_goes_when_the_cluster_says_so) {
 
 Test(take_up, what_was_made_in_vain_is_kept) {
     enter();
-    bool is_done = false;
+    enum mr_pending_left left;
     struct mr_error err = {0};
     struct mr_commit *commit = NULL;
     enum mr_commit_standing standing;
@@ -247,8 +247,8 @@ Test(take_up, what_was_made_in_vain_is_kept) {
         mr_commit_end(commit);
     }
     err = (struct mr_error){0};
-    cr_assert_eq(mr_commit_drop("counts", ID, &is_done, &err), 0);
-    cr_assert(is_done, "what is kept is not to go");
+    cr_assert_eq(mr_commit_drop("counts", ID, &left, &err), 0);
+    cr_assert_eq(left, MR_PENDING_DROPPED, "what is kept is not to go");
     cr_assert(is_there(PENDING "/out/part-00000"));
     cr_assert(is_there(PENDING "/out/_SUCCESS"));
     leave();

@@ -216,6 +216,38 @@ Test(journal, after_a_crash) {
     remove_scratch();
 }
 
+static size_t write_sealed(struct mr_journal *journal) {
+    struct mr_error flushed = {0};
+    struct mr_error err = {0};
+    cr_assert(mr_journal_seal(journal));
+    size_t bytes = mr_journal_sealed_bytes(journal);
+    (void)!mr_journal_flush(journal, &flushed);
+    cr_assert_eq(mr_journal_settle(journal, &flushed, &err), 0, "%s", err.text);
+    cr_assert_eq(mr_journal_sealed_bytes(journal), 0u);
+    return bytes;
+}
+
+/* Who writes in a hurry asks how much it is before: a snapshot with all facts may be among it. */
+Test(journal, says_how_much_it_will_write) {
+    static char text[100000];
+    make_scratch();
+    struct mr_journal *journal = open_journal(in_scratch("bytes"));
+    struct mr_error err = {0};
+    size_t least = SIZE_MAX;
+    size_t most = 0;
+    cr_assert_not(mr_journal_seal(journal));
+    for (uint64_t i = 0; i < 15; i++) {
+        cr_assert_eq(mr_journal_put(journal, 2, 7, i, text, sizeof text, &err), 0, "%s", err.text);
+        size_t bytes = write_sealed(journal);
+        least = bytes < least ? bytes : least;
+        most = bytes > most ? bytes : most;
+    }
+    cr_assert(least >= sizeof text && least < 2 * sizeof text, "%zu", least);
+    cr_assert_gt(most, (size_t)1 << 20);
+    mr_journal_close(journal);
+    remove_scratch();
+}
+
 /* Looking takes no epoch and can't write. */
 Test(journal, looking) {
     char dir[512];

@@ -1,4 +1,5 @@
 /* test_many: the master: many tasks, many jobs. */
+#include "master/shell/notes.h"
 #include "play.h"
 
 #include "lib/base/clock.h"
@@ -45,6 +46,29 @@ Test(many, tasks) {
     mr_buffer_fini(&spec);
 }
 
+/* As a master leaves it that dies when the end of a job is on disk, and not yet that an older one
+ * is forgotten. */
+static void leave_one_more(const struct play *play) {
+    struct mr_journal *journal = NULL;
+    struct mr_error why = {0};
+    struct mr_error err = {0};
+    cr_assert_eq(mr_journal_open(play->state, MR_JOURNAL_RUN, &journal, &err), 0, "%s", err.text);
+    cr_assert_eq(mr_journal_put(journal, 5, MR_NOTES_ID, 0, ID_A, strlen(ID_A), &err), 0);
+    cr_assert_eq(mr_notes_put_error(journal, 5, MR_NOTES_END, &why, &err), 0);
+    cr_assert_eq(mr_journal_commit(journal, &err), 0, "%s", err.text);
+    mr_journal_close(journal);
+}
+
+static void expect_none_more(const struct play *play) {
+    struct mr_journal *journal = NULL;
+    struct mr_error err = {0};
+    size_t count;
+    cr_assert_eq(mr_journal_open(play->state, MR_JOURNAL_LOOK, &journal, &err), 0, "%s", err.text);
+    cr_assert_null(mr_journal_some(journal, 5, UINT32_MAX, &count), "it stays for good");
+    cr_assert_not_null(mr_journal_some(journal, 11, UINT32_MAX, &count));
+    mr_journal_close(journal);
+}
+
 /* Jobs beyond what is remembered: the oldest are forgotten, ids included, their blobs are gone. */
 Test(many, jobs) {
     static const struct job_plan plan = {
@@ -85,6 +109,11 @@ Test(many, jobs) {
     cr_assert_str_eq(taken.is.jobs_.jobs[255].state, "done");
     taken_release(&taken);
     actor_close(&client);
+    play_stop_master(&play);
+    leave_one_more(&play);
+    play_start_master(&play);
+    play_stop_master(&play);
+    expect_none_more(&play);
     play_close(&play);
     mr_buffer_fini(&spec);
 }

@@ -1,5 +1,6 @@
 /* test_namesakes: the master: workers of one name, workers that are said to be dead, and what is
  * left beside outputs. */
+#include "lib/output/pending.h"
 #include "play.h"
 
 static const struct job_plan plain = {
@@ -55,6 +56,34 @@ Test(namesakes, of_two_the_first) {
     actor_close(&client);
     play_close(&play);
     mr_buffer_fini(&spec);
+}
+
+/* A machine that died took no leave: its connection stands, but nothing is heard of it. Who comes
+ * under its name with another folder may be the same machine: it comes again until the lease has
+ * ended, and is not sent away for good. */
+Test(namesakes, one_of_which_nothing_is_heard) {
+    struct play play;
+    struct actor dead, again;
+    bool is_told = false;
+    play_open(&play);
+    play.lease_ms = PLAY_LIMIT_MS;
+    play.heartbeat_ms = 50;
+    play_start_master(&play);
+    open_as(&dead, &play, "w", 1);
+    actor_registered(&dead);
+    actor_open(&again, &play, MR_NET_MAPPER);
+    again.identity = 2;
+    uint64_t end = play_deadline();
+    for (uint64_t i = 0; !is_told && uv_hrtime() < end; i++) {
+        actor_register(&again, "w", 200 + i, MR_CORE_MAPS, 1, NULL, 0);
+        PLAY_UNTIL(&play, actor_has(&again, MR_WIRE_REFUSED) || actor_has(&again, MR_WIRE_FENCED));
+        is_told = actor_has(&again, MR_WIRE_FENCED); /* just now it may still have lived */
+        expect_turned_away(&again, is_told ? MR_WIRE_FENCED : MR_WIRE_REFUSED);
+    }
+    cr_assert(is_told, "it is sent away for good");
+    actor_close(&dead);
+    actor_close(&again);
+    play_close(&play);
 }
 
 static void say_dead(struct actor *client, const char *name, const char *address) {
@@ -139,9 +168,9 @@ Test(namesakes, a_map_task_again_in_vain) {
     mr_buffer_fini(&spec);
 }
 
-static void expect_clear(struct actor *actor, bool is_done) {
+static void expect_clear(struct actor *actor, enum mr_pending_left found) {
     struct taken taken;
-    struct mr_wire_cleared cleared = {.id = ID_A, .is_done = is_done};
+    struct mr_wire_cleared cleared = {.id = ID_A, .found = found};
     actor_take(actor, MR_WIRE_CLEAR, &taken);
     cr_assert_str_eq(taken.is.clear_.id, ID_A);
     cr_assert_str_eq(taken.is.clear_.output, "/out/dir");
@@ -149,40 +178,114 @@ static void expect_clear(struct actor *actor, bool is_done) {
     actor_send(actor, MR_WIRE_CLEARED, &cleared);
 }
 
-/* A job that nobody worked on leaves a directory: reducers are told of it until one removed it,
- * after another life of the master too. */
-Test(namesakes, what_is_left_beside_an_output) {
-    struct play play;
-    struct actor client, mapper, reducers[3];
+/* A job that nobody works on is cancelled: it leaves a directory. */
+static void leave_something(struct play *play) {
+    struct actor client;
     struct mr_buffer spec = spec_of(&plain);
     struct mr_wire_cancel cancel = {"1"};
-    play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
+    actor_open(&client, play, MR_NET_CLIENT);
     (void)client_submit(&client, ID_A, &spec);
     client_follow(&client, "1");
     actor_send(&client, MR_WIRE_CANCEL, &cancel);
     actor_expect(&client, MR_WIRE_ENDED);
     actor_close(&client);
+    mr_buffer_fini(&spec);
+}
+
+static void open_reducers(struct actor *reducers, uint64_t count, struct play *play) {
+    for (uint64_t i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "r%d", (int)i);
+        worker_open(&reducers[i], play, name, 8 + i, MR_CORE_REDUCES, 1);
+    }
+}
+
+/* Whether one that comes now is asked for it. */
+static bool is_to_be_cleared(struct play *play) {
+    struct actor client, newcomer;
+    actor_open(&client, play, MR_NET_CLIENT);
+    actor_sync(&client);
+    worker_open(&newcomer, play, "newcomer", 99, MR_CORE_REDUCES, 1);
+    actor_sync(&client);
+    bool is = actor_has(&newcomer, MR_WIRE_CLEAR);
+    actor_close(&newcomer);
+    actor_close(&client);
+    return is;
+}
+
+/* Reducers are told of it one after the other until one removed it, after another life of the
+ * master too. One that sees nothing there may not see the file system. */
+Test(namesakes, what_is_left_beside_an_output) {
+    struct play play;
+    struct actor mapper, reducers[4];
+    play_open(&play);
+    play_start_master(&play);
+    leave_something(&play);
     play_stop_master(&play);
     play_start_master(&play);
     worker_open(&mapper, &play, "m", 7, MR_CORE_MAPS, 1);
-    worker_open(&reducers[0], &play, "r0", 8, MR_CORE_REDUCES, 1);
-    worker_open(&reducers[1], &play, "r1", 9, MR_CORE_REDUCES, 1);
-    expect_clear(&reducers[1], false); /* it does not see the file system; nor does: */
-    expect_clear(&reducers[0], false);
-    expect_clear(&reducers[1], true);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    actor_sync(&client);
-    worker_open(&reducers[2], &play, "r2", 10, MR_CORE_REDUCES, 1);
-    actor_sync(&client);
-    cr_assert_not(actor_has(&reducers[2], MR_WIRE_CLEAR), "it is done");
+    open_reducers(reducers, 4, &play);
+    expect_clear(&reducers[0], MR_PENDING_STAYS);
+    expect_clear(&reducers[1], MR_PENDING_NOTHING);
+    expect_clear(&reducers[2], MR_PENDING_DROPPED);
+    cr_assert_not(is_to_be_cleared(&play), "it is done");
+    cr_assert_not(actor_has(&reducers[3], MR_WIRE_CLEAR), "it is done");
     cr_assert_not(actor_has(&mapper, MR_WIRE_CLEAR), "it need not see outputs");
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         actor_close(&reducers[i]);
     }
     actor_close(&mapper);
+    play_close(&play);
+}
+
+/* What all see is not there is not asked for any more. */
+Test(namesakes, nothing_is_left_beside_an_output) {
+    struct play play;
+    struct actor reducers[2];
+    play_open(&play);
+    play_start_master(&play);
+    leave_something(&play);
+    open_reducers(reducers, 2, &play);
+    expect_clear(&reducers[0], MR_PENDING_NOTHING);
+    expect_clear(&reducers[1], MR_PENDING_NOTHING);
+    cr_assert_not(is_to_be_cleared(&play), "all have said that nothing is there");
+    for (int i = 0; i < 2; i++) {
+        actor_close(&reducers[i]);
+    }
+    play_close(&play);
+}
+
+/* Who dies with the answer is passed over; and where nobody could do it all are asked again, though
+ * nobody comes. */
+Test(namesakes, who_was_asked_to_clear_dies) {
+    struct play play;
+    struct actor client, reducers[2];
+    uint64_t number = 0;
+    uint64_t renewed = 0;
+    play_open(&play);
+    play.lease_ms = 400;
+    play_start_master(&play);
+    leave_something(&play);
+    open_reducers(reducers, 2, &play);
+    PLAY_UNTIL(&play, actor_has(&reducers[0], MR_WIRE_CLEAR));
+    actor_open(&client, &play, MR_NET_CLIENT);
+    say_dead(&client, "r0", "127.0.0.1:1");
+    expect_clear(&reducers[1], MR_PENDING_STAYS);
+    for (uint64_t end = play_deadline(); !actor_has(&reducers[1], MR_WIRE_CLEAR);) {
+        struct mr_wire_heartbeat beat = {.number = ++number, .renewed = renewed};
+        struct taken taken;
+        cr_assert_lt(uv_hrtime(), end, "nobody is asked again");
+        actor_send(&reducers[1], MR_WIRE_HEARTBEAT, &beat);
+        actor_take(&reducers[1], MR_WIRE_RENEWED, &taken);
+        renewed = taken.is.renewed_.number;
+        taken_release(&taken);
+    }
+    expect_clear(&reducers[1], MR_PENDING_DROPPED);
+    actor_sync(&client);
+    cr_assert_not(is_to_be_cleared(&play), "it is done");
+    for (int i = 0; i < 2; i++) {
+        actor_close(&reducers[i]);
+    }
     actor_close(&client);
     play_close(&play);
-    mr_buffer_fini(&spec);
 }

@@ -1,4 +1,5 @@
 /* test_rounds: the master: jobs of several rounds, and jobs that loop. */
+#include "master/local/fsck.h"
 #include "play.h"
 
 #include <inttypes.h>
@@ -310,6 +311,48 @@ Test(rounds, loop) {
     mr_buffer_fini(&spec);
 }
 
+static void expect_state(struct actor *client, const char *state) {
+    struct mr_wire_ask_jobs ask = {"1", 0};
+    struct taken taken;
+    bool is = false;
+    for (uint64_t end = play_deadline(); !is && uv_hrtime() < end;) {
+        actor_send(client, MR_WIRE_ASK_JOBS, &ask);
+        actor_take(client, MR_WIRE_JOBS, &taken);
+        is = strcmp(taken.is.jobs_.jobs[0].state, state) == 0;
+        taken_release(&taken);
+    }
+    cr_assert(is, "the job does not become %s", state);
+}
+
+/* A loop whose output waits to be collected, for days maybe: its journal is whole. */
+Test(rounds, a_loop_that_waits_is_no_damage) {
+    static const struct job_plan plan = {.rounds = 1, .partitions = 1, .splits = 2, .loops = true};
+    struct play play;
+    struct actor client, worker;
+    struct mr_buffer spec = spec_of(&plan);
+    struct mr_run_journal about;
+    struct mr_error err = {0};
+    play_open(&play);
+    play_start_master(&play);
+    actor_open(&client, &play, MR_NET_CLIENT);
+    (void)client_submit(&client, ID_A, &spec);
+    worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 4);
+    turn(&worker, 0, "state one", "first\n", true);
+    do_pass(&worker, 1, "state one");
+    turn(&worker, 1, "state two", "second\n", false);
+    expect_state(&client, "uncollected");
+    actor_sync(&client);
+    actor_close(&worker);
+    actor_close(&client);
+    play_stop_master(&play);
+    cr_assert_eq(mr_fsck_look(play.state, &about, &err), 0, "%s", err.text);
+    cr_assert_eq(about.job_count, 1);
+    cr_assert_str_eq(about.jobs[0].state, "publishing");
+    mr_run_journal_fini(&about);
+    play_close(&play);
+    mr_buffer_fini(&spec);
+}
+
 /* A turn that fails is tried again, as any task, and the job ends by its first cause. */
 Test(rounds, turn_fails) {
     static const struct job_plan plan = {.rounds = 1,
@@ -350,6 +393,8 @@ Test(rounds, turn_fails) {
     cr_assert_eq(taken.is.ended_.jobs[0].status, 1);
     cr_assert_not_null(strstr(taken.is.ended_.jobs[0].why, "failure 1"));
     cr_assert_not_null(strstr(taken.is.ended_.jobs[0].why, "turn"));
+    cr_assert_eq(taken.is.ended_.jobs[0].maps_done, 0, "it was the start: no task was done");
+    cr_assert_eq(taken.is.ended_.jobs[0].reduces_done, 0);
     taken_release(&taken);
     actor_close(&client);
     actor_close(&worker);

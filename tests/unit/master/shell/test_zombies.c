@@ -111,12 +111,16 @@ Test(zombies, nothing_ahead_of_the_disk) {
     gate_close(&gates[0], &play);
     struct mr_wire_row_held held = {ID_A, 0, 0, start.task, 1, 100 + start.task};
     actor_register(&worker, "w", 8, MR_CORE_MAPS, 2, &held, 1);
-    while (slots_of(&client) != 2) { /* the master knows of it, its journal can't yet */
+    bool is_known = false;
+    for (uint64_t end = play_deadline(); !is_known && uv_hrtime() < end;) {
+        is_known = slots_of(&client) == 2; /* the master knows of it, its journal can't yet */
     }
     gate_close(&gates[1], &play);
     struct mr_wire_cancel cancel = {ID_A};
     actor_send(&client, MR_WIRE_CANCEL, &cancel);
-    while (!is_stopping(&client)) {
+    bool stops = false;
+    for (uint64_t end = play_deadline(); !stops && uv_hrtime() < end;) {
+        stops = is_stopping(&client);
     }
     uv_sem_post(&gates[0].sem);
     actor_registered(&worker);
@@ -127,6 +131,7 @@ Test(zombies, nothing_ahead_of_the_disk) {
     bool is_void = actor_has(&worker, MR_WIRE_START);    /* what is void when it is told */
     bool is_answered = actor_has(&client, MR_WIRE_RESULT);
     uv_sem_post(&gates[1].sem); /* who fails with a closed gate never ends */
+    cr_assert(is_known && stops, "the master does not do what it is told");
     cr_assert(!is_early && !is_void && !is_answered);
     actor_expect(&worker, MR_WIRE_DISCARD);
     actor_expect(&client, MR_WIRE_RESULT);
@@ -181,7 +186,9 @@ Test(zombies, deaf) {
     worker_open(&other, &play, "other", 7, MR_CORE_MAPS, 1);
     uint64_t number = 0;
     uint64_t renewed = 0;
+    uint64_t end = play_deadline();
     while (!actor_has(&deaf, MR_WIRE_FENCED) || !actor_has(&other, MR_WIRE_START)) {
+        cr_assert_lt(uv_hrtime(), end, "a worker that hears no renewal is not given up");
         struct mr_wire_heartbeat beat = {.number = ++number};
         struct taken taken;
         if (!actor_has(&deaf, MR_WIRE_FENCED)) {

@@ -82,6 +82,22 @@ Test(search, one_too_many) {
     mr_search_fini(&search);
 }
 
+/* Of one task no more than a message has room for, whatever the job may set aside. */
+Test(search, one_too_many_of_a_task) {
+    struct mr_search search;
+    mr_search_init(&search, 2, 2 * MR_SEARCH_SKIPS_MAX);
+    for (uint64_t i = 0; i < MR_SEARCH_SKIPS_MAX; i++) {
+        (void)judge(&search, 0, 0, i);
+        cr_assert(is_free(judge(&search, 0, 0, i)));
+    }
+    (void)judge(&search, 0, 0, MR_SEARCH_SKIPS_MAX);
+    expect_fatal(&search, judge(&search, 0, 0, MR_SEARCH_SKIPS_MAX),
+                 "it fails; one record more than can be set aside of one map task (4096)");
+    (void)judge(&search, 1, 0, 7);
+    cr_assert(is_free(judge(&search, 1, 0, 7)));
+    mr_search_fini(&search);
+}
+
 /* Code that fails here and there: after 3 (N + 1) failures of a task they count. */
 Test(search, is_bounded) {
     struct mr_search search;
