@@ -66,7 +66,7 @@ Test(namesakes, one_of_which_nothing_is_heard) {
     struct actor dead, again;
     bool is_told = false;
     play_open(&play);
-    play.lease_ms = PLAY_LIMIT_MS;
+    play.lease_ms = 2 * PLAY_LIMIT_MS; /* it does not end meanwhile */
     play.heartbeat_ms = 50;
     play_start_master(&play);
     open_as(&dead, &play, "w", 1);
