@@ -226,7 +226,7 @@ static int print_manifest(const struct mr_attend *attend, struct mr_client *clie
     bool is_stream = attend->options->collects && !attend->options->output;
     if (manifest) {
         mr_page_put(&page, manifest);
-    } else if (hash.high || hash.low) {
+    } else if (!mr_hash_128_is_none(hash)) {
         struct mr_download blob = {.hash = hash, .most = MANIFEST_MAX};
         page.status = mr_download_run(client, &blob, &page.text, err);
     }

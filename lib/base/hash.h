@@ -3,6 +3,7 @@
 #define MR_BASE_HASH_H
 
 #include <mr/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,14 @@ struct mr_hash_128 {
     uint64_t low;
 };
 struct mr_hash_128 mr_hash_xxh3_128(const void *data, size_t len);
+
+static inline bool mr_hash_128_is(struct mr_hash_128 a, struct mr_hash_128 b) {
+    return a.high == b.high && a.low == b.low;
+}
+/* 0, 0 stands for no hash at all; no bytes have another. */
+static inline bool mr_hash_128_is_none(struct mr_hash_128 hash) {
+    return hash.high == 0 && hash.low == 0;
+}
 
 /* XXH3-64 in pieces: however the bytes are cut, the digest is that of all of them. One thread at a
  * time. The only failure is MR_ERR_NOMEM. A digest may be asked for at any time, and more may

@@ -208,10 +208,6 @@ static int rest(struct mr_collect *collect, const struct mr_error *why, struct m
 
 /* ---- the output -------------------------------------------------------------------------------*/
 
-static bool is_none(struct mr_hash_128 hash) {
-    return hash.high == 0 && hash.low == 0;
-}
-
 static int write_lines(void *arg, mr_sink_write write, void *to, struct mr_error *err) {
     const struct mr_buffer *lines = arg;
     return write(to, (struct mr_bytes){lines->data, lines->len}, err);
@@ -255,7 +251,7 @@ static int download(const struct mr_collect *collect, struct mr_hash_128 hash, u
                                .most = most,
                                .interrupted = collect->watch->interrupted,
                                .interrupted_arg = collect->watch->arg};
-    return is_none(hash) ? MR_OK : mr_download_run(collect->client, &blob, bytes, err);
+    return mr_hash_128_is_none(hash) ? MR_OK : mr_download_run(collect->client, &blob, bytes, err);
 }
 
 /* Gets what lies with the master, and makes the output of all. */
@@ -265,7 +261,7 @@ static int finish(struct mr_collect *collect, char **manifest, struct mr_error *
     struct mr_buffer aside = {0};
     struct mr_buffer lines = {0};
     struct mr_run_part line = {0};
-    bool has_lines = !is_none(watch->lines);
+    bool has_lines = !mr_hash_128_is_none(watch->lines);
     bool wants_manifest = mr_sink_is_directory(collect->sink) || collect->target->wants_manifest;
     struct mr_hash_128 none = {0, 0};
     if (!download(collect, wants_manifest ? watch->manifest : none, MANIFEST_MAX, &text, err) &&

@@ -25,8 +25,7 @@ static int refuse(const char *what, struct mr_error *err) {
 /* Whether it is the name of a blob without bytes, as a loop without lines has: an answer of none is
  * that blob. */
 static bool is_of_nothing(struct mr_hash_128 hash) {
-    struct mr_hash_128 nothing = mr_hash_xxh3_128(NULL, 0);
-    return hash.high == nothing.high && hash.low == nothing.low;
+    return mr_hash_128_is(hash, mr_hash_xxh3_128(NULL, 0));
 }
 
 static int take(struct mr_client *client, const struct mr_client_message *message, void *arg,
@@ -51,8 +50,7 @@ static int take(struct mr_client *client, const struct mr_client_message *messag
     if (bytes->len < blob->total) {
         return 0;
     }
-    struct mr_hash_128 found = mr_hash_xxh3_128(bytes->data, bytes->len);
-    bool is_right = found.high == hash.high && found.low == hash.low;
+    bool is_right = mr_hash_128_is(hash, mr_hash_xxh3_128(bytes->data, bytes->len));
     return is_right ? 1 : refuse("it is damaged", err);
 }
 

@@ -17,7 +17,7 @@ struct mr_uploads_blob {
 
 static struct mr_uploads_blob *find(const struct mr_uploads *uploads, struct mr_hash_128 hash) {
     struct mr_uploads_blob *blob = uploads->blobs;
-    while (blob && (blob->hash.high != hash.high || blob->hash.low != hash.low)) {
+    while (blob && !mr_hash_128_is(blob->hash, hash)) {
         blob = blob->next;
     }
     return blob;

@@ -57,10 +57,6 @@ static bool read_name(const char *name, struct mr_hash_128 *hash) {
     return strcmp(same, name) == 0;
 }
 
-static bool is_same(struct mr_hash_128 a, struct mr_hash_128 b) {
-    return a.high == b.high && a.low == b.low;
-}
-
 static int fail(const struct mr_blobs *blobs, const char *what, struct mr_hash_128 hash,
                 struct mr_error *err) {
     char name[NAME_LEN + 1];
@@ -140,7 +136,7 @@ void mr_blobs_path(const struct mr_blobs *blobs, struct mr_hash_128 hash,
 
 static size_t find_light(const struct mr_blobs *blobs, struct mr_hash_128 hash) {
     size_t at = 0;
-    while (at < blobs->light_count && !is_same(blobs->light[at], hash)) {
+    while (at < blobs->light_count && !mr_hash_128_is(blobs->light[at], hash)) {
         at++;
     }
     return at;
@@ -258,7 +254,7 @@ static int check(const struct mr_blobs *blobs, int fd, uint64_t size, struct mr_
         found = mr_hash_xxh3_128(map, size);
         (void)munmap(map, size);
     }
-    if (!is_same(found, hash)) {
+    if (!mr_hash_128_is(found, hash)) {
         char name[NAME_LEN + 1];
         name_of(hash, name);
         return mr_error_set(err, MR_ERR_IO, "blob %s is damaged", name);
@@ -289,7 +285,7 @@ static int settle(struct mr_blobs *blobs, const struct coming *coming, struct mr
 
 static struct coming *find(const struct mr_blobs *blobs, struct mr_hash_128 hash) {
     struct coming *at = blobs->coming;
-    while (at && !is_same(at->hash, hash)) {
+    while (at && !mr_hash_128_is(at->hash, hash)) {
         at = at->next;
     }
     return at;

@@ -10,15 +10,11 @@
 
 #define SILENT_LEASES 3 /* so long may a peer that was asked for a blob send nothing of it */
 
-static bool is_same(struct mr_hash_128 a, struct mr_hash_128 b) {
-    return a.high == b.high && a.low == b.low;
-}
-
 /* ---- in ---------------------------------------------------------------------------------------*/
 
 static struct mr_couriers_want **find_want(struct mr_master *master, struct mr_hash_128 hash) {
     struct mr_couriers_want **at = &master->wants;
-    while (*at && !is_same((*at)->hash, hash)) {
+    while (*at && !mr_hash_128_is((*at)->hash, hash)) {
         at = &(*at)->next;
     }
     return at;
@@ -41,7 +37,7 @@ static void look_again(struct mr_master *master) {
 static bool make_empty(struct mr_master *master, struct mr_hash_128 hash) {
     struct mr_error err = {0};
     struct mr_hash_128 made;
-    if (!is_same(hash, mr_hash_xxh3_128(NULL, 0))) {
+    if (!mr_hash_128_is(hash, mr_hash_xxh3_128(NULL, 0))) {
         return false;
     }
     (void)!mr_blobs_put(master->blobs, (struct mr_bytes){0}, &made, &err);

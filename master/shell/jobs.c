@@ -248,16 +248,12 @@ int mr_jobs_give_up(struct mr_jobs_row *job, struct mr_journal *journal, const s
 
 /* ---- blobs ------------------------------------------------------------------------------------*/
 
-static bool is_hash(struct mr_hash_128 a, struct mr_hash_128 b) {
-    return a.high == b.high && a.low == b.low;
-}
-
 static bool is_in_manifest(const struct mr_journal *journal, uint32_t job,
                            struct mr_hash_128 hash) {
     uint64_t names[6];
     bool is_there = mr_notes_get_numbers(journal, job, MR_NOTES_MANIFEST, 0, names, 6);
     for (size_t i = 0; is_there && i < 6; i += 2) {
-        if (is_hash((struct mr_hash_128){names[i], names[i + 1]}, hash)) {
+        if (mr_hash_128_is((struct mr_hash_128){names[i], names[i + 1]}, hash)) {
             return true;
         }
     }
@@ -268,19 +264,19 @@ bool mr_jobs_names(const struct mr_jobs *jobs, const struct mr_journal *journal,
                    struct mr_hash_128 hash) {
     for (size_t i = 0; i < jobs->count; i++) {
         const struct mr_jobs_row *job = jobs->rows[i];
-        if (is_hash(job->spec, hash) || is_hash(job->state.hash, hash) ||
+        if (mr_hash_128_is(job->spec, hash) || mr_hash_128_is(job->state.hash, hash) ||
             mr_names_has(&job->lines, hash) || is_in_manifest(journal, job->number, hash)) {
             return true;
         }
         for (size_t at = 0; at < job->blob_count; at++) {
-            if (is_hash(job->blobs[at], hash)) {
+            if (mr_hash_128_is(job->blobs[at], hash)) {
                 return true;
             }
         }
     }
     for (size_t i = 0; i < jobs->history.count; i++) {
-        if (is_hash(jobs->history.rows[i]->manifest, hash) ||
-            is_hash(jobs->history.rows[i]->log, hash)) {
+        if (mr_hash_128_is(jobs->history.rows[i]->manifest, hash) ||
+            mr_hash_128_is(jobs->history.rows[i]->log, hash)) {
             return true;
         }
     }

@@ -243,7 +243,7 @@ static void send_kept(struct mr_session *session, const struct mr_history_row *e
     const struct mr_roster_node *node = mr_roster_at(&master->roster, ended->log_node);
     struct mr_buffer bytes = {0};
     size_t sent = 0;
-    bool is_kept = ended->log.high || ended->log.low;
+    bool is_kept = !mr_hash_128_is_none(ended->log);
     bool is_that = said->phase == FIRST_FAILURE ||
                    (said->phase == (uint64_t)id->phase && said->task == id->task &&
                     (!said->attempt || said->attempt == id->attempt));

@@ -11,15 +11,10 @@ void mr_names_fini(struct mr_names *names) {
     *names = (struct mr_names){0};
 }
 
-static bool is_free(struct mr_hash_128 name) {
-    return name.high == 0 && name.low == 0;
-}
-
 /* Where the name is, or would be. There is a free slot. */
 static struct mr_hash_128 *place(const struct mr_names *names, struct mr_hash_128 name) {
     size_t at = (size_t)name.low & (names->capacity - 1);
-    while (!is_free(names->slots[at]) &&
-           (names->slots[at].low != name.low || names->slots[at].high != name.high)) {
+    while (!mr_hash_128_is_none(names->slots[at]) && !mr_hash_128_is(names->slots[at], name)) {
         at = (at + 1) & (names->capacity - 1);
     }
     return &names->slots[at];
@@ -33,7 +28,7 @@ static int grow(struct mr_names *names, struct mr_error *err) {
         return mr_error_nomem(err, "listing blobs");
     }
     for (size_t i = 0; i < names->capacity; i++) {
-        if (!is_free(names->slots[i])) {
+        if (!mr_hash_128_is_none(names->slots[i])) {
             *place(&grown, names->slots[i]) = names->slots[i];
         }
     }
@@ -47,11 +42,11 @@ int mr_names_add(struct mr_names *names, struct mr_hash_128 name, struct mr_erro
         return err->code;
     }
     struct mr_hash_128 *slot = place(names, name);
-    names->count += is_free(*slot);
+    names->count += mr_hash_128_is_none(*slot);
     *slot = name;
     return MR_OK;
 }
 
 bool mr_names_has(const struct mr_names *names, struct mr_hash_128 name) {
-    return names->capacity && !is_free(*place(names, name));
+    return names->capacity && !mr_hash_128_is_none(*place(names, name));
 }

@@ -47,8 +47,8 @@ static void destroy(struct mr_turning_wait *wait) {
 static bool has_blobs(struct mr_session *session, const struct mr_wire_turned *turned) {
     struct mr_hash_128 state = {turned->state_high, turned->state_low};
     struct mr_hash_128 lines = {turned->lines_high, turned->lines_low};
-    bool has_state = (!state.high && !state.low) || mr_couriers_need(session, state);
-    bool has_lines = (!lines.high && !lines.low) || mr_couriers_need(session, lines);
+    bool has_state = mr_hash_128_is_none(state) || mr_couriers_need(session, state);
+    bool has_lines = mr_hash_128_is_none(lines) || mr_couriers_need(session, lines);
     return has_state && has_lines;
 }
 

@@ -22,10 +22,6 @@ static void set_state(struct mr_dossier *job, enum mr_dossier_state state) {
     job->state = state;
 }
 
-static bool is_same(struct mr_hash_128 a, struct mr_hash_128 b) {
-    return a.high == b.high && a.low == b.low;
-}
-
 /* ---- what a job needs -------------------------------------------------------------------------*/
 
 static struct mr_hash_128 plugin_of(const struct mr_dossier *job) {
@@ -41,14 +37,14 @@ static struct mr_hash_128 file_of(const struct mr_spec_param *param) {
 }
 
 static bool needs(const struct mr_dossier *job, struct mr_hash_128 hash) {
-    if (is_same(job->spec_hash, hash)) {
+    if (mr_hash_128_is(job->spec_hash, hash)) {
         return true;
     }
-    if (job->has_spec && has_plugin(job) && is_same(plugin_of(job), hash)) {
+    if (job->has_spec && has_plugin(job) && mr_hash_128_is(plugin_of(job), hash)) {
         return true;
     }
     for (size_t i = 0; job->has_spec && i < job->spec.params_count; i++) {
-        if (job->spec.params[i].is_file && is_same(file_of(&job->spec.params[i]), hash)) {
+        if (job->spec.params[i].is_file && mr_hash_128_is(file_of(&job->spec.params[i]), hash)) {
             return true;
         }
     }
@@ -296,7 +292,7 @@ int mr_docket_enter(struct mr_docket *docket, const struct mr_wire_job *message,
     }
     struct mr_dossier *found = mr_docket_find_id(docket, message->id);
     struct mr_hash_128 spec = {message->spec_high, message->spec_low};
-    if (found && found->has_spec && !is_same(found->spec_hash, spec)) {
+    if (found && found->has_spec && !mr_hash_128_is(found->spec_hash, spec)) {
         if (found->uses > 0) {
             return mr_error_set(err, MR_ERR_IO, "the master gives two jobs one id");
         }

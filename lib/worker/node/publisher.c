@@ -46,10 +46,6 @@ struct mr_publisher {
     void *user;
 };
 
-static bool is_none(struct mr_hash_128 hash) {
-    return hash.high == 0 && hash.low == 0;
-}
-
 static void finish_close(struct mr_publisher *publisher) {
     if (publisher->is_closing && !publisher->all) {
         void (*closed)(void *user) = publisher->closed;
@@ -101,11 +97,11 @@ static int fill(struct publication *publication, struct mr_commit *commit) {
     const struct mr_buffer *aside = &publication->texts[1];
     const struct mr_buffer *lines = &publication->texts[2];
     char name[MR_PART_NAME_MAX];
-    if (!is_none(publication->aside) &&
+    if (!mr_hash_128_is_none(publication->aside) &&
         mr_commit_add(commit, ASIDE_NAME, (struct mr_bytes){aside->data, aside->len}, err)) {
         return err->code;
     }
-    if (!is_none(publication->lines)) {
+    if (!mr_hash_128_is_none(publication->lines)) {
         mr_part_name(name, sizeof name, 0);
         (void)!mr_commit_add(commit, name, (struct mr_bytes){lines->data, lines->len}, err);
     }
@@ -159,7 +155,7 @@ static void answer(struct publication *publication) {
     const struct mr_hash_128 hashes[] = {publication->manifest, publication->aside,
                                          publication->lines};
     for (size_t i = 0; i < 3; i++) {
-        if (!is_none(hashes[i])) {
+        if (!mr_hash_128_is_none(hashes[i])) {
             mr_docket_drop_blob(docket, hashes[i]);
         }
     }
@@ -211,7 +207,7 @@ static bool gather(struct publication *publication) {
                                          publication->lines};
     bool is_all = true;
     for (size_t i = 0; i < 3; i++) {
-        bool is_here = is_none(hashes[i]);
+        bool is_here = mr_hash_128_is_none(hashes[i]);
         if (!is_here && mr_wants_ask(options->wants, hashes[i], &is_here, &publication->err)) {
             return false;
         }
@@ -219,8 +215,9 @@ static bool gather(struct publication *publication) {
     }
     for (size_t i = 0; i < 3 && is_all; i++) {
         publication->texts[i].len = 0;
-        if (!is_none(hashes[i]) && mr_blobs_read(options->folder->blobs, hashes[i],
-                                                 &publication->texts[i], &publication->err)) {
+        if (!mr_hash_128_is_none(hashes[i]) &&
+            mr_blobs_read(options->folder->blobs, hashes[i], &publication->texts[i],
+                          &publication->err)) {
             return false;
         }
     }
@@ -261,7 +258,7 @@ void mr_publisher_came(struct mr_publisher *publisher, struct mr_hash_128 hash,
         const struct mr_hash_128 hashes[] = {at->manifest, at->aside, at->lines};
         next = at->next;
         for (size_t i = 0; i < 3 && err->code && !at->is_settled; i++) {
-            if (hashes[i].high == hash.high && hashes[i].low == hash.low) {
+            if (mr_hash_128_is(hashes[i], hash)) {
                 at->err = *err;
             }
         }

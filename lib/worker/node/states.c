@@ -5,10 +5,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-static bool is_same(struct mr_hash_128 a, struct mr_hash_128 b) {
-    return a.high == b.high && a.low == b.low;
-}
-
 static int path_of(const struct mr_dossier *job, struct mr_hash_128 state,
                    char path[MR_ORDERS_PATH_MAX], struct mr_error *err) {
     struct mr_orders_task order = {.state_xxh3 = {state.high, state.low}};
@@ -19,9 +15,10 @@ void mr_states_left(const struct mr_errand_around *around, const struct mr_dossi
                     struct mr_hash_128 state) {
     char path[MR_ORDERS_PATH_MAX];
     struct mr_error ignored = {0};
-    bool is_needed = is_same(job->loop_state, state) || is_same(job->kept_state, state);
+    bool is_needed =
+        mr_hash_128_is(job->loop_state, state) || mr_hash_128_is(job->kept_state, state);
     for (const struct mr_errand *at = around->all; at && !is_needed; at = at->next) {
-        is_needed = at->job == job && at->state_len && is_same(at->loop_state, state);
+        is_needed = at->job == job && at->state_len && mr_hash_128_is(at->loop_state, state);
     }
     if (!is_needed && !path_of(job, state, path, &ignored)) {
         (void)unlink(path);

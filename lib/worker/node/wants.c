@@ -70,10 +70,6 @@ void mr_wants_destroy(struct mr_wants *wants) {
     free(wants);
 }
 
-static bool is_same(struct mr_hash_128 a, struct mr_hash_128 b) {
-    return a.high == b.high && a.low == b.low;
-}
-
 /* ---- what comes -------------------------------------------------------------------------------*/
 
 static void send_want(struct mr_wants *wants, struct mr_hash_128 hash) {
@@ -87,7 +83,7 @@ int mr_wants_ask(struct mr_wants *wants, struct mr_hash_128 hash, bool *is_here,
                  struct mr_error *err) {
     *is_here = mr_blobs_has(wants->blobs, hash);
     for (struct want *want = wants->wants; want; want = want->next) {
-        if (is_same(want->hash, hash)) {
+        if (mr_hash_128_is(want->hash, hash)) {
             return MR_OK;
         }
     }
@@ -119,13 +115,13 @@ int mr_wants_take(struct mr_wants *wants, const struct mr_wire_blob *head, struc
     struct mr_error failure = {0};
     bool is_whole = false;
     struct want **at = &wants->wants;
-    while (*at && !is_same((*at)->hash, hash)) {
+    while (*at && !mr_hash_128_is((*at)->hash, hash)) {
         at = &(*at)->next;
     }
     if (!*at) { /* an answer to what is not wanted any more */
         return MR_OK;
     }
-    if (head->total == 0 && head->offset == 0 && !is_same(hash, mr_hash_xxh3_128(NULL, 0))) {
+    if (head->total == 0 && head->offset == 0 && !mr_hash_128_is(hash, mr_hash_xxh3_128(NULL, 0))) {
         mr_error_set(&failure, MR_ERR_CLUSTER, "the master does not have what the job needs");
         settle(wants, at, &failure);
         return MR_OK;
@@ -183,7 +179,7 @@ void mr_wants_go_on(struct mr_wants *wants) {
 int mr_wants_give(struct mr_wants *wants, struct mr_hash_128 hash, struct mr_error *err) {
     struct gift **at = &wants->gifts;
     while (*at) {
-        if (is_same((*at)->hash, hash)) {
+        if (mr_hash_128_is((*at)->hash, hash)) {
             return MR_OK;
         }
         at = &(*at)->next;
