@@ -76,6 +76,11 @@ int mr_file_write_at(int fd, uint64_t offset, const void *data, size_t len, cons
     return write_all(fd, (int64_t)offset, data, len, name, err);
 }
 
+int mr_file_link(const char *from, const char *to) {
+    int status = link(from, to);
+    return status != 0 && errno == EEXIST && unlink(to) == 0 ? link(from, to) : status;
+}
+
 int mr_file_close(int *fd, const char *name, struct mr_error *err) {
     if (*fd < 0) {
         return MR_OK;

@@ -20,6 +20,10 @@ MR_MUST_USE int mr_file_read(int fd, int64_t offset, void *data, size_t len, con
 MR_MUST_USE int mr_file_write_at(int fd, uint64_t offset, const void *data, size_t len,
                                  const char *name, struct mr_error *err);
 
+/* Gives a file a second name, in the place of a file that has that name already. 0, or -1 and
+ * errno. */
+MR_MUST_USE int mr_file_link(const char *from, const char *to);
+
 /* Closes *fd where it is open, sets it to -1, and reports a failed close. */
 MR_MUST_USE int mr_file_close(int *fd, const char *name, struct mr_error *err);
 

@@ -244,8 +244,8 @@ static bool link_near(struct mr_stock_table *table, uint32_t task,
         mr_dossier_path(table->job, table->job->dir, &name, to, &ignored)) {
         return false;
     }
-    if (link(from, to) != 0 && !(errno == EEXIST && unlink(to) == 0 && link(from, to) == 0)) {
-        return false; /* what was in its place was of an earlier try */
+    if (mr_file_link(from, to) != 0) { /* what was in its place was of an earlier try */
+        return false;
     }
     mr_stock_set_row_state(row, MR_STOCK_HERE);
     return true;

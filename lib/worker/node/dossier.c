@@ -174,8 +174,7 @@ int mr_dossier_hold(struct mr_dossier *job, const struct mr_wire_row_held *row,
     if (row->phase == MR_DOSSIER_PART) {
         return mark_part(to, row->digest, err) ? err->code : note(job, row, err);
     }
-    if (link(from, to) != 0 &&
-        !(errno == EEXIST && unlink(to) == 0 && link(from, to) == 0)) { /* of an earlier life */
+    if (mr_file_link(from, to) != 0) { /* what was in its place was of an earlier life */
         return mr_error_errno(err, MR_ERR_IO, errno, "make \"%.300s\"", to);
     }
     return note(job, row, err);

@@ -155,3 +155,23 @@ Test(file, offsets_past_all_files) {
     cr_assert_eq(mr_file_write_at(1, UINT64_MAX, "x", 1, "out", &err), MR_ERR_IO);
     cr_assert_str_eq(err.text, "write \"out\": File too large");
 }
+
+Test(file, a_link_takes_the_place_of_a_file) {
+    char dir[] = "/tmp/test_file-XXXXXX";
+    struct stat one;
+    struct stat two;
+    cr_assert(mkdtemp(dir) && chdir(dir) == 0);
+    cr_assert(mkdir("dir", 0700) == 0);
+    for (int i = 0; i < 2; i++) {
+        int fd = open(i ? "to" : "from", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        cr_assert(fd >= 0 && close(fd) == 0);
+    }
+    for (int i = 0; i < 2; i++) { /* of another file, and of the same */
+        cr_assert_eq(mr_file_link("from", "to"), 0);
+        cr_assert(stat("from", &one) == 0 && stat("to", &two) == 0);
+        cr_assert_eq(one.st_ino, two.st_ino);
+    }
+    cr_assert(mr_file_link("none", "to") != 0 && errno == ENOENT);
+    cr_assert(mr_file_link("from", "dir") != 0 && errno == EISDIR);
+    cr_assert(unlink("from") == 0 && unlink("to") == 0 && rmdir("dir") == 0 && rmdir(dir) == 0);
+}
