@@ -77,8 +77,7 @@ bool mr_epochs_fits(const struct mr_journal *journal, const struct mr_epochs_see
     }
     if (!mr_notes_get_numbers(journal, 0, MR_NOTES_START, seen->number, numbers, NUMBERS) ||
         numbers[RANDOM] != seen->random) {
-        snprintf(how, sizeof how, "it knows nothing of that start");
-        return refuse(seen, how, why);
+        return refuse(seen, "it knows nothing of that start", why);
     }
     if (numbers[END] && seen->sequence >= numbers[END]) {
         snprintf(how, sizeof how, "the next start began with its entry %" PRIu64, numbers[END]);

@@ -154,7 +154,7 @@ void mr_errands_came(struct mr_errands *errands, struct mr_hash_128 hash,
     for (struct mr_errand *errand = errands->around.all; errand && err->code;
          errand = errand->next) {
         if (errand->state == MR_ERRAND_WAITING && !errand->is_void && errand->state_len &&
-            errand->loop_state.high == hash.high && errand->loop_state.low == hash.low) {
+            mr_hash_128_is(errand->loop_state, hash)) {
             mr_telling_failed(&errands->around, errand, err);
         }
     }
@@ -193,16 +193,6 @@ void mr_errands_forget(struct mr_errands *errands, const struct mr_dossier *job)
 
 /* ---- messages ---------------------------------------------------------------------------------*/
 
-static struct mr_errand *find_turn(struct mr_errands *errands, const struct mr_wire_start *start) {
-    struct mr_errand *errand = errands->around.all;
-    while (errand && !(errand->phase == MR_ERRAND_TURN && errand->number == start->job &&
-                       errand->pass == start->pass && errand->attempt == start->attempt &&
-                       !errand->is_void)) {
-        errand = errand->next;
-    }
-    return errand;
-}
-
 int mr_errands_start(struct mr_errands *errands, const struct mr_wire_start *message,
                      struct mr_error *err) {
     struct mr_dossier *job = mr_docket_find(errands->around.docket, (uint32_t)message->job);
@@ -210,9 +200,6 @@ int mr_errands_start(struct mr_errands *errands, const struct mr_wire_start *mes
                                     message->task, message->attempt);
     if (!job || message->attempt == 0 || (message->phase < 2 && message->partitions == 0)) {
         return mr_error_set(err, MR_ERR_IO, "the master starts what it said nothing of");
-    }
-    if (errand && message->phase == MR_ERRAND_TURN) {
-        errand = find_turn(errands, message);
     }
     if (errand) { /* it runs, or is told of in a moment */
         if (errand->state == MR_ERRAND_TOLD && message->phase == MR_ERRAND_TURN) {
