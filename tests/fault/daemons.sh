@@ -24,6 +24,21 @@ address_of() {
     sed -n 's/^ready //p' "$1.out"
 }
 
+# launch_cluster OPTION…: a master that listens here, with these options; mappers m1, m2 and reducers r1, r2 of two slots.
+launch_cluster() {
+    local name role
+    launch master "$MILLRACE" master --listen 127.0.0.1:0 --state state --allow-root "$@"
+    ready master
+    MILLRACE_MASTER=$(address_of master)
+    export MILLRACE_MASTER
+    for name in m1 m2 r1 r2; do
+        role=mapper
+        [[ $name != r* ]] || role=reducer
+        launch $name "$MILLRACE" $role --name $name --slots 2 --scratch "$T/scratch-$name"
+    done
+    for name in m1 m2 r1 r2; do ready $name; done
+}
+
 # murder NAME…: kill -9, and nothing of them is left.
 murder() {
     local name

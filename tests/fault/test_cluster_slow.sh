@@ -4,16 +4,7 @@
 . "$SOURCE/tests/cluster.sh"
 . "$SOURCE/tests/fault/daemons.sh"
 
-launch master "$MILLRACE" master --listen 127.0.0.1:0 --state state --allow-root --heartbeat 100ms
-ready master
-MILLRACE_MASTER=$(address_of master)
-export MILLRACE_MASTER
-for name in m1 m2 r1 r2; do
-    role=mapper
-    [[ $name != r* ]] || role=reducer
-    launch $name "$MILLRACE" $role --name $name --slots 2 --scratch "$T/scratch-$name"
-done
-for name in m1 m2 r1 r2; do ready $name; done
+launch_cluster --heartbeat 100ms
 mkdir in
 for i in 1 2 3 4 5 6; do seq $((i * 1000)) $((i * 1000 + 599)); done | split -l 600 - in/
 "$MILLRACE" run "$misbehave" in --partitions 4 -o want

@@ -5,16 +5,7 @@
 . "$SOURCE/tests/fault/daemons.sh"
 
 make_lines
-launch master "$MILLRACE" master --listen 127.0.0.1:0 --state state --allow-root --heartbeat 250ms
-ready master
-MILLRACE_MASTER=$(address_of master)
-export MILLRACE_MASTER
-for name in m1 m2 r1 r2; do
-    role=mapper
-    [[ $name != r* ]] || role=reducer
-    launch $name "$MILLRACE" $role --name $name --slots 2 --scratch "$T/scratch-$name"
-done
-for name in m1 m2 r1 r2; do ready $name; done
+launch_cluster --heartbeat 250ms
 
 # starve NAME…: no descriptor more than it has, and none again for one that it gives up; feed NAME…: as many as before.
 limit=$(prlimit --pid "${daemons[m1]}" --nofile --output SOFT --noheadings | tr -d ' ')

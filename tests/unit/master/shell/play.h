@@ -556,4 +556,12 @@ static inline void client_follow(struct actor *client, const char *job) {
 #define ID_B "fedcba9876543210fedcba9876543210"
 #define ID_C "00112233445566778899aabbccddeeff"
 
+/* A master, and a client that has submitted a job to it as ID_A. */
+static inline void play_submit(struct play *play, struct actor *client,
+                               const struct mr_buffer *spec) {
+    play_start_master(play);
+    actor_open(client, play, MR_NET_CLIENT);
+    (void)client_submit(client, ID_A, spec);
+}
+
 #endif

@@ -27,9 +27,7 @@ Test(clients, waiting) {
     struct mr_buffer spec = spec_of(&plain);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     ask_job(&client, "0123", false, &taken);
     cr_assert_str_eq(taken.is.jobs_.jobs[0].state, "waiting");
     cr_assert_str_eq(taken.is.jobs_.jobs[0].why, "no worker is there");
@@ -76,9 +74,7 @@ Test(clients, cancel) {
     struct taken taken;
     struct mr_wire_cancel cancel = {"1"};
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&mapper, &play, "m", 7, MR_CORE_MAPS, 1);
     struct mr_wire_start start = actor_start(&mapper);
@@ -109,9 +105,7 @@ Test(clients, collect) {
     struct taken taken;
     struct mr_wire_collect collect = {"1"};
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     actor_send(&client, MR_WIRE_COLLECT, &collect);
     worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 2);
     worker.does_all = true;
@@ -236,9 +230,7 @@ Test(clients, publish) {
     struct mr_buffer spec = spec_of(&plain);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&workers[0], &play, "w0", 7, MR_CORE_DOES_BOTH, 2);
     for (int i = 0; i < 2; i++) {

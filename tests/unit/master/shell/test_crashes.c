@@ -167,9 +167,7 @@ Test(crashes, the_manifest_fails) {
     struct mr_buffer spec = spec_of(&plain);
     struct mr_wire_start start = {0};
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 1);
     for (int i = 0; i < 2; i++) {
         start = actor_start(&worker);

@@ -23,9 +23,7 @@ Test(failures, cause) {
     struct mr_buffer spec = spec_of(&plan);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&worker, &play, "worker-1", 7, MR_CORE_MAPS, 1);
     worker.does_all = worker.is_mute = true;
@@ -74,9 +72,7 @@ Test(failures, bad_record) {
     struct mr_buffer spec = spec_of(&plan);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&worker, &play, "w", 7, MR_CORE_MAPS, 1);
     struct mr_wire_start start = actor_start(&worker);
     cr_assert_eq(start.care_block, UINT64_MAX);
@@ -149,9 +145,7 @@ Test(failures, memory) {
     struct taken taken;
     struct mr_wire_failed memory = {.is_memory = 1, .why = "used more than 20 MiB"};
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&worker, &play, "w", 7, MR_CORE_MAPS, 1);
     worker.does_all = worker.is_mute = true;
@@ -181,9 +175,7 @@ Test(failures, broken) {
     struct taken taken;
     struct mr_wire_failed broken = {.is_broken = 1, .why = "it answered what nobody asked"};
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&worker, &play, "w", 7, MR_CORE_MAPS, 1);
     worker.does_all = worker.is_mute = true;
@@ -212,9 +204,7 @@ Test(failures, output_lost) {
     struct actor client, mapper, reducer;
     struct mr_buffer spec = spec_of(&plan);
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&mapper, &play, "m", 7, MR_CORE_MAPS, 1);
     worker_open(&reducer, &play, "r", 7, MR_CORE_REDUCES, 1);

@@ -29,9 +29,7 @@ Test(namesakes, of_two_the_first) {
     struct mr_buffer spec = spec_of(&plain);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     open_as(&first, &play, "w", 1);
     actor_registered(&first);
     struct mr_wire_start start = actor_start(&first);
@@ -98,9 +96,7 @@ Test(namesakes, who_is_said_to_be_dead) {
     struct actor client, worker, other;
     struct mr_buffer spec = spec_of(&plain);
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     open_as(&worker, &play, "w", 1);
     actor_registered(&worker);
     struct mr_wire_start start = actor_start(&worker);
@@ -132,9 +128,7 @@ Test(namesakes, a_map_task_again_in_vain) {
     struct mr_buffer spec = spec_of(&plain);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     open_as(&mapper, &play, "m", 1);
     actor_registered(&mapper);

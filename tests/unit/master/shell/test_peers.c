@@ -48,9 +48,7 @@ Test(peers, not_its_own) {
     struct mr_wire_heartbeat heartbeat = {.number = 1};
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&own, &play, "own", 7, MR_CORE_MAPS, 1);
     struct mr_wire_start start = actor_start(&own);
     actor_close(&own);
@@ -191,9 +189,7 @@ Test(peers, parts_vanish) {
     struct taken taken;
     int losses = 0;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 2);
     while (!actor_has(&client, MR_WIRE_ENDED)) {

@@ -19,9 +19,7 @@ Test(restart, keeps) {
     struct mr_wire_start starts[3];
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     actor_close(&client);
     worker_open(&mapper, &play, "m", 7, MR_CORE_MAPS, 2);
     worker_open(&reducer, &play, "r", 8, MR_CORE_REDUCES, 1);
@@ -71,9 +69,7 @@ Test(restart, offers) {
     struct mr_wire_start start;
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&mapper, &play, "m", 7, MR_CORE_MAPS, 1);
     start = actor_start(&mapper);
     actor_done(&mapper, &start, 3);

@@ -90,9 +90,7 @@ Test(rounds, three) {
     struct actor client, worker;
     struct mr_buffer spec = spec_of(&rounds);
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 4);
     do_round(&worker, 0, 2);
@@ -141,9 +139,7 @@ Test(rounds, begins_again) {
     struct actor client, holder, other;
     struct mr_buffer spec = spec_of(&rounds);
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&holder, &play, "holder", 7, MR_CORE_DOES_BOTH, 4);
     do_round(&holder, 0, 2);
@@ -276,9 +272,7 @@ Test(rounds, loop) {
     struct mr_buffer spec = spec_of(&loop);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 4);
     turn(&worker, 0, "state one", "first\n", false); /* start: a pass follows, whatever it says */
     do_pass(&worker, 1, "state one");
@@ -333,9 +327,7 @@ Test(rounds, a_loop_that_waits_is_no_damage) {
     struct mr_run_journal about;
     struct mr_error err = {0};
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 4);
     turn(&worker, 0, "state one", "first\n", true);
     do_pass(&worker, 1, "state one");
@@ -366,9 +358,7 @@ Test(rounds, turn_fails) {
     struct mr_buffer spec = spec_of(&plan);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     client_follow(&client, "1");
     worker_open(&worker, &play, "w", 7, MR_CORE_DOES_BOTH, 4);
     for (uint64_t i = 1; i <= 2; i++) {

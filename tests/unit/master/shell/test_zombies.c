@@ -11,9 +11,7 @@ Test(zombies, incarnations) {
     struct mr_buffer spec = spec_of(&plain);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&old, &play, "w", 7, MR_CORE_MAPS, 1);
     struct mr_wire_start first = actor_start(&old);
     cr_assert_eq(first.attempt, 1);
@@ -98,9 +96,7 @@ Test(zombies, nothing_ahead_of_the_disk) {
     struct gate gates[2];
     struct mr_buffer spec = spec_of(&plan);
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&worker, &play, "w", 7, MR_CORE_MAPS, 1);
     struct mr_wire_start start = actor_start(&worker);
     actor_done(&worker, &start, 3);
@@ -151,9 +147,7 @@ Test(zombies, reconnects) {
     struct mr_buffer spec = spec_of(&plain);
     struct taken taken;
     play_open(&play);
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&worker, &play, "w", 7, MR_CORE_MAPS, 1);
     struct mr_wire_start start = actor_start(&worker);
     actor_close(&worker);
@@ -178,9 +172,7 @@ Test(zombies, deaf) {
     struct mr_buffer spec = spec_of(&plain);
     play_open(&play);
     play.lease_ms = 400;
-    play_start_master(&play);
-    actor_open(&client, &play, MR_NET_CLIENT);
-    (void)client_submit(&client, ID_A, &spec);
+    play_submit(&play, &client, &spec);
     worker_open(&deaf, &play, "deaf", 7, MR_CORE_MAPS, 1);
     (void)actor_start(&deaf);
     worker_open(&other, &play, "other", 7, MR_CORE_MAPS, 1);
