@@ -100,14 +100,16 @@ int mr_conn_send_made(struct mr_conn *conn, struct mr_error *err) {
 
 /* ---- the pulse ------------------------------------------------------------------------------- */
 
-/* What waits to be sent says as much as a pulse, once it goes. */
+/* What waits to be sent says as much as a pulse, once it goes; a stream that has ended is about to
+ * say why. */
 static void beat(struct mr_conn *conn) {
     struct mr_buffer *frame = &conn->net->frame;
     struct mr_error err = {0};
     frame->len = 0;
     if (mr_conn_queued(conn) == 0 &&
         (mr_frame_append(frame, &conn->net->rules, MR_NET_KIND_PULSE, (struct mr_bytes){0}, &err) ||
-         mr_conn_send_made(conn, &err))) {
+         mr_conn_send_made(conn, &err)) &&
+        err.code != MR_ERR_CLOSED) {
         mr_conn_end(conn, false, &err);
     }
 }

@@ -58,7 +58,8 @@ Test(conn, close_flushes) {
     RIG_UNTIL(&rig, rig.dialed.closed && rig.accepted[0].closed);
     cr_assert_eq(rig.accepted[0].piece_bytes, (uint64_t)20 * PIECE);
     cr_assert(rig_heard(&rig.accepted[0], "last"));
-    cr_assert(rig.dialed.why.code == 0 && rig.accepted[0].by_peer);
+    cr_assert_eq(rig.dialed.why.code, 0, "%s", rig.dialed.why.text);
+    cr_assert(rig.accepted[0].by_peer, "%s", rig.accepted[0].why.text);
     rig_stop(&rig);
 }
 
@@ -237,6 +238,25 @@ Test(conn, pulses_keep_it) {
     cr_assert_gt(mr_net_counters(rig.server)->bytes_received, bytes);
     rig_say(&rig.dialed, "hello");
     RIG_UNTIL(&rig, rig_heard(&rig.accepted[0], "hello"));
+    rig_stop(&rig);
+}
+
+static void dawdle(struct end *end, const struct mr_frame *frame) {
+    (void)end;
+    (void)frame;
+    usleep(50000);
+}
+
+/* The pulse is due just when the other side's farewell has come: it was a farewell nevertheless. */
+Test(conn, farewell_at_the_pulse) {
+    struct rig rig = {0};
+    rig_start(&rig, &quick, &quick, 1);
+    rig_connect(&rig);
+    rig.accepted[0].on_frame = dawdle;
+    rig_say(&rig.dialed, "the last words");
+    mr_conn_close(rig.dialed.conn);
+    RIG_UNTIL(&rig, rig.dialed.closed && rig.accepted[0].closed);
+    cr_assert(rig.accepted[0].by_peer, "%s", rig.accepted[0].why.text);
     rig_stop(&rig);
 }
 
