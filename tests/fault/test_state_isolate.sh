@@ -28,9 +28,10 @@ state random 2 -- $isolated
 state sweep --class sync --how killed --path journal.db -- run "$unruly" {in}/a.txt {in}/b.txt --how fail --at 1500 \
     --also-at 3500 --isolate --skip-bad-records 2 --max-attempts 1
 
-# Failures are counted across restarts, and the first cause is told.
-job=("$MILLRACE" run "$unruly" in/a.txt in/b.txt --how fail --reduce-at 2500 --struck "$T/struck" -o out --state st --tmp scratch
-    --isolate --max-attempts 3)
+# Failures are counted across restarts, and the first cause is told. One map task, which no other joins in a transaction:
+# behind it each attempt waits for that of the one before.
+job=("$MILLRACE" run "$unruly" in/a.txt --how fail --reduce-at 2500 --struck "$T/struck" -o out --state st --tmp scratch --isolate
+    --max-attempts 3)
 : >struck
 expect_status 1 "${job[@]}"
 expect_err '\(the first of 3 attempts that failed\)'
