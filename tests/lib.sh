@@ -14,6 +14,7 @@ MILLRACE=$(realpath "$MILLRACE")
 BUILD=$(realpath "$BUILD")
 export SOURCE BUILD MILLRACE MR_SANITIZE
 export LC_ALL=C.UTF-8
+umask 022 # some tests are another user for a while
 unset NO_COLOR MILLRACE_TMP 2>/dev/null || true
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/millrace-test.XXXXXX")

@@ -4,22 +4,17 @@ unruly=$plugins/unruly.so
 unruly_block=$plugins/unruly_block.so
 seq 1 100000 >many.txt # 588895 bytes; line 50000 at offset 288888
 
-# dead_groups: groups of task processes without a process in them (other tests run beside this one).
-dead_groups() {
-    local dir
-    for dir in $(find /sys/fs/cgroup -maxdepth 6 -type d -name 'millrace-*' 2>/dev/null); do
-        if [ -r "$dir/cgroup.procs" ] && [ -z "$(cat "$dir/cgroup.procs" 2>/dev/null)" ] && [ -d "$dir" ]; then
-            echo "$dir"
-        fi
+# groups_left: groups of the task processes of the runs here. Each process wrote down where it was; by the name of its run those of
+# other tests are told apart, whose engines may have been killed just now, and whose groups the next engine removes later.
+groups_left() {
+    local run
+    for run in $(grep -oE 'millrace-[0-9a-f]{12}' groups 2>/dev/null | sort -u); do
+        find /sys/fs/cgroup -maxdepth 6 -type d -name "$run-*" 2>/dev/null || true # they come and go
     done
 }
-dead_before=$(dead_groups)
 
-no_new_dead_group() {
-    local dir
-    for dir in $(dead_groups); do
-        case $dead_before in *"$dir"*) ;; *) return 1 ;; esac
-    done
+no_group_left() {
+    [ -z "$(groups_left)" ]
 }
 
 # mine: the task processes whose engine is not there any more, or was started here: told by their folder.
@@ -41,13 +36,14 @@ no_mine() {
 expect_clean() {
     wait_for no_mine
     expect_only scratch
-    wait_for no_new_dead_group
+    wait_for no_group_left
+    rm -f groups
 }
 
 # isolated PLUGIN ARGUMENT…: runs it into out, in two processes.
 isolated() {
     rm -f struck
-    run "$MILLRACE" run "$@" --isolate --tmp scratch -o out --threads 2 --struck "$T/struck"
+    run "$MILLRACE" run "$@" --isolate --tmp scratch -o out --threads 2 --struck "$T/struck" --groups "$T/groups"
 }
 
 # expect_struck N: the fault was there so many times.

@@ -57,12 +57,22 @@ sweep() {
     fi
 }
 
-# wait_for COMMAND…: until it succeeds; fails the test after 20 s.
+# flip FILE AT: a bit of this byte is another.
+flip() {
+    python3 -c '
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(int(sys.argv[2]))
+    byte = file.read(1)[0]
+    file.seek(-1, 1)
+    file.write(bytes([byte ^ 1]))' "$1" "$2"
+}
+
+# wait_for COMMAND…: until it succeeds; fails the test after a minute.
 wait_for() {
-    local tries=0
+    local end=$((SECONDS + 60))
     until "$@"; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 4000 ]; then
+        if [ "$SECONDS" -gt $end ]; then
             fail "never came true: $*"
             return 0
         fi

@@ -21,7 +21,8 @@
  *
  *     FAULT_PATH    only calls on a descriptor (open, mkdir: on a name) whose path holds this
  *
- *     FAULT_REPORT  a file of two 64-bit numbers in the machine's order: calls seen, calls struck
+ *     FAULT_REPORT  a file of three 64-bit numbers in the machine's order: calls seen, calls struck,
+ *                   and when the first of these was (nanoseconds of the monotonic clock)
  *
  * The class clock is another kind: who asks for the time of day is told it with an offset, which
  * may change all the time: FAULT_CLOCK names a file that holds the seconds, 64 bits. Calls struck
@@ -59,6 +60,7 @@ enum how { HOW_ERROR, HOW_KILL, HOW_KILLED, HOW_SHORT, HOW_EINTR, HOW_INTERRUPT,
 struct report {
     atomic_uint_fast64_t calls;
     atomic_uint_fast64_t struck;
+    atomic_uint_fast64_t when;
 };
 
 static struct report own_report;
@@ -145,6 +147,14 @@ static bool is_shut(void) {
     return gate_path && syscall(SYS_faccessat, AT_FDCWD, gate_path, F_OK) == 0;
 }
 
+static void note_strike(void) {
+    struct timespec now = {0};
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+    if (atomic_fetch_add(&report->struck, 1) == 0) {
+        atomic_store(&report->when, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+    }
+}
+
 /* Counts a call; whether it is one that is struck. */
 static bool strikes(void) {
     uint64_t call = atomic_fetch_add(&report->calls, 1) + 1;
@@ -152,7 +162,7 @@ static bool strikes(void) {
     bool struck = strike_at && (call == strike_at || (lasts && call > strike_at)) &&
                   (how != HOW_HOLD || is_shut());
     if (struck) {
-        atomic_fetch_add(&report->struck, 1);
+        note_strike();
     }
     if (struck && (how == HOW_KILL || how == HOW_INTERRUPT)) {
         send_signal(how == HOW_KILL ? SIGKILL : SIGINT);

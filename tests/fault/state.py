@@ -283,11 +283,11 @@ def shoot(args):
     print(f"{args.words[0]} runs, {kills} kills, {starts} starts, {tasks} tasks each: {len(problems)} went wrong")
 
 
-def crashed(args):
-    """A run killed half way: its write-ahead log is not in the file yet."""
+def crashed(args, share=2 / 3):
+    """A run killed on its way, behind that share of its transactions: its write-ahead log is not in the file yet."""
     clean, tasks, calls = clean_run(args, FAULT_CLASS="sync", FAULT_PATH="journal.db", FAULT_AT="0")
     place = Place(args)
-    place.run(FAULT_CLASS="sync", FAULT_PATH="journal.db", FAULT_AT=str(calls * 2 // 3), FAULT_HOW="kill")
+    place.run(FAULT_CLASS="sync", FAULT_PATH="journal.db", FAULT_AT=str(int(calls * share)), FAULT_HOW="kill")
     if not place.struck:
         sys.exit(f"the run was not killed: status {place.status}: {place.says}")
     return place, clean, tasks
@@ -357,7 +357,17 @@ def flips(args):
 
 
 def torn(args):
-    place, clean, tasks = crashed(args)
+    # Not every transaction holds a task: which do depends on how they are grouped.
+    tallies = [tear(args, share) for share in (1 / 2, 3 / 5, 2 / 3)]
+    print(f"the last page torn after 0 to 8 sectors: {', '.join(str(sorted(kept)) for kept in tallies)} tasks were kept, "
+          f"{len(problems)} went wrong")
+    if max(len(kept) for kept in tallies) < 2:
+        sys.exit("a torn page never made a difference")
+
+
+def tear(args, share):
+    """The last page of a crashed run's log torn in each way: how many tasks were kept."""
+    place, clean, tasks = crashed(args, share)
     kept = Kept(place)
     path = os.path.join(place.state, "journal.db-wal")
     with open(path, "rb") as file:
@@ -370,10 +380,7 @@ def torn(args):
         tallies.add(place.kept)
         kept.bring_back()
     kept.remove()
-    print(f"the last page torn after 0 to 8 sectors: {sorted(tallies)} of {tasks} tasks were kept, "
-          f"{len(problems)} went wrong")
-    if len(tallies) < 2:
-        sys.exit("a torn page never made a difference")
+    return tallies
 
 
 def main():

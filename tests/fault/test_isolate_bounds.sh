@@ -114,7 +114,7 @@ interrupt() {
     (
         trap - INT
         exec "$MILLRACE" run "$unruly" many.txt --how wait "$3" 50000 --isolate --tmp scratch -o out --threads 2 \
-            --struck "$T/struck"
+            --struck "$T/struck" --groups "$T/groups"
     ) >.out 2>.err &
     local pid=$! sent
     wait_for [ -s struck ]
@@ -159,16 +159,16 @@ isolated "$unruly" many.txt
 expect_whole
 
 # ---- an input that changes between two attempts -------------------------------------------------------------------
+# The first attempt fails when it has changed.
 seq 1 200000 >changing.txt
-cat >change.sh <<'END'
-until [ -s struck ]; do sleep 0.01; done
-seq 2 200001 >changing.txt
-END
 rm -f struck
-bash change.sh &
-run "$MILLRACE" run "$unruly" changing.txt --how loop --at 50000 --isolate --tmp scratch -o out --threads 2 \
-    --task-timeout 1 --once once --struck "$T/struck"
-wait
+"$MILLRACE" run "$unruly" changing.txt --how fail --at 50000 --isolate --tmp scratch -o out --threads 2 --once once \
+    --struck "$T/struck" --until "$T/changed" --groups "$T/groups" >.out 2>.err &
+wait_for [ -s struck ]
+seq 2 200001 >changing.txt
+: >changed
+status=0
+wait $! || status=$?
 check "status 3, not $status" [ "$status" -eq 3 ]
 expect_err 'input "changing.txt" changed since the run began'
 expect_missing out

@@ -115,7 +115,7 @@ expect_status 0 again
 expect_err '^state: 1 task was done before, 2 now'
 rm -rf half
 half_a_run KILL
-printf 'X' | dd of="$(echo st/outputs-*/map-0-1-1)" bs=1 seek=80 conv=notrunc 2>/dev/null
+flip st/outputs-*/map-0-1-1 80
 expect_status 0 again
 expect_err '^state: 1 task was done before, 2 now'
 rm -rf half st
@@ -197,7 +197,7 @@ rm -r st
 half_a_run KILL
 looks 0 '^state: running'
 # A byte of its log flips: transactions that were on disk are gone, and it is told.
-printf 'X' | dd of=st/journal.db-wal bs=1 seek=$(($(stat -c %s st/journal.db-wal) / 2)) conv=notrunc 2>/dev/null
+flip st/journal.db-wal $(($(stat -c %s st/journal.db-wal) / 2))
 looks 3 'the journal in ".*/st" is damaged: entry [0-9]+ was on disk, and it ends with [0-9]+: .*remove ".*/st/journal.db-last"$'
 expect_status 3 again
 expect_err 'was on disk'

@@ -6,6 +6,7 @@
 #include <mr/job.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,32 @@ static void leave_mark(struct mr_ctx *ctx) {
 static void pause_ms(long ms) {
     struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     nanosleep(&pause, NULL);
+}
+
+/* With --until FILE: the fault waits for the file. */
+static void await_word(struct mr_ctx *ctx) {
+    const char *until = mr_param(ctx, "until");
+    while (until && access(until, F_OK) != 0) {
+        pause_ms(5);
+    }
+}
+
+/* With --groups FILE: which groups this process is in, once a process. */
+static void name_groups(struct mr_ctx *ctx) {
+    static atomic_flag is_done = ATOMIC_FLAG_INIT;
+    char text[4096];
+    const char *path = atomic_flag_test_and_set(&is_done) ? NULL : mr_param(ctx, "groups");
+    int from = path ? open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC) : -1;
+    int to = from >= 0 ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+    for (ssize_t got; to >= 0 && (got = read(from, text, sizeof text)) > 0;) {
+        (void)!write(to, text, (size_t)got);
+    }
+    if (to >= 0) {
+        close(to);
+    }
+    if (from >= 0) {
+        close(from);
+    }
 }
 
 /* Touches memory until there is none. */
@@ -124,16 +151,17 @@ static void breed_deep(struct mr_ctx *ctx, int depth) {
     }
 }
 
-/* Stops the supervisor; what is left behind lets it go on after a while. */
+/* Stops the supervisor; what is left behind, and is there only then, lets it go on after a while.
+ */
 static void delay_above(void) {
     pid_t above = getppid();
+    kill(above, SIGSTOP);
     if (fork() == 0) {
         setsid();
         pause_ms(300);
         kill(above, SIGCONT);
         _exit(0);
     }
-    kill(above, SIGSTOP);
 }
 
 /* Descriptors that are sockets: one of them is the engine's. */
@@ -223,6 +251,7 @@ static int meddle(struct mr_ctx *ctx, const char *how) {
 static int misbehave(struct mr_ctx *ctx) {
     const char *how = mr_param(ctx, "how");
     leave_mark(ctx);
+    await_word(ctx);
     if (strcmp(how, "fail") == 0) {
         return mr_fail(ctx, "not this one");
     } else if (strcmp(how, "segv") == 0) {
@@ -350,6 +379,7 @@ static int emit(struct mr_ctx *ctx, struct mr_bytes line) {
 static int map(struct mr_ctx *ctx, void *state, struct mr_bytes line) {
     (void)state;
     int status = 0;
+    name_groups(ctx);
     eat(ctx);
     if (wanders_here(ctx, line)) {
         leave_mark(ctx);
@@ -452,6 +482,8 @@ static const struct mr_param params[] = {
     TEXT("reduce-at", "in reduce, at this key"),
     TEXT("once", "only where this file is not there, which it makes"),
     TEXT("struck", "a file that grows by a byte each time"),
+    TEXT("until", "not before this file is there"),
+    TEXT("groups", "a file that gets the groups of each process that maps"),
     TEXT("gone-by", "in reduce, at this key: fail while a process that was left is there"),
     TEXT("child-by", "in reduce, at this key: have a child, for a second"),
     {.name = "hunger",

@@ -49,7 +49,8 @@ at_exit() {
 }
 trap 'at_exit; finish' EXIT
 
-start_master 127.0.0.1:0
+# An address that others do not use: its port stays free while there is no master.
+start_master "127.$((RANDOM % 200 + 20)).$((RANDOM % 250)).$((RANDOM % 250 + 2)):0"
 kill "$master"
 wait "$master" || true
 "$MILLRACE" mapper --master "$address" --scratch scratch --slots 1 >worker.out 2>worker.err &
