@@ -32,6 +32,14 @@ no_mine() {
     [ -z "$(mine)" ]
 }
 
+# all_gone: of the processes that named themselves in `names` none is there: their folder tells whether it is one of them.
+all_gone() {
+    local pid
+    for pid in $(cat names); do
+        if [ "/proc/$pid/cwd" -ef "$T" ]; then return 1; fi
+    done
+}
+
 # expect_clean: no process, no scratch file, no group is left.
 expect_clean() {
     wait_for no_mine

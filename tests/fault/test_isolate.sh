@@ -64,12 +64,6 @@ expect_whole
 rm once
 
 # ---- F39: children that outlive the attempt, and hold its pipe ----------------------------------------------------
-all_gone() {
-    local pid
-    for pid in $(cat names); do
-        if [ -d "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null; then return 1; fi
-    done
-}
 for how in daemon breed threads deep; do
     rm -f names
     # They are gone while the process that left them serves on, not only with it.

@@ -71,12 +71,6 @@ if [ -z "$MR_SANITIZE" ]; then
 fi
 
 # ---- F38: a fork bomb ---------------------------------------------------------------------------------------------
-all_gone() {
-    local pid
-    for pid in $(cat names); do
-        if [ -d "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null; then return 1; fi
-    done
-}
 run "$MILLRACE" run "$unruly" many.txt --isolate --tmp scratch -o out --verbose
 rm -rf out
 if grep -q 'processes by a cgroup\|processes by\|and processes' .err; then
