@@ -6,7 +6,7 @@
     state.py flips STEP -- run ...              each STEP-th byte of a crashed run's journal flipped
     state.py torn -- run ...                    the last page of its write-ahead log torn, after k sectors
 
-Of each run that was struck: it was killed, or failed with a sentence and status 4, or succeeded. Then `fsck` finds a
+Of each run that was struck: it was killed, or failed with a sentence and its status, or succeeded. Then `fsck` finds a
 sound journal (or none yet) with so many tasks done; the same command again ends with status 0 and the clean run's bytes;
 it has kept just the tasks that were done, and run just the others; nothing but output and journal is left.
 {in} is the folder of inputs, {work} a folder that each run has of its own."""
@@ -181,7 +181,7 @@ def strike(args, fault, at, untouched):
             survives = "--isolate" in args.command and place.status == 0
             if place.status != -signal.SIGKILL and not survives:
                 problem(where, f"status {place.status}, not killed")
-        elif place.status not in (0, 4) or not place.says.startswith("millrace: ") and place.status:
+        elif place.status and not (str(place.status) in args.statuses.split(",") and place.says.startswith("millrace: ")):
             problem(where, f"status {place.status}: {place.says.strip()!r}")
         # Without rename flags there is none for a moment.
         if digest(place.out) not in (clean, place.old) + ((None,) if args.old_fs else ()):
@@ -390,6 +390,7 @@ def main():
     parser.add_argument("--class", dest="kind")
     parser.add_argument("--how", default="error")
     parser.add_argument("--errno", default="EIO")
+    parser.add_argument("--statuses", default="4", help="a failed run's exit status, or several")
     parser.add_argument("--path")
     parser.add_argument("--stays", action="store_true")
     parser.add_argument("--old", help="an earlier result, which the run replaces")

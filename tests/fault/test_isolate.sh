@@ -51,7 +51,7 @@ expect_failure 'unruly: not this one \(reducing partition 0\) \(the first of 3 a
 
 # ---- F37: the code loops ------------------------------------------------------------------------------------------
 # So many seconds are more than a process needs to come to its line, on a machine that stands still for a while, too.
-timeout=$(fewer 5 15)
+timeout=$(fewer 5 8)
 isolated "$unruly" many.txt --how loop --at 50000 --max-attempts 1 --task-timeout $timeout
 expect_struck 1
 expect_failure "unruly: nothing moved for $timeout s \(--task-timeout\) in map task 0, attempt 1 \(many.txt, record at offset 288888\)"

@@ -34,9 +34,11 @@ if [ -z "$MR_SANITIZE" ]; then
         rm -rf out
         expect_clean
     }
+    # (On a disk that is memory what is spilled counts, too, until the process ends.)
+    scratch_on=$(stat -f -c %T scratch)
     hungry 97
     expect_err 'memory.*; trying again'
-    expect_fed
+    if [ "$scratch_on" = tmpfs ]; then rm -rf out; else expect_fed; fi
     hungry 120
     check "status 1 or 4, not $status" [ "$status" -eq 1 -o "$status" -eq 4 ]
     expect_err 'memory.*; with half the buffers, too \(2 attempts that failed\)'
