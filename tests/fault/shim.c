@@ -21,7 +21,7 @@
  *
  *     FAULT_PATH    only calls on a descriptor (open, mkdir: on a name) whose path holds this
  *
- *     FAULT_REPORT  a file of three 64-bit numbers in the machine's order: calls seen, calls struck,
+ *     FAULT_REPORT  a file of three 64-bit numbers in the machine's order: calls seen, those struck,
  *                   and when the first of these was (nanoseconds of the monotonic clock)
  *
  * The class clock is another kind: who asks for the time of day is told it with an offset, which
