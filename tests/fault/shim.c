@@ -21,8 +21,8 @@
  *
  *     FAULT_PATH    only calls on a descriptor (open, mkdir: on a name) whose path holds this
  *
- *     FAULT_REPORT  a file of three 64-bit numbers in the machine's order: calls seen, those struck,
- *                   and when the first of these was (nanoseconds of the monotonic clock)
+ *     FAULT_REPORT  a file of three 64-bit numbers in the machine's order: calls seen, those
+ * struck, and when the first of these was (nanoseconds of the monotonic clock)
  *
  * The class clock is another kind: who asks for the time of day is told it with an offset, which
  * may change all the time: FAULT_CLOCK names a file that holds the seconds, 64 bits. Calls struck
