@@ -272,7 +272,7 @@ static int do_not_linger(void *arg, struct mr_error *err) {
 /* Takes in the supervisor; one that the kernel does not let die is left to it. */
 static void reap(struct mr_process *process) {
     struct timespec pause = {.tv_nsec = REAP_PAUSE_NS};
-    unsigned looks = (unsigned)(process->kill_seconds * 1e9 / REAP_PAUSE_NS) + 1;
+    unsigned looks = (unsigned)(MR_PROCESS_KILL_SECONDS * 1e9 / REAP_PAUSE_NS);
     for (unsigned i = 0; i < looks; i++) { /* where all stand still, it can't die meanwhile */
         pid_t got = waitpid(process->spawn.pid, NULL, WNOHANG);
         if (got == process->spawn.pid || (got < 0 && errno != EINTR)) {

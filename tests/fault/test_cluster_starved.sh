@@ -60,7 +60,7 @@ expect_err 'Too many open files.*attempt [0-9]+, on "[mr][12]"'
 expect_missing out-none
 used=$(($(ticks_of m1) + $(ticks_of m2) + $(ticks_of r1) + $(ticks_of r2) + $(ticks_of master) - before))
 took=$(($(now_ms) - began))
-check "nobody is busy: $used ticks in $took ms" [ $((used * 20)) -le "$took" ]
+check "nobody is busy: $used ticks in $took ms" [ $((used * 20)) -le $((took + 2000)) ] # what the job takes in any case
 
 # ---- with descriptors again ------------------------------------------------------------------------------------------------------------
 feed m1 m2 r1 r2
