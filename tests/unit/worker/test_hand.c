@@ -16,11 +16,14 @@
 static char folder[64];
 static char program[96];
 
-static const char id[] = "0123456789abcdef0123456789abcdef";
+static char id[] = "0123456789abcdef0123456789abcdef"; /* but that it begins with the process's */
 static const struct mr_orders_job job = {.id = id, .job = "none", .scratch = "/nowhere"};
 
 /* A script that is started in a process's place: its channel is descriptor 3. */
 static struct mr_hand make_hand(const char *script, struct mr_hand_source *source) {
+    char begin[9];
+    snprintf(begin, sizeof begin, "%08x", (unsigned)getpid());
+    memcpy(id, begin, 8);
     snprintf(folder, sizeof folder, "/tmp/millrace-hand.XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
     snprintf(program, sizeof program, "%s/program", folder);
