@@ -89,6 +89,9 @@ import json, sys
 sys.exit(not any(node["name"] == sys.argv[1] and node["state"] == sys.argv[2] for node in json.load(sys.stdin)))' "$1" "$2"
 }
 
+holds_nothing() { # NAME: nothing of any job is in its folder
+    [ -z "$(ls "scratch-$1/jobs" 2>/dev/null)" ]
+}
 is_gone() { # NAME: it isn't there any more, as far as the master knows
     "$MILLRACE" nodes >/dev/null && ! is_node "$1" ready
 }

@@ -25,9 +25,6 @@ worker() {
 outputs_of() { # NAME: its map outputs of the job $id
     find "scratch-$1/jobs/$id" -maxdepth 1 -name 'map-*' 2>/dev/null
 }
-holds_nothing() { # NAME
-    [ -z "$(ls "scratch-$1/jobs" 2>/dev/null)" ]
-}
 make_lines
 keep_port
 export MILLRACE_MASTER=$kept
