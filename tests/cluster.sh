@@ -65,6 +65,9 @@ mine() {
 all_mine() {
     TMPDIR=/ grep -lsF "TMPDIR=$T" /proc/[0-9]*/environ | cut -d / -f 3 || true
 }
+is_over() { # PID
+    [ -z "$(mine "$1")" ]
+}
 # outlast SECONDS LIST…: waits until the command LIST lists no process, for so long at most.
 outlast() {
     local end=$((SECONDS + $1))

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$SOURCE/tests/cluster.sh"
 . "$SOURCE/tests/fault/daemons.sh"
-short=$(fewer 1500 5000) long=60000 # leases, in ms: one that ends in time, and one that ends for nobody who lives, however busy we are
+short=$(fewer 3000 5000) long=60000 # leases, in ms: for those who are gone, and one that ends for nobody who lives, however busy we are
 lease=$short
 
 # master, worker NAME ROLE OPTION…: daemons of this cluster.

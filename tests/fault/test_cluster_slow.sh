@@ -30,8 +30,5 @@ crawls() {
     for name in m1 m2 r1 r2; do await "$phase: $name keeps nothing of it" holds_nothing $name; done
     await "$phase: the slow process is gone" is_over "$slow"
 }
-is_over() { # PID
-    [ -z "$(mine "$1")" ]
-}
 crawls map --at 1000 --map-us 500
 crawls reduce --reduce-at 1000
