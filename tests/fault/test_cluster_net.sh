@@ -14,7 +14,7 @@ fi
 . "$(dirname "$0")/lib.sh"
 . "$SOURCE/tests/cluster.sh"
 . "$SOURCE/tests/fault/daemons.sh"
-lease=$(fewer 3000 5000)
+lease=$(fewer 3000 5000) # ends for nobody who stands still for two seconds
 
 # ---- the network ---------------------------------------------------------------------------------------------------------
 # The master, and whoever submits, are at 10.7.0.1; node N at 10.7.0.N, its other end is vN.
