@@ -270,7 +270,7 @@ static int do_not_linger(void *arg, struct mr_error *err) {
 
 /* Takes in the supervisor; one that the kernel does not let die is left to it. */
 static void reap(struct mr_process *process) {
-    double until = mr_clock_seconds() + process->kill_seconds;
+    double until = mr_clock_seconds() + MR_PROCESS_KILL_SECONDS;
     for (;;) {
         pid_t got = waitpid(process->spawn.pid, NULL, WNOHANG);
         if (got == process->spawn.pid || (got < 0 && errno != EINTR) ||

@@ -7,16 +7,24 @@
 #include "tests/unit/test.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 20000
 
+/* Groups are known by their names: each of the tests, which run at once, has its own. */
+static const char *own_name(void) {
+    static char name[32];
+    snprintf(name, sizeof name, "millrace-test-%d", (int)getpid());
+    return name;
+}
+
 static struct mr_process *start(void) {
     struct mr_error err = {0};
     struct mr_process *process = NULL;
-    struct mr_process_options options = {.program = getenv("MILLRACE"), .name = "millrace-test"};
+    struct mr_process_options options = {.program = getenv("MILLRACE"), .name = own_name()};
     if (!options.program) {
         cr_skip_test("MILLRACE does not name the command");
     }
@@ -115,7 +123,7 @@ Test(process, says_in_its_log_why_it_ended) {
 Test(process, a_program_that_is_not_there) {
     struct mr_error err = {0};
     struct mr_process *process = NULL;
-    struct mr_process_options options = {.program = "/nowhere/millrace", .name = "millrace-test"};
+    struct mr_process_options options = {.program = "/nowhere/millrace", .name = own_name()};
     cr_assert_eq(mr_process_start(&options, &process, &err), MR_ERR_USAGE);
     cr_assert_not_null(strstr(err.text, "/nowhere/millrace"), "%s", err.text);
 }
@@ -124,7 +132,7 @@ Test(process, a_program_that_is_not_there) {
 Test(process, a_program_that_is_no_millrace) {
     struct mr_error err = {0};
     struct mr_process *process = NULL;
-    struct mr_process_options options = {.program = "/bin/true", .name = "millrace-test"};
+    struct mr_process_options options = {.program = "/bin/true", .name = own_name()};
     struct mr_bytes body;
     cr_assert_eq(mr_process_start(&options, &process, &err), 0, "%s", err.text);
     expect(process, MR_PROCESS_ENDED, &body);
