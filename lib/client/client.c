@@ -19,6 +19,7 @@
 #define RETRY_MS_MOST 1000
 #define TELL_MS 500 /* of waiting, before it is said */
 #define CONNECT_MS_MOST 10000
+#define CLOCK_LOOKS 3 /* a loop reads at least once in between */
 
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
 #define CAUGHT (sizeof caught / sizeof *caught)
@@ -38,6 +39,7 @@ struct mr_client {
     uint64_t retry_ms;
     uv_timer_t retry;
     uv_timer_t clock;
+    unsigned clock_looks; /* since it went off */
     uv_signal_t signals[CAUGHT];
     bool keeps_signals; /* between calls too */
     int signal_number;  /* that came so; 0: none */
@@ -235,15 +237,21 @@ static void take_signal(struct mr_client *client) {
     }
 }
 
+/* What came while this process stood still is heard first. */
 static void on_clock(uv_timer_t *timer) {
     struct mr_client *client = timer->data;
     struct mr_error err = {0};
+    if (++client->clock_looks < CLOCK_LOOKS) {
+        uv_timer_start(timer, on_clock, 1, 0);
+        return;
+    }
     if (client->call && client->call->expired && !client->is_over) {
         mr_client_settle(client, client->call->expired(client, client->call->arg, &err), &err);
     }
 }
 
 void mr_client_set_clock(struct mr_client *client, uint64_t milliseconds) {
+    client->clock_looks = 0;
     if (milliseconds) {
         uv_update_time(&client->loop);
         uv_timer_start(&client->clock, on_clock, milliseconds, 0);

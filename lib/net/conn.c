@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #define READ_BYTES ((size_t)64 << 10) /* room for plain bytes at a time */
+#define DEADLINE_LOOKS 8              /* until it is over: of a standstill, one counts */
 
 _Static_assert(MR_CONN_FULL_BYTES == MR_CIPHER_FULL_BYTES, "one bound");
 _Static_assert(MR_CONN_DRAINED_BYTES == MR_CIPHER_DRAINED_BYTES, "one bound");
@@ -64,8 +65,23 @@ void mr_conn_end(struct mr_conn *conn, bool by_peer, const struct mr_error *why)
     uv_close((uv_handle_t *)&conn->timer, on_timer_closed);
 }
 
-static void on_farewell_late(uv_timer_t *timer) {
-    mr_conn_end(timer->data, false, NULL);
+static void on_deadline_look(uv_timer_t *timer) {
+    struct mr_conn *conn = timer->data;
+    if (++conn->looks == DEADLINE_LOOKS) {
+        conn->late(conn);
+    }
+}
+
+void mr_conn_set_deadline(struct mr_conn *conn, uint32_t within_ms,
+                          void (*late)(struct mr_conn *conn)) {
+    uint32_t look_ms = within_ms < DEADLINE_LOOKS ? 1 : within_ms / DEADLINE_LOOKS;
+    conn->late = late;
+    conn->looks = 0;
+    uv_timer_start(&conn->timer, on_deadline_look, look_ms, look_ms);
+}
+
+static void end_late(struct mr_conn *conn) {
+    mr_conn_end(conn, false, NULL);
 }
 
 void mr_conn_leave(struct mr_conn *conn, const struct mr_error *why) {
@@ -73,7 +89,7 @@ void mr_conn_leave(struct mr_conn *conn, const struct mr_error *why) {
         conn->why = *why;
     }
     mr_conn_set_state(conn, MR_CONN_LEAVING);
-    uv_timer_start(&conn->timer, on_farewell_late, conn->net->limits.farewell_ms, 0);
+    mr_conn_set_deadline(conn, conn->net->limits.farewell_ms, end_late);
     mr_cipher_finish(conn->stream);
 }
 

@@ -47,8 +47,10 @@ struct mr_conn {
     struct mr_conn_peer peer;
     struct mr_dial *dial;
     struct mr_cipher *stream;
-    uv_timer_t timer; /* the deadline of the state; when it is ready, the pulse */
-    unsigned parts;   /* stream and timer, not gone yet */
+    uv_timer_t timer;                   /* the deadline of the state; when it is ready, the pulse */
+    void (*late)(struct mr_conn *conn); /* what the deadline is for */
+    unsigned looks;                     /* at that */
+    unsigned parts;                     /* stream and timer, not gone yet */
     struct mr_intake intake;
     struct mr_buffer early; /* what the door's owner sent before the welcome */
     bool is_at_door;
@@ -66,6 +68,10 @@ struct mr_conn *mr_conn_create(struct mr_net *net, const struct mr_conn_entry *e
 /* Begins TLS on a socket that is connected, which it takes in any case. */
 MR_MUST_USE int mr_conn_shake(struct mr_conn *conn, int fd, enum mr_tls_side side,
                               struct mr_error *err);
+/* Has `late` called when so much time has passed, in place of the deadline before: not counted what
+ * this process stood still for, since what came meanwhile is there to be heard. */
+void mr_conn_set_deadline(struct mr_conn *conn, uint32_t within_ms,
+                          void (*late)(struct mr_conn *conn));
 /* Both sides are known. */
 void mr_conn_set_ready(struct mr_conn *conn);
 /* Sends the frame that stands in net->frame. */

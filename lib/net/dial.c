@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,8 +109,15 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
     settle(dial, value ? value : -status);
 }
 
+/* It may have come to an end while this process stood still. */
 static void on_late(uv_timer_t *timer) {
-    settle(timer->data, ETIMEDOUT);
+    struct mr_dial *dial = timer->data;
+    struct pollfd look = {.fd = dial->fd, .events = POLLOUT};
+    if (poll(&look, 1, 0) > 0) {
+        on_writable(&dial->poll, 0, UV_WRITABLE);
+    } else {
+        settle(dial, ETIMEDOUT);
+    }
 }
 
 /* Begins to connect to one address; 0, or an errno value. */
@@ -138,7 +146,9 @@ static void try_next(struct mr_dial *dial) {
         dial->next = target->ai_next;
         int failed = begin(dial, target);
         if (!failed) {
-            uv_timer_start(&dial->timer, on_late, dial->each_ms, 0);
+            if (dial->next) { /* the last is tried for as long as the caller likes */
+                uv_timer_start(&dial->timer, on_late, dial->each_ms, 0);
+            }
             return;
         }
         if (dial->has_poll) {

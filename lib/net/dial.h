@@ -14,7 +14,8 @@ struct mr_dial; /* opaque */
  * MR_ERR_CLOSED. Called once, from the loop, unless it was cancelled; the dial is no more. */
 typedef void (*mr_dial_done)(int fd, const struct mr_error *why, void *user);
 
-/* Looks the host up and tries each of its addresses in turn, all within `timeout_ms`. */
+/* Looks the host up and tries each of its addresses in turn, each for its share of `timeout_ms`,
+ * but the last until it answers or the caller cancels: that is the caller's deadline. */
 MR_MUST_USE int mr_dial_start(struct uv_loop_s *loop, const struct mr_address *address,
                               uint32_t timeout_ms, mr_dial_done done, void *user,
                               struct mr_dial **dial, struct mr_error *err);

@@ -91,8 +91,7 @@ static const struct mr_conn_entry entry = {.up = up, .greeting = hear_greeting};
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 
-static void on_deadline(uv_timer_t *timer) {
-    struct mr_conn *conn = timer->data;
+static void end_late(struct mr_conn *conn) {
     struct mr_error why = {0};
     bool is_dialed = conn->door == NULL;
     conn->net->counters.late += !is_dialed;
@@ -147,7 +146,7 @@ int mr_entry_dial(struct mr_net *net, const char *address, const struct mr_conn_
         discard(made);
         return err->code;
     }
-    uv_timer_start(&made->timer, on_deadline, within_ms, 0);
+    mr_conn_set_deadline(made, within_ms, end_late);
     *conn = made;
     return MR_OK;
 }
@@ -167,7 +166,7 @@ int mr_entry_accept(struct mr_net *net, int fd, const char *address, mr_conn_doo
         discard(made);
         return err->code;
     }
-    uv_timer_start(&made->timer, on_deadline, net->limits.greeting_ms, 0);
+    mr_conn_set_deadline(made, net->limits.greeting_ms, end_late);
     *conn = made;
     return MR_OK;
 }

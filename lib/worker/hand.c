@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define LOOK_MS 100
+#define GAP_SECONDS 1.0   /* between two looks: this process itself stood still */
 #define GRACE_SECONDS 2.0 /* between SIGTERM and SIGKILL */
 
 /* An attempt under way. */
@@ -179,12 +180,24 @@ static void end_all(struct watch *watch, double now) {
     }
 }
 
+/* What nobody could look at, since all stood still perhaps, does not count as standing still, nor
+ * as taking no notice. */
+static void note_gap(struct watch *watch, double now) {
+    double gap = now - watch->looked;
+    if (watch->looked > 0 && gap > GAP_SECONDS) {
+        watch->moved += gap;
+        watch->terminated += watch->terminated > 0 ? gap : 0;
+        watch->killed += watch->killed > 0 ? gap : 0;
+    }
+}
+
 /* Ends what is not wanted, or does not move; now and then. */
 static void look(struct watch *watch) {
     double now = mr_clock_seconds();
     if (now - watch->looked <= LOOK_MS / 1000.0) {
         return;
     }
+    note_gap(watch, now);
     watch->looked = now;
     if (has_moved(watch)) {
         watch->moved = now;

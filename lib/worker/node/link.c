@@ -4,6 +4,7 @@
 #include "lib/base/check.h"
 #include "lib/base/error.h"
 #include "lib/net/entry.h"
+#include "lib/net/pulse.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,8 @@ struct mr_link {
     uint32_t lease_ms;
     uint32_t heartbeat_ms;
     uint32_t node;
-    uint64_t sent; /* heartbeats on this connection */
+    struct mr_pulse master_pulse; /* whether the master is heard of: frames, not its PULSEs */
+    uint64_t sent;                /* heartbeats on this connection */
     uint64_t renewed;
     uint64_t sent_at[SENT_TIMES];
     char said[MR_ERROR_TEXT_MAX]; /* last, of why there is no connection */
@@ -149,13 +151,22 @@ static void send_heartbeat(struct mr_link *link) {
     }
 }
 
+/* What came while this process stood still was not heard yet: that is no silence. */
+static bool is_silent(struct mr_link *link) {
+    uint32_t beats_ms = 2 * link->heartbeat_ms;
+    struct mr_net_limits limits = {.pulse_ms = link->heartbeat_ms,
+                                   .silence_ms = link->lease_ms / 2 > beats_ms ? link->lease_ms / 2
+                                                                               : beats_ms};
+    return mr_pulse_is_silent(&link->master_pulse, &limits, mr_conn_heard_ms(link->conn),
+                              now_ms(link));
+}
+
 static void heartbeat(uv_timer_t *timer) {
     struct mr_link *link = timer->data;
     if (!mr_link_has_lease(link) || link->state != REGISTERED) {
         return;
     }
-    uint64_t silent = now_ms(link) - mr_conn_heard_ms(link->conn);
-    if (silent > link->lease_ms / 2 && silent > 2 * (uint64_t)link->heartbeat_ms) {
+    if (is_silent(link)) {
         struct mr_error why = {0};
         mr_error_set(&why, MR_ERR_CLOSED, "the master at %s says nothing", link->master);
         drop(link, &why);
@@ -226,6 +237,7 @@ static int take_registered(struct mr_link *link, const struct mr_wire_registered
         link->has_lease = false; /* it begins with the first registration; or is shorter now */
         extend_lease(link, now_ms(link));
     }
+    mr_pulse_begin(&link->master_pulse, now_ms(link));
     uv_timer_start(&link->heartbeat, heartbeat, link->heartbeat_ms, link->heartbeat_ms);
     send_heartbeat(link);
     link->events->registered(link->user);

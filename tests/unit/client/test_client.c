@@ -5,6 +5,8 @@
 #include "lib/client/watch.h"
 #include "tests/unit/client/fake.h"
 
+#include <stdatomic.h>
+
 /* ---- questions --------------------------------------------------------------------------------*/
 
 /* Lists two nodes in two messages; the first time the connection is lost in between. */
@@ -88,7 +90,50 @@ static void hear_told(const char *line) {
     told += strstr(line, "waiting for the master at 127.0.0.1:1") != NULL;
 }
 
+/* Enough of waiting, once it has been told. */
+static int stop_waiting(struct mr_client *client, void *arg, struct mr_error *err) {
+    if (told == 0) {
+        mr_client_set_clock(client, 10);
+        return 0;
+    }
+    if (++*(unsigned *)arg < 100) { /* it may be told again meanwhile, but must not */
+        mr_client_set_clock(client, 10);
+        return 0;
+    }
+    return mr_error_set(err, MR_ERR_INTERRUPTED, "it waits");
+}
+
+static int ask_nothing(struct mr_client *client, void *arg, struct mr_error *err) {
+    (void)client;
+    (void)arg;
+    return err->code;
+}
+
+static int hear_nothing(struct mr_client *client, const struct mr_client_message *message,
+                        void *arg, struct mr_error *err) {
+    (void)message;
+    return ask_nothing(client, arg, err);
+}
+
 Test(client, a_master_that_is_away_is_waited_for) {
+    struct fake fake = {.hear = refuse};
+    struct mr_error err = {0};
+    struct mr_client *client = NULL;
+    unsigned looks = 0;
+    struct mr_client_call call = {
+        .begin = ask_nothing, .take = hear_nothing, .expired = stop_waiting, .arg = &looks};
+    fake_start(&fake); /* for its secret */
+    struct mr_client_options options = {
+        .master = "127.0.0.1:1", .secret = fake.secret, .connect_ms = 1000000, .say = hear_told};
+    cr_assert_eq(mr_client_open(&options, &client, &err), 0, "%s", err.text);
+    mr_client_set_clock(client, 10);
+    cr_assert_eq(mr_client_run(client, &call, &err), MR_ERR_INTERRUPTED, "%s", err.text);
+    cr_assert_eq(told, 1u);
+    mr_client_close(client);
+    fake_end(&fake);
+}
+
+Test(client, but_not_for_ever) {
     struct fake fake = {.hear = refuse};
     struct mr_error err = {0};
     struct mr_client *client = NULL;
@@ -97,11 +142,10 @@ Test(client, a_master_that_is_away_is_waited_for) {
         .question = MR_WIRE_CANCEL, .message = &question, .answer = MR_WIRE_RESULT};
     fake_start(&fake); /* for its secret */
     struct mr_client_options options = {
-        .master = "127.0.0.1:1", .secret = fake.secret, .connect_ms = 3000, .say = hear_told};
+        .master = "127.0.0.1:1", .secret = fake.secret, .connect_ms = 200};
     cr_assert_eq(mr_client_open(&options, &client, &err), 0, "%s", err.text);
     cr_assert_eq(mr_ask(client, &ask, &err), MR_ERR_CLUSTER);
     cr_assert_not_null(strstr(err.text, "no master answers at 127.0.0.1:1: "), "%s", err.text);
-    cr_assert_eq(told, 1u);
     mr_client_close(client);
     fake_end(&fake);
 }
@@ -240,18 +284,6 @@ Test(client, blobs_are_believed_by_their_hash) {
 
 /* ---- signals ----------------------------------------------------------------------------------*/
 
-static int begin_nothing(struct mr_client *client, void *arg, struct mr_error *err) {
-    (void)client;
-    (void)arg;
-    return err->code;
-}
-
-static int take_nothing(struct mr_client *client, const struct mr_client_message *message,
-                        void *arg, struct mr_error *err) {
-    (void)message;
-    return begin_nothing(client, arg, err);
-}
-
 static int hear_signal(struct mr_client *client, int signal_number, void *arg,
                        struct mr_error *err) {
     (void)client;
@@ -260,7 +292,7 @@ static int hear_signal(struct mr_client *client, int signal_number, void *arg,
 }
 
 static int end_it(struct mr_client *client, void *arg, struct mr_error *err) {
-    return begin_nothing(client, arg, err) ? err->code : 1;
+    return ask_nothing(client, arg, err) ? err->code : 1;
 }
 
 /* One that comes between two calls is heard by the next that can be interrupted. */
@@ -270,9 +302,9 @@ Test(client, signals_between_calls_are_kept) {
     int signal_number = 0;
     fake_start(&fake);
     struct mr_client *client = fake_client(&fake, 20000);
-    struct mr_client_call deaf = {.begin = begin_nothing, .take = take_nothing, .expired = end_it};
-    struct mr_client_call call = {.begin = begin_nothing,
-                                  .take = take_nothing,
+    struct mr_client_call deaf = {.begin = ask_nothing, .take = hear_nothing, .expired = end_it};
+    struct mr_client_call call = {.begin = ask_nothing,
+                                  .take = hear_nothing,
                                   .interrupted = hear_signal,
                                   .arg = &signal_number};
     mr_client_keep_signals(client, true);
@@ -282,6 +314,80 @@ Test(client, signals_between_calls_are_kept) {
     cr_assert_eq(mr_client_run(client, &call, &err), MR_ERR_INTERRUPTED);
     cr_assert_eq(signal_number, SIGTERM);
     mr_client_keep_signals(client, false);
+    mr_client_close(client);
+    fake_end(&fake);
+}
+
+/* ---- time -------------------------------------------------------------------------------------*/
+
+static atomic_bool is_said;
+
+/* What was said before is with the kernel by now: the second answer is said, and then it is known
+ * to have been. */
+static void say_second(uv_async_t *async) {
+    static struct mr_conn *conn;
+    struct mr_wire_nodes nodes = {0};
+    if (conn) { /* the second time */
+        conn = NULL;
+        atomic_store(&is_said, true);
+        uv_close((uv_handle_t *)async, NULL);
+        return;
+    }
+    struct fake *fake = async->data;
+    conn = fake->conns[0];
+    fake_say(fake, conn, MR_WIRE_NODES, &nodes);
+    (void)uv_async_send(async);
+}
+
+static void say_both(struct fake *fake, struct mr_conn *conn, unsigned kind,
+                     const union mr_wire_any *any, struct mr_bytes piece) {
+    static uv_async_t second;
+    struct mr_wire_nodes nodes = {.follows = 1};
+    (void)any;
+    (void)piece;
+    if (kind == MR_WIRE_ASK_NODES) {
+        fake_say(fake, conn, MR_WIRE_NODES, &nodes);
+        (void)uv_async_init(&fake->loop, &second, say_second);
+        second.data = fake;
+        (void)uv_async_send(&second);
+    }
+}
+
+static int ask_nodes(struct mr_client *client, void *arg, struct mr_error *err) {
+    struct mr_wire_ask_nodes question = {.all = 1};
+    (void)arg;
+    return mr_client_send(client, MR_WIRE_ASK_NODES, &question, err);
+}
+
+/* The first is taken for so long that the time is over for the second, which is there. */
+static int dawdle(struct mr_client *client, const struct mr_client_message *message, void *arg,
+                  struct mr_error *err) {
+    (void)arg;
+    (void)err;
+    if (message->kind != MR_WIRE_NODES || !message->as->nodes_.follows) {
+        return 1;
+    }
+    mr_client_set_clock(client, 1);
+    while (!atomic_load(&is_said)) {
+        usleep(1000);
+    }
+    usleep(10000);
+    return 0;
+}
+
+static int complain(struct mr_client *client, void *arg, struct mr_error *err) {
+    (void)client;
+    (void)arg;
+    return mr_error_set(err, MR_ERR_CLOSED, "the time is over");
+}
+
+Test(client, what_came_in_time_is_heard) {
+    struct fake fake = {.hear = say_both};
+    struct mr_error err = {0};
+    struct mr_client_call call = {.begin = ask_nodes, .take = dawdle, .expired = complain};
+    fake_start(&fake);
+    struct mr_client *client = fake_client(&fake, 20000);
+    cr_assert_eq(mr_client_run(client, &call, &err), 0, "%s", err.text);
     mr_client_close(client);
     fake_end(&fake);
 }

@@ -3,7 +3,9 @@
 #include "lib/worker/hand.h"
 
 #include "lib/worker/orders.h"
+#include "lib/worker/supervisor.h"
 #include "tests/unit/test.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -14,11 +16,14 @@
 static char folder[64];
 static char program[96];
 
-static const char id[] = "0123456789abcdef0123456789abcdef";
+static char id[] = "0123456789abcdef0123456789abcdef"; /* but that it begins with the process's */
 static const struct mr_orders_job job = {.id = id, .job = "none", .scratch = "/nowhere"};
 
 /* A script that is started in a process's place: its channel is descriptor 3. */
 static struct mr_hand make_hand(const char *script, struct mr_hand_source *source) {
+    char begin[9];
+    snprintf(begin, sizeof begin, "%08x", (unsigned)getpid());
+    memcpy(id, begin, 8);
     snprintf(folder, sizeof folder, "/tmp/millrace-hand.XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
     snprintf(program, sizeof program, "%s/program", folder);
@@ -47,6 +52,7 @@ static void end_hand(struct mr_hand *hand) {
     remove_file("program");
     remove_file("bytes");
     remove_file("starts");
+    remove_file("orders");
     cr_assert_eq(rmdir(folder), 0);
     cr_assert_eq(waitpid(-1, NULL, WNOHANG), (pid_t)-1); /* nobody is left */
 }
@@ -123,6 +129,48 @@ Test(hand, stops) {
     struct mr_hand_outcome outcome = work(&hand, &task);
     cr_assert_eq(outcome.err.code, MR_ERR_INTERRUPTED);
     mr_hand_release(&outcome);
+    end_hand(&hand);
+}
+
+/* What the engine told the supervisor first, as a script has noted it; 0: nothing. */
+static int first_order(void) {
+    char path[160];
+    snprintf(path, sizeof path, "%s/orders", folder);
+    FILE *file = fopen(path, "re");
+    cr_assert_not_null(file);
+    int order = fgetc(file);
+    fclose(file);
+    return order == EOF ? 0 : order;
+}
+
+/* All stood still, it and the engine, for longer than a task may: it was not the task. */
+Test(hand, counts_no_standstill) {
+    struct mr_hand_source source;
+    struct mr_orders_task task = {.phase = MR_PHASE_REDUCE, .partitions = 1, .attempt = 1};
+    struct mr_hand hand = make_hand("head -c 1 <&5 >orders & echo >>starts\n"
+                                    "sleep 4; cat bytes >&3; exec sleep 1000",
+                                    &source);
+    char starts[160];
+    int status = 0;
+    snprintf(starts, sizeof starts, "%s/starts", folder);
+    write_answers((uint64_t[]){1}, 1);
+    source.timeout = 3;
+    pid_t engine = fork();
+    if (engine == 0) {
+        struct mr_hand_outcome outcome = work(&hand, &task);
+        mr_hand_stop(&hand);
+        _exit(outcome.err.code == 0 && outcome.result.records_read == 1 ? 0 : 1);
+    }
+    while (access(starts, F_OK) != 0) {
+        usleep(1000);
+    }
+    usleep(300000); /* it has looked by now, most probably */
+    cr_assert_eq(kill(engine, SIGSTOP), 0);
+    usleep(3300000);
+    cr_assert_eq(kill(engine, SIGCONT), 0);
+    cr_assert_eq(waitpid(engine, &status, 0), engine);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "it has an answer");
+    cr_assert_neq(first_order(), (int)MR_SUPERVISOR_TERM, "it was given up");
     end_hand(&hand);
 }
 

@@ -26,6 +26,8 @@
 
 #define PLAY_LIMIT_MS 90000 /* less than a test of ctest has: so it fails with a sentence */
 #define PLAY_BLOBS 16
+#define PLAY_LEASE_MS                                                                              \
+    1000000 /* no fake says that it lives: none is lost but where a test says so */
 
 struct play;
 
@@ -50,7 +52,8 @@ struct actor {
     uint64_t incarnation;
     uint64_t identity; /* of its folder; 0: 1 */
     uint64_t starts;
-    uint8_t *known; /* sources of reduce tasks, by task */
+    uint64_t firsts; /* of these: of first attempts */
+    uint8_t *known;  /* sources of reduce tasks, by task */
     uint64_t known_round;
     uint64_t known_total;
     uint64_t known_count;
@@ -140,7 +143,7 @@ static inline void play_stop_master(struct play *play) {
 static inline void play_open(struct play *play) {
     struct mr_error err = {0};
     struct mr_secret secret;
-    *play = (struct play){.dir = "/tmp/millrace-play-XXXXXX"};
+    *play = (struct play){.dir = "/tmp/millrace-play-XXXXXX", .lease_ms = PLAY_LEASE_MS};
     signal(SIGPIPE, SIG_IGN);
     cr_assert_not_null(mkdtemp(play->dir));
     snprintf(play->state, sizeof play->state, "%s/state", play->dir);
@@ -313,6 +316,7 @@ static inline void actor_on_frame(struct mr_conn *conn, const struct mr_frame *f
     cr_assert_eq(mr_wire_decode(frame->kind, frame->body, &message, &held, &err), 0, "%s",
                  err.text);
     actor->starts += frame->kind == MR_WIRE_START;
+    actor->firsts += frame->kind == MR_WIRE_START && message.start_.attempt == 1;
     if (frame->kind == MR_WIRE_SOURCES) {
         actor_learn(actor, &message.sources_);
     }
@@ -550,6 +554,13 @@ static inline uint32_t client_submit(struct actor *client, const char *id,
 static inline void client_follow(struct actor *client, const char *job) {
     struct mr_wire_follow follow = {job};
     actor_send(client, MR_WIRE_FOLLOW, &follow);
+}
+
+/* A worker that serves there is lost: its lease need not end. */
+static inline void client_say_dead(struct actor *client, const char *name, const char *address) {
+    struct mr_wire_dead dead = {.name = name, .address = address};
+    actor_send(client, MR_WIRE_DEAD, &dead);
+    actor_expect(client, MR_WIRE_RESULT);
 }
 
 #define ID_A "0123456789abcdef0123456789abcdef"

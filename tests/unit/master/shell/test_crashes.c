@@ -29,7 +29,8 @@ static void start_process(struct play *play, const char *point, unsigned file_by
             setrlimit(RLIMIT_FSIZE, &limit);
         }
         execl(program, "millrace", "master", "--listen", "127.0.0.1:0", "--secret",
-              play->secret_path, "--state", play->state, "--allow-root", (char *)NULL);
+              play->secret_path, "--state", play->state, "--allow-root", "--lease", "1000s",
+              (char *)NULL);
         _exit(127);
     }
     close(out[1]);

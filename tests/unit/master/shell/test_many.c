@@ -36,7 +36,8 @@ Test(many, tasks) {
     double seconds = mr_clock_seconds() - started;
     cr_assert_eq(taken.is.ended_.jobs[0].status, 0);
     taken_release(&taken);
-    cr_assert_eq(mappers[0].starts + mappers[1].starts, TASKS);
+    /* The last that run may be thought slow, and begun once more. */
+    cr_assert_eq(mappers[0].firsts + mappers[1].firsts, TASKS);
     fprintf(stderr, "%d tasks in %.2f s: %.0f a second\n", TASKS, seconds, TASKS / seconds);
     actor_close(&client);
     actor_close(&mappers[0]);

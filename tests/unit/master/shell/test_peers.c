@@ -235,7 +235,7 @@ Test(peers, stopped_in_the_middle) {
     actor_expect(&stopped, MR_WIRE_WANT);
     actor_open(&client, &play, MR_NET_CLIENT);
     (void)client_submit(&client, ID_A, &spec);
-    cr_assert(stopped.is_closed);
+    PLAY_UNTIL(&play, stopped.is_closed);
     actor_close(&stopped);
     actor_close(&client);
     play_close(&play);

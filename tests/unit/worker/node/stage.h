@@ -5,6 +5,7 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
+#include "lib/net/address.h"
 #include "lib/net/listener.h"
 #include "lib/net/wire.h"
 #include "lib/output/commit.h"
@@ -13,12 +14,15 @@
 #include "lib/worker/spec.h"
 #include "tests/unit/test.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
@@ -67,7 +71,7 @@ struct stage {
     struct mr_listener *listener;
     char dir[64];
     char secret[STAGE_PATH];
-    char address[64];
+    char address[MR_ADDRESS_TEXT_MAX];
     struct seat seats[STAGE_SEATS];
     struct told *told;
     struct stage_blob blobs[STAGE_BLOBS];
@@ -82,6 +86,7 @@ struct stage {
     bool is_deaf; /* answers no registration */
     int open;     /* connections */
     bool listener_closed;
+    int port_fd;             /* has the port, also while nobody listens there */
     struct mr_hash_128 spec; /* of the job */
 };
 
@@ -253,19 +258,27 @@ static inline void stage_tick(uv_timer_t *timer) {
     (void)timer; /* so that the test looks now and then */
 }
 
+/* Nobody else gets the port of a master that is away: workers come again to the same. */
+static inline void stage_take_port(struct stage *stage) {
+    struct sockaddr_in name = {.sin_family = AF_INET};
+    socklen_t len = sizeof name;
+    int one = 1;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    stage->port_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(setsockopt(stage->port_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
+    cr_assert_eq(bind(stage->port_fd, (struct sockaddr *)&name, len), 0);
+    cr_assert_eq(getsockname(stage->port_fd, (struct sockaddr *)&name, &len), 0);
+    mr_address_write((struct sockaddr *)&name, stage->address);
+}
+
 static inline void stage_listen(struct stage *stage) {
-    struct mr_listener_options options = {.address =
-                                              *stage->address ? stage->address : "127.0.0.1:0",
-                                          .has_explicit_secret = true,
-                                          .allow_root = true};
+    struct mr_listener_options options = {
+        .address = stage->address, .has_explicit_secret = true, .allow_root = true};
     struct mr_error err = {0};
     stage->listener_closed = false;
     cr_assert_eq(mr_listener_open(stage->net, &options, "master", &stage_listener_events, stage,
                                   &stage->listener, &err),
                  0, "%s", err.text);
-    if (!*stage->address) { /* workers' threads read it from then on */
-        snprintf(stage->address, sizeof stage->address, "%s", mr_listener_address(stage->listener));
-    }
 }
 
 static inline void stage_open(struct stage *stage) {
@@ -290,6 +303,7 @@ static inline void stage_open(struct stage *stage) {
                                    .name = "stage",
                                    .limit = mr_wire_limit};
     cr_assert_eq(mr_net_create(&config, &stage->net, &err), 0, "%s", err.text);
+    stage_take_port(stage);
     stage_listen(stage);
 }
 
@@ -366,6 +380,7 @@ static inline void stage_close(struct stage *stage) {
     for (size_t i = 0; i < stage->blob_count; i++) {
         mr_buffer_fini(&stage->blobs[i].bytes);
     }
+    (void)close(stage->port_fd);
     (void)nftw(stage->dir, stage_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -226,6 +226,32 @@ Test(node, lease_that_is_not_renewed_ends) {
     finish(&stage, &cast);
 }
 
+/* It stands still for a moment each time it has registered again. */
+static void say_slowly(void *arg, const char *text) {
+    cast_say(arg, text);
+    if (strstr(text, "registered again")) {
+        usleep(2300000);
+    }
+}
+
+/* What the master said while the worker itself stood still is heard: it is no silence. */
+Test(node, standstill_of_ones_own_is_no_silence) {
+    static struct cast cast;
+    struct stage stage;
+    stage_open(&stage);
+    cast_prepare(&stage, &cast, "one");
+    cast.options.is_verbose = true;
+    cast.options.say = say_slowly;
+    cast_start(&stage, &cast);
+    stage.lease_ms = 4000; /* of which half is too long a silence */
+    mr_conn_drop(stage.seats[0].conn, NULL);
+    stage_until(&stage, cast_said(&cast, "registered again"));
+    stage.sequence += 7; /* which the next renewal tells */
+    stage_until(&stage, has_noted(&cast, "sequence 47"));
+    cr_assert_not(cast_said(&cast, "says nothing"));
+    finish(&stage, &cast);
+}
+
 /* F8: it is killed, and comes back. */
 Test(node, restarted_worker_offers_what_it_made) {
     static struct cast cast;
