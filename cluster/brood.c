@@ -23,6 +23,7 @@
 #define READY "ready "
 #define TERM_AGAIN_MS 1000
 #define KILL_MS 3000
+#define TELL_AGAIN_MS 1000
 
 static uint64_t now_ms(void) {
     struct timespec now;
@@ -184,7 +185,7 @@ static int bury(struct mr_brood *brood, struct mr_brood_child *child, int how,
     }
     bool may_again = brood->restarts && (child->was_ready || WIFSIGNALED(how));
     if (child->is_ready && !may_again && brood->buried) {
-        brood->buried(brood->arg, child);
+        child->tell_ms = now;
     }
     child->is_ready = false;
     if (!may_again && child->was_ready && !child->is_vital) {
@@ -241,14 +242,26 @@ static int start_again(struct mr_brood *brood, struct mr_error *err) {
     return err->code;
 }
 
+static void tell_deaths(struct mr_brood *brood) {
+    for (size_t i = 0; i < brood->count; i++) {
+        struct mr_brood_child *child = &brood->children[i];
+        if (child->tell_ms && child->tell_ms <= now_ms()) {
+            bool is_told = brood->buried(brood->arg, child);
+            child->tell_ms = is_told ? 0 : now_ms() + TELL_AGAIN_MS;
+        }
+    }
+}
+
 /* How long nothing is to be done, in milliseconds; -1: for ever. */
 static int idle_ms(const struct mr_brood *brood) {
     uint64_t now = now_ms();
     int least = -1;
     for (size_t i = 0; i < brood->count; i++) {
-        uint64_t again = brood->children[i].again_ms;
-        int left = again > now ? (int)(again - now) : 0;
-        least = again && (least < 0 || left < least) ? left : least;
+        const uint64_t times[] = {brood->children[i].again_ms, brood->children[i].tell_ms};
+        for (size_t j = 0; j < sizeof times / sizeof *times; j++) {
+            int left = times[j] > now ? (int)(times[j] - now) : 0;
+            least = times[j] && (least < 0 || left < least) ? left : least;
+        }
     }
     return least;
 }
@@ -280,9 +293,10 @@ static int hear(struct mr_brood *brood, int timeout_ms, struct mr_error *err) {
 }
 
 int mr_brood_wait(struct mr_brood *brood, struct mr_error *err) {
-    return hear(brood, idle_ms(brood), err) || bury_all(brood, err) || start_again(brood, err)
-               ? err->code
-               : MR_OK;
+    if (!hear(brood, idle_ms(brood), err) && !bury_all(brood, err) && !start_again(brood, err)) {
+        tell_deaths(brood);
+    }
+    return err->code;
 }
 
 static void signal_all(struct mr_brood *brood, size_t first, size_t count, int signal_number) {

@@ -35,6 +35,7 @@ struct mr_brood_child {
     uint64_t started_ms;
     uint64_t again_ms; /* when it is started again; 0: not at all */
     uint64_t pause_ms; /* before that */
+    uint64_t tell_ms;  /* when its death is told; 0: it needn't be */
 };
 
 struct mr_brood {
@@ -46,8 +47,9 @@ struct mr_brood {
     int signal_fd;  /* -1 */
     unsigned stops; /* SIGINT, SIGTERM so far */
     int failure; /* the exit status of the child that mr_brood_wait failed by; 0: none, a signal */
-    /* A child has ended that was ready, and is not started again. May be NULL. */
-    void (*buried)(void *arg, const struct mr_brood_child *child);
+    /* Tells of a child that was ready, has ended, and is not started again; false: nobody heard it,
+     * and it is told again in a second. May be NULL. */
+    bool (*buried)(void *arg, const struct mr_brood_child *child);
     void *arg;
 };
 

@@ -2,6 +2,8 @@
 #ifndef MR_CLUSTER_OBITUARY_H
 #define MR_CLUSTER_OBITUARY_H
 
+#include <stdbool.h>
+
 /* Borrowed for the call. */
 struct mr_obituary {
     const char *master;  /* HOST:PORT */
@@ -10,8 +12,8 @@ struct mr_obituary {
     const char *address; /* where it served, by which the master knows which life of it is meant */
 };
 
-/* Says it, so that the master need not wait for the lease to end. Takes a second at most, also
- * where the master doesn't answer: then the lease tells it. */
-void mr_obituary_send(const struct mr_obituary *obituary);
+/* Says it, so that the master need not wait for the lease to end; whether the master has heard it.
+ * Takes a second at most, also where the master doesn't answer. */
+bool mr_obituary_send(const struct mr_obituary *obituary);
 
 #endif

@@ -136,15 +136,13 @@ static void describe_worker(struct up *up, size_t index) {
 
 /* So that the master need not wait for the lease to end. One that is started again offers what it
  * held, which would be given up by that. */
-static void buried(void *arg, const struct mr_brood_child *child) {
+static bool buried(void *arg, const struct mr_brood_child *child) {
     const struct up *up = arg;
-    if (child != &up->brood.children[MASTER]) {
-        struct mr_obituary obituary = {.master = up->address,
-                                       .secret = up->wish->secret,
-                                       .name = child->name,
-                                       .address = child->address};
-        mr_obituary_send(&obituary);
-    }
+    struct mr_obituary obituary = {.master = up->address,
+                                   .secret = up->wish->secret,
+                                   .name = child->name,
+                                   .address = child->address};
+    return child == &up->brood.children[MASTER] || mr_obituary_send(&obituary);
 }
 
 static bool are_ready(const struct mr_brood *brood, size_t count) {

@@ -36,8 +36,12 @@ threads_to_try() {
     esac
 }
 
+# at_exit: what a script ends before its folder goes: for those that start what lives on, which define it anew.
+at_exit() { :; }
+
 finish() {
     local status=$? cpu=
+    at_exit
     times >"$T/.times" 2>/dev/null && cpu=$(tail -n 1 "$T/.times") || true # of what it started: user, system
     chmod -R u+rwX "$T" 2>/dev/null || true
     rm -rf "$T"

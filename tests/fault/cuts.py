@@ -16,7 +16,7 @@ problems = []
 
 def count(name):
     done = subprocess.run([os.environ["MILLRACE"], "run", "wordcount", name, "--tmp", "scratch"], capture_output=True,
-                          timeout=20, check=False)
+                          timeout=120, check=False)
     return done.returncode, done.stdout, done.stderr.decode()
 
 

@@ -39,24 +39,21 @@ launch_cluster() {
     for name in m1 m2 r1 r2; do ready $name; done
 }
 
-# murder NAME…: kill -9, and nothing of them is left.
+# murder NAME…: kill -9, and nothing of them is left: no process that they started, also not one that was about to become a task's
+# and has the lock of a worker's folder until it is.
 murder() {
-    local name
+    local name family=
     for name in "$@"; do
+        family+=" $(family_of "${daemons[$name]}")"
         kill -9 "${daemons[$name]}" 2>/dev/null || true
+    done
+    for name in "$@"; do
         wait "${daemons[$name]}" 2>/dev/null || true
         unset "daemons[$name]"
+        [ ! -e "scratch-$name/lock" ] || flock "scratch-$name/lock" true
     done
+    outlast 60 mine $family
 }
-at_exit_of_daemons() {
-    local name
-    for name in "${!daemons[@]}"; do
-        kill -s CONT "${daemons[$name]}" 2>/dev/null || true
-        kill -9 "${daemons[$name]}" 2>/dev/null || true
-    done
-    at_exit_of_cluster
-}
-trap 'at_exit_of_daemons; finish' EXIT
 
 # logged NAME PATTERN: a line of its log matches. unlog NAME…: forgets what was logged so far.
 logged() {
@@ -92,6 +89,9 @@ import json, sys
 sys.exit(not any(node["name"] == sys.argv[1] and node["state"] == sys.argv[2] for node in json.load(sys.stdin)))' "$1" "$2"
 }
 
+holds_nothing() { # NAME: nothing of any job is in its folder
+    [ -z "$(ls "scratch-$1/jobs" 2>/dev/null)" ]
+}
 is_gone() { # NAME: it isn't there any more, as far as the master knows
     "$MILLRACE" nodes >/dev/null && ! is_node "$1" ready
 }

@@ -8,15 +8,20 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A wait that the test ends: until the file named by --until exists. --began is made first, so that
- * the test knows that the wait has begun. */
-static void wait_for_file(struct mr_ctx *ctx) {
+/* Makes --began, a link that leads to the number of this process, so that the test knows that it
+ * has begun, and where; whether it was the first. */
+static bool mark_begin(struct mr_ctx *ctx) {
     const char *began = mr_param(ctx, "began");
+    char own[32];
+    snprintf(own, sizeof own, "%d", (int)getpid());
+    return began && symlink(own, began) == 0;
+}
+
+/* A wait that the test ends: until the file named by --until exists. */
+static void wait_for_file(struct mr_ctx *ctx) {
     const char *until = mr_param(ctx, "until");
     struct timespec pause = {.tv_nsec = 2000000};
-    if (began) {
-        (void)!symlink("x", began);
-    }
+    (void)mark_begin(ctx);
     while (until && access(until, F_OK) != 0) {
         nanosleep(&pause, NULL);
     }
@@ -58,10 +63,7 @@ static int misbehave(struct mr_ctx *ctx) {
         wait_for_file(ctx);
     }
     if (strcmp(how, "crawl") == 0) {
-        const char *began = mr_param(ctx, "began");
-        char own[32];
-        snprintf(own, sizeof own, "%d", (int)getpid());
-        crawl_us = began && symlink(own, began) == 0 ? mr_param_u64(ctx, "crawl-us") : 0;
+        crawl_us = mark_begin(ctx) ? mr_param_u64(ctx, "crawl-us") : 0;
     }
     return 0;
 }

@@ -4,27 +4,35 @@
 . "$SOURCE/tests/fault/daemons.sh"
 need_shim
 
+keep_port
+export MILLRACE_MASTER=$kept
 # The master's writes to its journal wait while the file `shut` exists.
 master() {
     LD_PRELOAD=$plugins/shim.so FAULT_CLASS=write FAULT_HOW=hold FAULT_AT=1 FAULT_PATH=journal FAULT_GATE=$T/shut FAULT_REPORT=$T/report \
-        launch master "$MILLRACE" master --listen "${MILLRACE_MASTER:-127.0.0.1:0}" --state state --allow-root
+        launch master "$MILLRACE" master --listen "$kept" --state state --allow-root
     ready master
-    MILLRACE_MASTER=$(address_of master)
-    export MILLRACE_MASTER
 }
 struck() {
     echo $(($(od -An -t u8 -j 8 -N 8 report)))
 }
+has_struck() { # COUNT: once more than so often
+    [ "$(struck)" -gt "$1" ]
+}
 # held WORDS COMMAND…: it gets no answer while the journal is not written; then the master dies, and another begins.
 held() {
-    local words=$1 before
+    local words=$1 client
     shift
     before=$(struck)
     : >shut
-    expect_status 124 timeout "$(fewer 2 10)" "$MILLRACE" "$@"
-    expect_no_out
-    check "$words: the journal was to be written" [ "$(struck)" -gt "$before" ]
+    "$MILLRACE" "$@" >.out 2>.err &
+    client=$!
+    await "$words: the journal is to be written" has_struck "$before"
+    pause 1 # an answer would not be long in coming
+    check "$words: it waits" [ -n "$(mine $client)" ]
     murder master
+    kill -9 $client
+    wait $client 2>/dev/null || true
+    expect_no_out
     rm shut
     master
 }
@@ -65,6 +73,11 @@ is_known() {
 }
 await "the master knows the job" is_known
 kill -s TERM $client
+is_ended() {
+    "$MILLRACE" status --json | python3 -c 'import json, sys
+sys.exit(not any("out-hasty" in job["command"] and job["state"] == "stopping" for job in json.load(sys.stdin)))'
+}
+await "and that it is to end" is_ended # else its client might hear of the job before it hears the signal
 rm shut
 status=0
 wait $client || status=$?

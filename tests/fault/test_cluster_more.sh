@@ -3,12 +3,19 @@
 . "$(dirname "$0")/lib.sh"
 . "$SOURCE/tests/cluster.sh"
 . "$SOURCE/tests/fault/daemons.sh"
-lease=$(fewer 1500 5000)
+short=$(fewer 3000 5000) long=60000 # leases, in ms: for those who are gone, and one that ends for nobody who lives, however busy we are
+lease=$short
 
-# master OPTION…, worker NAME ROLE OPTION…: daemons of this cluster.
+# master, worker NAME ROLE OPTION…: daemons of this cluster.
 master() {
-    launch master "$@" "$MILLRACE" master --listen "${MILLRACE_MASTER:-127.0.0.1:0}" --state state --allow-root \
-        --lease "${lease}ms" --heartbeat 250ms
+    launch master "$MILLRACE" master --listen "$kept" --state state --allow-root --lease "${lease}ms" --heartbeat 250ms
+}
+# with_lease MS: another life of the master, under which leases are so long.
+with_lease() {
+    lease=$1
+    murder master
+    master
+    ready master
 }
 worker() {
     local name=$1 role=$2
@@ -18,14 +25,11 @@ worker() {
 outputs_of() { # NAME: its map outputs of the job $id
     find "scratch-$1/jobs/$id" -maxdepth 1 -name 'map-*' 2>/dev/null
 }
-holds_nothing() { # NAME
-    [ -z "$(ls "scratch-$1/jobs" 2>/dev/null)" ]
-}
 make_lines
+keep_port
+export MILLRACE_MASTER=$kept
 master
 ready master
-MILLRACE_MASTER=$(address_of master)
-export MILLRACE_MASTER
 
 # ---- F62: no worker, a worker, none again -------------------------------------------------------------------------------------------
 gated out-none --at gate
@@ -79,22 +83,31 @@ for i in 1 2 3; do seq $((i * 1000)) $((i * 1000 + 300)) >slow-$i.txt; done
 expect_status 0 "$MILLRACE" submit "$BUILD/tests/unruly.so" slow*.txt -o out-slow --how stopself --at 17 --once "$T/once" --struck "$T/struck"
 check "a task stood still, once" [ "$(stat -c %s struck)" -eq 1 ]
 expect_parts out-slow want-slow "a backup won"
+stopped() { # of what the mappers started
+    local pid
+    for pid in $(family_of "${daemons[m1]}") $(family_of "${daemons[m2]}"); do
+        ! grep -qs '^State:[[:space:]]*T' "/proc/$pid/status" || echo "$pid"
+    done
+}
 none_stopped() {
-    ! grep -l '^State:[[:space:]]*T' $(for name in m1 m2; do children_of "${daemons[$name]}" | sed 's|[0-9]*|/proc/&/status|g'; done) 2>/dev/null
+    [ -z "$(stopped)" ]
 }
 await "the slow attempt is gone" none_stopped
 
 # ---- F18, F26, F27: map outputs that are gone, damaged, another's ----------------------------------------------------------------------
 # harm WHAT: all map outputs are there, and no reducer: then one is harmed, and the reducer comes. The outputs are made again, as few as
 # can be told: counted while the reduce task waits.
+are_four() { # those of backups go
+    mapfile -t files < <(outputs_of m1; outputs_of m2)
+    [ ${#files[@]} -eq 4 ]
+}
 harm() {
-    local files file other held
+    local files file other
     expect_status 0 "$MILLRACE" drain r1
     gated "out-$1" --reduce-at gate
     await "$1: all maps are done" is_told "$id" "it['maps_done'] == it['map_tasks']"
+    await "$1: four outputs" are_four
     note_attempts
-    mapfile -t files < <(outputs_of m1; outputs_of m2)
-    check "$1: four outputs" [ ${#files[@]} -eq 4 ]
     file=${files[0]}
     other=${files[1]}
     case $1 in
@@ -121,6 +134,8 @@ with open(sys.argv[1], "r+b") as file:
     expect_status 0 "$MILLRACE" wait "$id"
     expect_parts "out-$1" want "$1"
 }
+with_lease $long
+for name in m1 m2 r1; do await "$name is there" is_node $name ready; done
 harm gone 1
 harm flipped 1
 harm swapped 2
@@ -190,6 +205,7 @@ expect_parts out-descriptors want "descriptors are there again"
 # ---- F7: an older journal ---------------------------------------------------------------------------------------------------------------------------
 murder master
 cp -r state state-old
+lease=$short # nobody waits for those that are dead
 master
 ready master
 for name in m1 m2 r1; do await "$name is there" is_node $name ready; done

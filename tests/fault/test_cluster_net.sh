@@ -14,7 +14,7 @@ fi
 . "$(dirname "$0")/lib.sh"
 . "$SOURCE/tests/cluster.sh"
 . "$SOURCE/tests/fault/daemons.sh"
-lease=$(fewer 1500 5000)
+lease=$(fewer 3000 5000) # ends for nobody who stands still for two seconds
 
 # ---- the network ---------------------------------------------------------------------------------------------------------
 # The master, and whoever submits, are at 10.7.0.1; node N at 10.7.0.N, its other end is vN.
@@ -80,7 +80,8 @@ worker r2 reducer
 for name in m1 m2 r1 r2; do ready $name; done
 
 # ---- F14: between a mapper and a reducer, of which both reach the master ---------------------------------------------------------
-# Nobody is told (a MAC address that nobody has): others do what that reducer can't, before its time-outs end.
+# Nobody is told (a MAC address that nobody has): others do what that reducer can't, before its time-outs end. They come when it
+# has tried.
 seq 1 9000 | sed 's/\(.*\)\(.\)$/word\2 \1/' >words.txt
 "$MILLRACE" run wordcount words.txt --partitions 4 -o want-words
 expect_status 0 "$MILLRACE" drain m2 # all map outputs are on m1
@@ -92,9 +93,11 @@ knocks() {
     [ -n "$(nsenter --net=/run/netns/r1 ss -Htn state syn-sent dst "10.7.0.${place[m1]}")" ]
 }
 cut_pair replace
+expect_status 0 "$MILLRACE" drain r2
 "$MILLRACE" submit wordcount words.txt --partitions 4 -o out-silent >submit.out 2>&1 &
 client=$!
 await "r1 knocks at m1 in vain" knocks
+expect_status 0 "$MILLRACE" drain r2 --back
 status=0
 wait $client || status=$?
 check "the job ends well: $status: $(cat submit.out)" [ "$status" -eq 0 ]
@@ -125,19 +128,19 @@ ip -n r1 route del unreachable "10.7.0.${place[m1]}/32"
 murder r1
 worker r1 reducer
 ready r1
+expect_status 0 "$MILLRACE" drain r2
 expect_status 0 "$MILLRACE" submit wordcount words.txt --partitions 4 -o out-before
 stands() { # NODE PEER: a connection, as NODE sees it
     [ -n "$(nsenter --net="/run/netns/$1" ss -Htn state established dst "10.7.0.${place[$2]}")" ]
 }
 check "r1 and m1 are connected" stands r1 m1
-expect_status 0 "$MILLRACE" drain r2
 began=$(now_ms)
 cut_pair replace
 "$MILLRACE" submit wordcount words.txt --partitions 4 -o out-mute --follow >follow.out 2>&1 &
 client=$!
 await "r1 gives the connection up, and knocks again" knocks
 took=$(($(now_ms) - began))
-check "long before TCP does: after $took ms" [ "$took" -lt 25000 ]
+check "long before TCP does: after $took ms" [ "$took" -lt 60000 ]
 check "no old one stands there" eval '! stands r1 m1'
 await "so does m1" eval '! stands m1 r1'
 await "r1 says what it can't read" grep -qE "reduce task [0-3] can't read the output of map task 0: .*10\.7\.0\.2:7101" follow.out
@@ -151,21 +154,33 @@ cut_pair del
 expect_status 0 "$MILLRACE" drain m2 --back
 
 # ---- F11, F12, F13: between the master and a mapper --------------------------------------------------------------------------
+has_received() { # NAME COUNT: more packets than so many
+    [ "$(received "$1")" -gt "$2" ]
+}
+has_sent() {
+    [ "$(sent "$1")" -gt "$2" ]
+}
+holder() { # of the process that waits
+    local name
+    for name in m1 m2; do
+        ! family_of "${daemons[$name]}" | grep -qx "$(readlink began)" || echo $name
+    done
+}
 for kind in $(fewer 'both deaf-master deaf-worker' 'deaf-worker'); do
     gated "out-$kind" --at gate
     await "$kind: a map task waits" is_begun
-    await "$kind: somewhere" runs_elsewhere map none
-    victim=$(runs map)
+    task=$(readlink began)
+    victim=$(holder)
     unlog master "$victim"
     cut $kind "$victim"
     before=$(received "$victim") sent_before=$(sent "$victim")
     await "$kind: the master gives $victim up" logged master "worker \"$victim\" \(node [0-9]+\) is lost"
     await "$kind: it ends its attempts by itself" logged "$victim" 'all attempts end.*the master renewed nothing for'
-    await "$kind: no task of it goes on" test -z "$(children_of "${daemons[$victim]}")"
+    await "$kind: its task is gone" is_over "$task"
     case $kind in
     both) check "$kind: nothing reached it" [ "$(received "$victim")" -eq "$before" ] ;;
-    deaf-master) check "$kind: it heard the master all the time" [ "$(received "$victim")" -gt "$before" ] ;;
-    deaf-worker) check "$kind: it spoke all the time" [ "$(sent "$victim")" -gt "$sent_before" ] ;;
+    deaf-master) await "$kind: it heard the master all the time" has_received "$victim" "$before" ;;
+    deaf-worker) await "$kind: it spoke all the time" has_sent "$victim" "$sent_before" ;;
     esac
     await "$kind: another has its task" runs_elsewhere map "$victim"
     open_gate
@@ -181,10 +196,12 @@ unlog master
 sockets_of() {
     ss -Htn state established dst "10.7.0.${place[$1]}" | wc -l
 }
-check "m2 has a connection" [ "$(sockets_of m2)" -ge 1 ]
+await "m2 has a connection" eval '[ "$(sockets_of m2)" -ge 1 ]'
+kill -s STOP "${daemons[master]}" # lest it give up who is dead before we have looked
 ip link set "v${place[m2]}" down
 murder m2
 check "its end is not told: the connection stands" [ "$(sockets_of m2)" -ge 1 ]
+kill -s CONT "${daemons[master]}"
 await "the master gives m2 up" logged master 'worker "m2" \(node [0-9]+\) is lost'
 await "and closes its end" eval '[ "$(sockets_of m2)" -eq 0 ]'
 ip link set "v${place[m2]}" up
@@ -194,13 +211,18 @@ expect_status 0 "$MILLRACE" submit wordcount words.txt --partitions 4 -o out-van
 expect_equal out-vanished want-words "after one vanished"
 
 # Likewise a command, and a reducer that was served: nothing of them stays with those who served them.
+expect_status 0 "$MILLRACE" drain r1
+expect_status 0 "$MILLRACE" submit wordcount words.txt --partitions 4 -o out-served
+expect_status 0 "$MILLRACE" drain r1 --back
 gated out-alone --at gate
 launch c1 nsenter --net=/run/netns/c1 "$MILLRACE" wait "$id"
 await "c1 waits at the master" eval '[ "$(sockets_of c1)" -eq 1 ]'
 await "m1 or m2 has served r2" eval 'stands m1 r2 || stands m2 r2'
+kill -s STOP "${daemons[master]}"
 for name in c1 r2; do ip link set "v${place[$name]}" down; done
 murder c1 r2
 check "the end of c1 is not told" [ "$(sockets_of c1)" -eq 1 ]
+kill -s CONT "${daemons[master]}"
 await "the master closes c1's end" eval '[ "$(sockets_of c1)" -eq 0 ]'
 await "mappers close r2's" eval '! stands m1 r2 && ! stands m2 r2'
 for name in c1 r2; do ip link set "v${place[$name]}" up; done
@@ -274,7 +296,7 @@ i=0
 has_struck_all() {
     [ "$(grep -cE ' (cut|reset|twice|drop|flip|swap|delay) ' strikes)" -ge ${#rules[@]} ]
 }
-while [ $i -lt 30 ] && { [ $i -lt 2 ] || ! has_struck_all; }; do
+while [ $i -lt 100 ] && { [ $i -lt 2 ] || ! has_struck_all; }; do
     i=$((i + 1))
     run "$MILLRACE" submit wordcount words.txt --partitions 4 -o "out-relay-$i"
     check "job $i over a bad connection: status $status" [ "$status" -eq 0 ]

@@ -27,8 +27,8 @@ crawls() {
     check "$phase: before the slow one could: $took ms" [ $took -lt $alone_ms ]
     expect_parts "out-$phase" want "$phase"
     check "$phase: nobody was given up" [ "$(grep -c 'is lost' master.err)" -eq 0 ]
-    for name in m1 m2 r1 r2; do await "$phase: $name keeps nothing of it" test -z "$(ls "scratch-$name/jobs")"; done
-    await "$phase: the slow process is gone" test ! -d "/proc/$slow"
+    for name in m1 m2 r1 r2; do await "$phase: $name keeps nothing of it" holds_nothing $name; done
+    await "$phase: the slow process is gone" is_over "$slow"
 }
 crawls map --at 1000 --map-us 500
 crawls reduce --reduce-at 1000

@@ -117,6 +117,42 @@ Test(brood, without_restart_the_death_of_a_vital_one_is_the_failure) {
     mr_brood_close(&brood);
 }
 
+/* Hears of a death only when it is told it so many times. */
+struct hearer {
+    unsigned deaf;
+    unsigned told;
+    const struct mr_brood_child *child;
+};
+
+static bool hear_of(void *arg, const struct mr_brood_child *child) {
+    struct hearer *hearer = arg;
+    hearer->child = child;
+    return ++hearer->told > hearer->deaf;
+}
+
+Test(brood, a_death_is_told_until_it_is_heard) {
+    struct mr_brood brood;
+    struct mr_error err = {0};
+    struct hearer hearer = {.deaf = 2};
+    struct mr_brood_child children[] = {child_of("mapper-1", READY_THEN(SLEEP)),
+                                        child_of("mapper-2", READY_THEN(SLEEP))};
+    open_brood(&brood, children, 2);
+    brood.buried = hear_of;
+    brood.arg = &hearer;
+    await_ready(&brood, &children[0]);
+    await_ready(&brood, &children[1]);
+    cr_assert_eq(kill(children[1].pid, SIGKILL), 0);
+    while (hearer.told < 3) {
+        cr_assert_eq(mr_brood_wait(&brood, &err), 0, "%s", err.text);
+        cr_assert_eq(children[1].tell_ms == 0, hearer.told == 3 || children[1].pid);
+    }
+    cr_assert_eq(hearer.child, &children[1]);
+    cr_assert_str_eq(children[1].address, "1.2.3.4:5", "where it was is known still");
+    mr_brood_end(&brood, 0, 2, 0);
+    cr_assert_eq(hearer.told, 3, "who is ended is not told of");
+    mr_brood_close(&brood);
+}
+
 Test(brood, one_that_does_not_want_to_end_is_killed) {
     struct mr_brood brood;
     struct mr_brood_child child =
