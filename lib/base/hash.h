@@ -28,6 +28,10 @@ static inline bool mr_hash_128_is(struct mr_hash_128 a, struct mr_hash_128 b) {
 static inline bool mr_hash_128_is_none(struct mr_hash_128 hash) {
     return hash.high == 0 && hash.low == 0;
 }
+/* The name of no bytes, which need not be looked for. */
+static inline bool mr_hash_128_is_of_nothing(struct mr_hash_128 hash) {
+    return mr_hash_128_is(hash, mr_hash_xxh3_128(NULL, 0));
+}
 
 /* XXH3-64 in pieces: however the bytes are cut, the digest is that of all of them. One thread at a
  * time. The only failure is MR_ERR_NOMEM. A digest may be asked for at any time, and more may

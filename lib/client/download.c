@@ -22,12 +22,6 @@ static int refuse(const char *what, struct mr_error *err) {
                         what);
 }
 
-/* Whether it is the name of a blob without bytes, as a loop without lines has: an answer of none is
- * that blob. */
-static bool is_of_nothing(struct mr_hash_128 hash) {
-    return mr_hash_128_is(hash, mr_hash_xxh3_128(NULL, 0));
-}
-
 static int take(struct mr_client *client, const struct mr_client_message *message, void *arg,
                 struct mr_error *err) {
     struct coming *coming = arg;
@@ -38,8 +32,10 @@ static int take(struct mr_client *client, const struct mr_client_message *messag
     if (message->kind != MR_WIRE_BLOB || blob->high != hash.high || blob->low != hash.low) {
         return 0;
     }
-    if ((blob->total == 0 && !is_of_nothing(hash)) || blob->total > coming->wanted->most) {
-        return refuse(blob->total ? "it is too long" : "it is gone", err);
+    /* A loop without lines has a blob without bytes: an answer of none is that blob. */
+    bool is_gone = blob->total == 0 && !mr_hash_128_is_of_nothing(hash);
+    if (is_gone || blob->total > coming->wanted->most) {
+        return refuse(is_gone ? "it is gone" : "it is too long", err);
     }
     if (blob->offset != bytes->len || blob->total - blob->offset < message->piece.len) {
         return refuse("its pieces don't fit together", err);

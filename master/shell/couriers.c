@@ -37,7 +37,7 @@ static void look_again(struct mr_master *master) {
 static bool make_empty(struct mr_master *master, struct mr_hash_128 hash) {
     struct mr_error err = {0};
     struct mr_hash_128 made;
-    if (!mr_hash_128_is(hash, mr_hash_xxh3_128(NULL, 0))) {
+    if (!mr_hash_128_is_of_nothing(hash)) {
         return false;
     }
     (void)!mr_blobs_put(master->blobs, (struct mr_bytes){0}, &made, &err);

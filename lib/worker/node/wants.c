@@ -121,7 +121,7 @@ int mr_wants_take(struct mr_wants *wants, const struct mr_wire_blob *head, struc
     if (!*at) { /* an answer to what is not wanted any more */
         return MR_OK;
     }
-    if (head->total == 0 && head->offset == 0 && !mr_hash_128_is(hash, mr_hash_xxh3_128(NULL, 0))) {
+    if (head->total == 0 && head->offset == 0 && !mr_hash_128_is_of_nothing(hash)) {
         mr_error_set(&failure, MR_ERR_CLUSTER, "the master does not have what the job needs");
         settle(wants, at, &failure);
         return MR_OK;

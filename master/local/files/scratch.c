@@ -20,12 +20,10 @@ int mr_scratch_make(struct mr_scratch *scratch, const char *tmp, const char *id,
     if (parent) {
         scratch->place.parent_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
-    if (scratch->place.parent_fd < 0 && errno == ENOMEM) {
-        free(parent);
-        return mr_error_nomem(err, "opening the directory for scratch files");
-    }
     if (scratch->place.parent_fd < 0) {
-        mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\" for scratch files", tmp);
+        (void)(errno == ENOMEM
+                   ? mr_error_nomem(err, "opening the directory for scratch files")
+                   : mr_error_errno(err, MR_ERR_IO, errno, "open \"%s\" for scratch files", tmp));
         free(parent);
         return err->code;
     }
