@@ -1,9 +1,7 @@
 # test_worker: `millrace mapper` and `millrace reducer` from the command line: what they refuse, say, and leave.
 . "$(dirname "$0")/../lib.sh"
 cd "$T"
-mkdir -m 700 runtime
-export XDG_RUNTIME_DIR=$T/runtime
-unset MILLRACE_MASTER MILLRACE_SECRET
+. "$SOURCE/tests/cluster.sh"
 
 # ---- what is refused, all of it at once --------------------------------------------------------------------------------
 for role in mapper reducer; do
@@ -44,12 +42,9 @@ start_master() {
     check "the master is ready" wait_for grep -q '^ready ' master.out
     address=$(sed 's/^ready //' master.out)
 }
-at_exit() {
-    kill -9 ${master:-} ${worker:-} 2>/dev/null || true
-}
 
-# An address that others do not use: its port stays free while there is no master.
-start_master "127.$((RANDOM % 200 + 20)).$((RANDOM % 250)).$((RANDOM % 250 + 2)):0"
+keep_port
+start_master "$kept"
 kill "$master"
 wait "$master" || true
 "$MILLRACE" mapper --master "$address" --scratch scratch --slots 1 >worker.out 2>worker.err &

@@ -2,6 +2,7 @@
 #include "lib/net/conn.h"
 #include "lib/net/entry.h"
 
+#include "tests/unit/net/port.h"
 #include "tests/unit/net/rig.h"
 
 #define PIECE MR_FRAME_PIECE_MAX
@@ -165,22 +166,29 @@ Test(conn, pauses_at_the_door) {
     rig_stop(&rig);
 }
 
-/* A peer that takes nothing is given up. */
-Test(conn, a_stalled_peer_is_closed) {
-    static const struct mr_net_config hasty = {.limits = {.stall_ms = 300}};
-    struct rig rig = {0};
+/* Returns how many bytes. */
+static uint64_t send_until_full(struct mr_conn *conn) {
     struct mr_error err = {0};
     char *piece = calloc(1, PIECE);
+    uint64_t sent = 0;
     cr_assert_not_null(piece);
-    rig_start(&rig, &hasty, &hasty, 1);
-    rig_connect(&rig);
-    mr_conn_pause(rig.accepted[0].conn);
-    while (!mr_conn_is_full(rig.dialed.conn)) {
-        cr_assert_eq(mr_conn_send_bulk(rig.dialed.conn, RIG_BULK, mr_bytes_text("h"),
+    for (; !mr_conn_is_full(conn); sent += PIECE) {
+        cr_assert_eq(mr_conn_send_bulk(conn, RIG_BULK, mr_bytes_text("h"),
                                        (struct mr_bytes){piece, PIECE}, &err),
                      0);
     }
     free(piece);
+    return sent;
+}
+
+/* A peer that takes nothing is given up. */
+Test(conn, a_stalled_peer_is_closed) {
+    static const struct mr_net_config hasty = {.limits = {.stall_ms = 300}};
+    struct rig rig = {0};
+    rig_start(&rig, &hasty, &hasty, 1);
+    rig_connect(&rig);
+    mr_conn_pause(rig.accepted[0].conn);
+    (void)send_until_full(rig.dialed.conn);
     RIG_UNTIL(&rig, rig.dialed.closed);
     cr_assert_eq(rig.dialed.why.code, MR_ERR_CLOSED);
     cr_assert_not_null(strstr(rig.dialed.why.text, "took nothing"));
@@ -320,18 +328,9 @@ Test(conn, a_greeting_behind_a_standstill) {
 Test(conn, a_farewell_behind_a_standstill) {
     static const struct mr_net_config hasty = {.limits = {.farewell_ms = 2000}};
     struct rig rig = {0};
-    struct mr_error err = {0};
-    char *piece = calloc(1, PIECE);
-    uint64_t sent = 0;
-    cr_assert_not_null(piece);
     rig_start(&rig, &hasty, &hasty, 1);
     rig_connect(&rig);
-    for (; !mr_conn_is_full(rig.dialed.conn); sent += PIECE) {
-        cr_assert_eq(mr_conn_send_bulk(rig.dialed.conn, RIG_BULK, mr_bytes_text("h"),
-                                       (struct mr_bytes){piece, PIECE}, &err),
-                     0);
-    }
-    free(piece);
+    uint64_t sent = send_until_full(rig.dialed.conn);
     mr_conn_close(rig.dialed.conn);
     usleep(2300000);
     RIG_UNTIL(&rig, rig.dialed.closed && rig.accepted[0].closed);
@@ -371,14 +370,8 @@ Test(conn, nobody_there) {
     struct rig rig = {0};
     struct mr_conn *conn;
     struct mr_error err = {0};
-    struct sockaddr_in name = {.sin_family = AF_INET};
-    socklen_t len = sizeof name;
     rig_plain(&rig);
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* a port, and nobody listens */
-    cr_assert(bind(taken, (struct sockaddr *)&name, len) == 0 &&
-              getsockname(taken, (struct sockaddr *)&name, &len) == 0);
-    mr_address_write((struct sockaddr *)&name, rig.address);
+    int taken = take_port(rig.address);
     rig_dial(&rig);
     cr_assert_eq(rig.dialed.closed, 0, "not before the loop runs");
     RIG_UNTIL(&rig, rig.dialed.closed);
@@ -399,14 +392,11 @@ Test(conn, nobody_there) {
 Test(conn, no_daemon_there) {
     static const struct mr_net_config hasty = {.limits = {.connect_ms = 200}};
     struct rig rig = {0};
-    struct sockaddr_in name = {.sin_family = AF_INET};
-    socklen_t len = sizeof name;
+    char address[MR_ADDRESS_TEXT_MAX];
+    int other = take_port(address);
+    cr_assert_eq(listen(other, 8), 0);
     rig_start(&rig, &hasty, &hasty, 1);
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    cr_assert(bind(other, (struct sockaddr *)&name, len) == 0 && listen(other, 8) == 0 &&
-              getsockname(other, (struct sockaddr *)&name, &len) == 0);
-    mr_address_write((struct sockaddr *)&name, rig.address);
+    memcpy(rig.address, address, sizeof address);
     rig_dial(&rig);
     RIG_UNTIL(&rig, rig.dialed.closed);
     cr_assert_eq(rig.dialed.why.code, MR_ERR_CLOSED);
@@ -416,7 +406,7 @@ Test(conn, no_daemon_there) {
     rig_stop(&rig);
     rig = (struct rig){0};
     rig_plain(&rig); /* which has the time to hear it */
-    mr_address_write((struct sockaddr *)&name, rig.address);
+    memcpy(rig.address, address, sizeof address);
     rig_dial(&rig);
     RIG_UNTIL(&rig, (fd = accept(other, NULL, NULL)) >= 0);
     cr_assert_eq(write(fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28), 28);

@@ -194,6 +194,9 @@ static inline void stage_forget(struct stage *stage, unsigned seat, const struct
 #define NUMBERS                                                                                    \
     { "a\t1\nb\t2\na\t3\n", "b\t4\nc\t5\n" }
 
+/* What most tests play: sums, into one part. */
+static const struct play sum_play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
+
 /* A stage with one worker that knows the job. */
 static inline void begin(struct stage *stage, struct cast *cast, const struct play *play) {
     stage_open(stage);

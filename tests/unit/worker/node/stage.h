@@ -5,24 +5,21 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
-#include "lib/net/address.h"
 #include "lib/net/listener.h"
 #include "lib/net/wire.h"
 #include "lib/output/commit.h"
 #include "lib/worker/account.h"
 #include "lib/worker/node/node.h"
 #include "lib/worker/spec.h"
+#include "tests/unit/net/port.h"
 #include "tests/unit/test.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
@@ -86,7 +83,7 @@ struct stage {
     bool is_deaf; /* answers no registration */
     int open;     /* connections */
     bool listener_closed;
-    int port_fd;             /* has the port, also while nobody listens there */
+    int port_fd;             /* has the port, also while nobody listens there: workers come again */
     struct mr_hash_128 spec; /* of the job */
 };
 
@@ -258,19 +255,6 @@ static inline void stage_tick(uv_timer_t *timer) {
     (void)timer; /* so that the test looks now and then */
 }
 
-/* Nobody else gets the port of a master that is away: workers come again to the same. */
-static inline void stage_take_port(struct stage *stage) {
-    struct sockaddr_in name = {.sin_family = AF_INET};
-    socklen_t len = sizeof name;
-    int one = 1;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    stage->port_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(setsockopt(stage->port_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
-    cr_assert_eq(bind(stage->port_fd, (struct sockaddr *)&name, len), 0);
-    cr_assert_eq(getsockname(stage->port_fd, (struct sockaddr *)&name, &len), 0);
-    mr_address_write((struct sockaddr *)&name, stage->address);
-}
-
 static inline void stage_listen(struct stage *stage) {
     struct mr_listener_options options = {
         .address = stage->address, .has_explicit_secret = true, .allow_root = true};
@@ -303,7 +287,7 @@ static inline void stage_open(struct stage *stage) {
                                    .name = "stage",
                                    .limit = mr_wire_limit};
     cr_assert_eq(mr_net_create(&config, &stage->net, &err), 0, "%s", err.text);
-    stage_take_port(stage);
+    stage->port_fd = take_port(stage->address);
     stage_listen(stage);
 }
 

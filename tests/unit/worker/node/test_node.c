@@ -85,9 +85,8 @@ Test(node, failures_are_told_with_their_cause) {
 Test(node, output_that_is_not_seen_is_told) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     struct heard heard;
-    begin(&stage, &cast, &play); /* nobody prepared the output */
+    begin(&stage, &cast, &sum_play); /* nobody prepared the output */
     for (uint32_t i = 0; i < 2; i++) {
         stage_map(&stage, 0, i, 1, 1);
         stage_source(&stage, 0, i, 1, 0);
@@ -158,9 +157,8 @@ Test(node, attempt_is_stopped) {
 Test(node, unanswered_results_are_told_again) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     struct heard heard;
-    begin(&stage, &cast, &play);
+    begin(&stage, &cast, &sum_play);
     uint64_t incarnation = stage.seats[0].incarnation;
     for (unsigned i = 0; i < 3; i++) {
         if (i == 0) {
@@ -256,10 +254,9 @@ Test(node, standstill_of_ones_own_is_no_silence) {
 Test(node, restarted_worker_offers_what_it_made) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     char path[STAGE_PATH];
     char stray[STAGE_PATH];
-    begin(&stage, &cast, &play);
+    begin(&stage, &cast, &sum_play);
     stage_map(&stage, 0, 0, 1, 1);
     stage_map(&stage, 0, 1, 1, 1);
     uint64_t incarnation = stage.seats[0].incarnation;
@@ -343,9 +340,8 @@ static void check_file_has(const char *path, const char *text) {
 Test(node, spoiled_spec_comes_anew) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     char path[STAGE_PATH];
-    begin(&stage, &cast, &play);
+    begin(&stage, &cast, &sum_play);
     stage_map(&stage, 0, 0, 1, 1);
     cast_end(&stage, &cast);
     stage_job_path(&cast, "spec", path);
@@ -360,9 +356,8 @@ Test(node, spoiled_spec_comes_anew) {
 Test(node, spoiled_plugin_comes_anew) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     char path[STAGE_PATH];
-    begin(&stage, &cast, &play);
+    begin(&stage, &cast, &sum_play);
     stage_map(&stage, 0, 0, 1, 1);
     cast_end(&stage, &cast);
     stage_job_path(&cast, "code/job.so", path);
@@ -379,10 +374,9 @@ Test(node, spoiled_plugin_comes_anew) {
 Test(node, what_a_job_lacked_is_asked_for_again) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     struct heard heard;
     stage_open(&stage);
-    stage_plan(&stage, &play);
+    stage_plan(&stage, &sum_play);
     stage.blobs[0].hash.high ^= 1; /* the plugin: the master does not find it */
     cast_prepare(&stage, &cast, "one");
     cast_start(&stage, &cast);
@@ -404,10 +398,9 @@ Test(node, what_a_job_lacked_is_asked_for_again) {
 Test(node, jobs_of_which_nothing_is_held_are_named) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     struct heard heard;
     char path[STAGE_PATH];
-    begin(&stage, &cast, &play);
+    begin(&stage, &cast, &sum_play);
     stage_start(&stage, 0, 0, 0, 1, 1);
     stage_hear(&stage, 0, MR_WIRE_DONE, &heard);
     mr_layout_release(&heard.held);

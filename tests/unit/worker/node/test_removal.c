@@ -5,11 +5,10 @@
 Test(removal, refused_results_are_removed) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     struct heard heard;
     char path[STAGE_PATH];
     char own[STAGE_PATH];
-    begin(&stage, &cast, &play);
+    begin(&stage, &cast, &sum_play);
     stage_start(&stage, 0, 0, 0, 1, 1);
     stage_hear(&stage, 0, MR_WIRE_DONE, &heard);
     mr_layout_release(&heard.held);
@@ -36,10 +35,9 @@ Test(removal, refused_results_are_removed) {
 Test(removal, large_outputs_are_removed_beside_the_loop) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     char path[STAGE_PATH];
     char trash[STAGE_PATH];
-    begin(&stage, &cast, &play);
+    begin(&stage, &cast, &sum_play);
     stage_map(&stage, 0, 1, 1, 1);
     stage_job_path(&cast, "map-0-1-1", path);
     stage_job_path(&cast, "../../trash", trash);
@@ -54,9 +52,8 @@ Test(removal, large_outputs_are_removed_beside_the_loop) {
 Test(removal, scratch_of_another_cluster_is_cleared) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     char path[STAGE_PATH];
-    begin(&stage, &cast, &play);
+    begin(&stage, &cast, &sum_play);
     stage_map(&stage, 0, 0, 1, 1);
     stage.sequence += 300; /* which the next renewal tells */
     stage_until(&stage, has_noted(&cast, "sequence 340"));
@@ -75,12 +72,11 @@ Test(removal, scratch_of_another_cluster_is_cleared) {
 Test(removal, output_of_another_cluster_is_left_alone) {
     static struct cast cast;
     struct stage stage;
-    struct play play = {.plugin = SUM, .partitions = 1, .texts = NUMBERS};
     struct mr_commit *commit = NULL;
     enum mr_commit_standing standing;
     struct mr_error err = {0};
     char path[STAGE_PATH];
-    begin(&stage, &cast, &play);
+    begin(&stage, &cast, &sum_play);
     snprintf(path, sizeof path, "%s/out", stage.dir);
     cr_assert_eq(
         mr_commit_take_up(path, false, STAGE_ID, MR_COMMIT_CLUSTER, &commit, &standing, &err), 0,

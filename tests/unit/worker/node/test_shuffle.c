@@ -4,10 +4,6 @@
 
 #include <sys/resource.h>
 
-#define SUM "plugins/sum_u64.so"
-#define NUMBERS                                                                                    \
-    { "a\t1\nb\t2\na\t3\n", "b\t4\nc\t5\n" }
-
 /* The client's part of a job with an output. */
 static void prepare_output(struct stage *stage) {
     char output[STAGE_PATH];
